@@ -1,0 +1,116 @@
+"""From validated settings to the objects that do the work."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from sfbptt_cli.config import (
+    ArrayConfig,
+    DatasetConfig,
+    EvaluationConfig,
+    ModelConfig,
+    SimulatedConfig,
+    TrainConfig,
+)
+from sfbptt_cli.data import Dataset, Standardiser, Windows, read_dataset, simulate_dataset
+from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.evaluation import Settings
+from sfbptt_cli.forcing import METHODS
+from sfbptt_cli.lyapunov import tau_predicted
+from sfbptt_cli.models import MODELS, LatentModel
+from sfbptt_cli.optimization import build_optimizer
+from sfbptt_cli.training import Trainer, Validation
+
+
+def build_dataset(config: DatasetConfig, window: int) -> Dataset:
+    """Simulate or read the dataset that `config` describes."""
+    settings = asdict(config)
+    del settings["source"]
+    if isinstance(config, SimulatedConfig):
+        return simulate_dataset(**settings)
+    assert isinstance(config, ArrayConfig)
+    return read_dataset(**settings, window=window)
+
+
+def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:
+    """A model with the parameters that `seed` draws."""
+    settings = asdict(config)
+    model = lookup(MODELS, settings.pop("name"), "model.name")
+    # A stream of its own, so that no other use of the seed changes the parameters.
+    state = np.random.SeedSequence(seed, spawn_key=(0,)).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(state[0] >> 1))
+    return model(obs_dim, **settings, generator=generator)
+
+
+def build_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one; RequestError where `cuda` is asked for and absent."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise RequestError("device: cuda was given, but torch sees no GPU; accepted: auto, cpu")
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def resolve_tau(tau: int | str, window: int, dataset: Dataset) -> tuple[int, str]:
+    """The forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
+    if isinstance(tau, int):
+        return tau, "tau"
+    if dataset.lambda_step is None or dataset.lambda_step <= 0:
+        raise RequestError(
+            f"tau: auto needs a positive largest Lyapunov exponent, and that of {dataset.name} is "
+            f"{dataset.lambda_max} ({dataset.lambda_source}); accepted: dataset.lambda_max=… per "
+            "time unit, or tau=… in steps"
+        )
+    predicted = tau_predicted(dataset.lambda_step)
+    if predicted > window:
+        raise RequestError(
+            f"tau: auto gives {predicted} steps, longer than window = {window}; "
+            f"accepted: window={predicted} or more, or a smaller tau"
+        )
+    return predicted, f"ln 2 / (lambda_max dt), lambda_max from: {dataset.lambda_source}"
+
+
+def build_trainer(
+    config: TrainConfig, dataset: Dataset, standardiser: Standardiser, tau: int
+) -> Trainer:
+    """Everything `config` says about training, ready to fit."""
+    device = build_device(config.device)
+    model = build_model(config.model, dataset.obs_dim, config.seed).to(device)
+    chosen = config.optimizer
+    optimizer, schedule = build_optimizer(
+        model.parameters(),
+        chosen.name,
+        chosen.learning_rate,
+        chosen.schedule,
+        chosen.warmup,
+        updates=config.epochs * config.batches_per_epoch,
+    )
+    return Trainer(
+        model=model,
+        windows=Windows(
+            dataset.train,
+            standardiser,
+            config.window,
+            config.batch_size,
+            config.batches_per_epoch,
+            config.seed,
+            device,
+        ),
+        method=lookup(METHODS, config.forcing.name, "forcing.name"),
+        tau_at=lambda update: tau,
+        optimizer=optimizer,
+        schedule=schedule,
+        clip_norm=chosen.clip_norm,
+        epochs=config.epochs,
+        validation=Validation(dataset.train, standardiser, config.validation.steps),
+        validate_every=config.validation.every,
+    )
+
+
+def evaluation_settings(config: EvaluationConfig) -> Settings:
+    """The settings of a measurement; which checkpoint it takes is the caller's."""
+    settings = asdict(config)
+    del settings["checkpoint"]
+    return Settings(**settings)

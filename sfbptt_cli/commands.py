@@ -1,0 +1,261 @@
+"""What the subcommands do, once their settings are known to be good."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from sfbptt_cli import evaluation, figures
+from sfbptt_cli.assembly import (
+    build_dataset,
+    build_device,
+    build_trainer,
+    evaluation_settings,
+    resolve_tau,
+)
+from sfbptt_cli.config import EvaluationConfig, TrainConfig
+from sfbptt_cli.data import Standardiser
+from sfbptt_cli.errors import Interrupted
+from sfbptt_cli.metrics import power_spectrum
+from sfbptt_cli.runs import Run
+from sfbptt_cli.signals import StopSignals
+from sfbptt_cli.storage.checkpoint import checkpoint_hash, load_checkpoint, save_checkpoint
+from sfbptt_cli.storage.provenance import provenance
+from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.storage.trajectories import write_trajectories
+from sfbptt_cli.summary import table
+from sfbptt_cli.training import Diverged, Row, Trainer
+
+log = logging.getLogger("sfbptt")
+
+# Seconds between two checkpoints of training: what a killed run may have to repeat.
+_CHECKPOINT_SECONDS = 5.0
+# The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
+_STRETCH_LYAPUNOV_TIMES = 10
+_STRETCH_STEPS = 1_000
+
+
+def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
+    """Train, evaluate and draw one run in folder `path`; continue it where it was interrupted.
+
+    `stored` is the resolved configuration as plain values, written to config.yaml.
+    """
+    torch.set_num_threads(config.threads)
+    folder = RunFolder(path)
+    # All that can be wrong with the request is found before the folder is touched.
+    dataset = build_dataset(config.dataset, config.window)
+    tau, tau_source = resolve_tau(config.tau, config.window, dataset)
+    standardiser = Standardiser.of(dataset.train)
+    trainer = build_trainer(config, dataset, standardiser, tau)
+    folder.claim(stored, config.overwrite)
+    with folder.lock():
+        if folder.manifest().get("status") == "finished":
+            log.info("%s is finished; overwrite=true trains it again", path)
+        else:
+            _resume(folder, trainer)
+            folder.update_manifest(
+                **provenance(),
+                dataset=dataset.fingerprint(),
+                lambda_max=dataset.lambda_max,
+                lambda_source=dataset.lambda_source,
+                tau=tau,
+                tau_source=tau_source,
+                device=str(build_device(config.device)),
+                threads=config.threads,
+                parameters=sum(p.numel() for p in trainer.model.parameters()),
+                started=folder.manifest().get("started", _now()),
+                status="running",
+            )
+            _fit(folder, trainer, standardiser)
+            measure(path, config.evaluation, config.device)
+            folder.update_manifest(status="finished", finished=_now())
+        _conclude(folder)
+
+
+def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:
+    """Measure a run again, with its own evaluation settings but for `changes`; print a table."""
+    torch.set_num_threads(threads)
+    run = Run(path)
+    config = dataclasses.replace(run.config.evaluation, **changes)
+    with run.folder.lock():
+        measure(path, config, device)
+    print(table(run.folder.evaluation()))
+
+
+def measure(path: Path, config: EvaluationConfig, device: str) -> None:
+    """Evaluate a run and write evaluation.json, trajectories.h5 and figures."""
+    run = Run(path, config.checkpoint)
+    dataset = run.dataset
+    model = run.model.to(build_device(device))
+    log.info("evaluating %s", run.checkpoint)
+    result = evaluation.evaluate(model, run.standardiser, dataset, evaluation_settings(config))
+    if result.measured_steps < config.steps:
+        log.warning(
+            "evaluation.steps: %d given, the test trajectory allows %d",
+            config.steps,
+            result.measured_steps,
+        )
+    digest = checkpoint_hash(run.checkpoint)
+    write_trajectories(
+        run.folder.trajectories,
+        result.generated[None],
+        result.truth,
+        dataset.dt,
+        dataset.time_unit,
+        dataset.variables,
+        {
+            "transient": len(result.truth) - result.measured_steps,
+            "checkpoint": config.checkpoint,
+            "checkpoint_sha256": digest,
+            "package_version": provenance()["version"],
+            "commit": provenance()["commit"] or "unknown",
+        },
+    )
+    run.folder.write_evaluation(
+        {
+            "checkpoint": config.checkpoint,
+            "checkpoint_sha256": digest,
+            "verdict": result.verdict,
+            "steps": result.measured_steps,
+            "transient": len(result.truth) - result.measured_steps,
+            "metrics": result.metrics,
+        }
+    )
+    draw(run)
+
+
+def draw(run: Run) -> None:
+    """The figures of a run, from its stored files."""
+    stored, dataset = run.trajectories, run.dataset
+    transient = int(stored.attributes["transient"])
+    truth, generated = stored.truth, stored.generated[0]
+    smoothing = run.config.evaluation.spectrum_smoothing
+    true_spectrum = power_spectrum(truth[transient:], smoothing)
+    frequencies = _frequencies(len(truth) - transient, dataset.dt, len(true_spectrum))
+    stretch = _STRETCH_STEPS
+    lyapunov_time = None
+    if dataset.lambda_max:
+        lyapunov_time = 1 / dataset.lambda_max
+        stretch = round(_STRETCH_LYAPUNOV_TIMES * lyapunov_time / dataset.dt)
+    pictures = {
+        "attractor": figures.attractor(truth[transient:], generated[transient:], stored.variables),
+        "spectra": figures.spectra(
+            frequencies,
+            true_spectrum,
+            power_spectrum(generated[transient:], smoothing),
+            stored.variables,
+            f"1 / {dataset.time_unit}",
+        ),
+        "time_series": figures.time_series(
+            stored.time[:stretch],
+            truth[:stretch],
+            generated[:stretch],
+            stored.variables,
+            dataset.time_unit,
+            lyapunov_time,
+        ),
+        "training_curve": figures.training_curve(run.history),
+    }
+    run.folder.figures.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        figures.save(picture, run.folder.figures, name)
+
+
+def _frequencies(steps: int, dt: float, count: int) -> Any:
+    import numpy as np
+
+    # The spectrum may leave out the zero frequency.
+    return np.fft.rfftfreq(steps, dt)[-count:]
+
+
+def _resume(folder: RunFolder, trainer: Trainer) -> None:
+    if not folder.last.exists():
+        return
+    trainer.load_state_dict(load_checkpoint(folder.last))
+    log.info("continuing %s after %d updates", folder.path, trainer.updates)
+
+
+def _fit(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> None:
+    """Train with a progress bar, checkpoints and run.json kept up to date."""
+    total = trainer.epochs * len(trainer.windows)
+    begun = saved = time.monotonic()
+    earlier = folder.manifest().get("training_seconds", 0.0)
+    scale = {
+        "mean": torch.from_numpy(standardiser.mean),
+        "std": torch.from_numpy(standardiser.std),
+    }
+
+    def save(which: str) -> None:
+        nonlocal saved
+        done = trainer.progress.epoch == trainer.epochs
+        due = time.monotonic() - saved > _CHECKPOINT_SECONDS
+        if which == "last" and not (done or due or stop()):
+            return
+        content = {"standardiser": scale, **trainer.state_dict()}
+        save_checkpoint(folder.last if which == "last" else folder.best, content)
+        if trainer.progress.history:
+            folder.write_history(trainer.progress.history)
+        saved = time.monotonic()
+
+    def updated() -> None:
+        bar.update()
+
+    def epoch_done(row: Row) -> None:
+        bar.set_postfix_str(_postfix(row, trainer.progress.best_score))
+        if bar.disable and row["validation_d_stsp"] is not None:
+            log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _postfix(row))
+
+    status = "failed"
+    with (
+        StopSignals() as stop,
+        # A bar for people; a log file gets a line for each validation instead.
+        tqdm(total=total, initial=trainer.updates, unit="update", disable=None) as bar,
+    ):
+        try:
+            trainer.fit(stop, save, updated, epoch_done)
+            status = "trained"
+        except Interrupted as interruption:
+            status = "interrupted"
+            raise Interrupted(
+                f"{folder.path} stopped in {interruption} by {stop.received.name}; "  # type: ignore[union-attr]
+                "the same command continues it"
+            ) from None
+        except Diverged as error:
+            status = "diverged"
+            last = (
+                f"the last good checkpoint is {folder.last}"
+                if folder.last.exists()
+                else "no checkpoint"
+            )
+            raise Diverged(f"{folder.path} {error}; {last}") from error
+        finally:
+            seconds = earlier + time.monotonic() - begun
+            folder.update_manifest(status=status, training_seconds=round(seconds, 2))
+
+
+def _postfix(row: Row, best: float | None = None) -> str:
+    text = f"loss {row['loss']:.2e}, gradient {row['gradient_norm']:.2e}"
+    if row["validation_d_stsp"] is not None:
+        text += f", D_stsp {row['validation_d_stsp']:.3f}"
+    return text
+
+
+def _conclude(folder: RunFolder) -> None:
+    """The table on standard output, then the paths of what was written."""
+    print(table(folder.evaluation()))
+    print()
+    for path in sorted(p for p in folder.path.rglob("*") if p.is_file() and p.name != ".lock"):
+        print(path)
+    sys.stdout.flush()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,148 @@
+"""Recorded series in array files: .npy, .npz, HDF5."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.data.dataset import CHUNK, Dataset
+from sfbptt_cli.errors import RequestError, nearest
+
+# Fewer test steps than this carry no spectrum or attractor worth a number.
+MINIMUM_TEST_STEPS = 200
+
+
+def read_dataset(
+    name: str,
+    path: str | None,
+    key: str | None,
+    dt: float,
+    time_unit: str,
+    train_fraction: float,
+    lambda_max: float | None,
+    window: int,
+) -> Dataset:
+    """A (T, N) array, or (T,) as one variable, split in chronological order.
+
+    The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is
+    memory-mapped. Raises RequestError naming row and column (counted from 0) for what cannot be
+    used: missing, empty, text, complex, NaN, Inf, constant, too short for `window` predicted
+    steps.
+    """
+    if path is None:
+        raise RequestError("dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file")
+    series = _read(Path(path), key)
+    if series.ndim == 1:
+        series = series[:, None]
+    _check(series, path)
+    split = round(train_fraction * len(series))
+    _check_length(split, len(series) - split, window, path)
+    train = series[:split]
+    _check_varies(train, path)
+    if train.dtype.kind != "f":
+        series = series.astype(np.float64)
+    return Dataset(
+        name=name,
+        train=series[:split],
+        test=series[split:],
+        independent=None,
+        variables=tuple(f"x{i + 1}" for i in range(series.shape[1])),
+        dt=dt,
+        time_unit=time_unit,
+        lambda_max=lambda_max,
+        lambda_source="dataset.lambda_max" if lambda_max is not None else "not given",
+    )
+
+
+def _read(path: Path, key: str | None) -> NDArray[Any]:
+    if not path.is_file():
+        raise RequestError(f"dataset.path: '{path}' is not a file; accepted: .npy, .npz or HDF5")
+    if path.stat().st_size == 0:
+        raise RequestError(f"dataset.path: '{path}' is empty")
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
+    if path.suffix.lower() not in readers:
+        accepted = ", ".join(readers)
+        raise RequestError(f"dataset.path: '{path}' has another ending than {accepted}")
+    if key is not None and path.suffix.lower() == ".npy":
+        raise RequestError(f"dataset.key: '{key}' was given, but a .npy file holds a single array")
+    try:
+        return readers[path.suffix.lower()](path, key)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
+
+
+def _read_npy(path: Path, _: str | None) -> NDArray[Any]:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _read_npz(path: Path, key: str | None) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as stored:
+        return stored[_choose(list(stored.files), key, path)]
+
+
+def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        names: list[str] = []
+        file.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
+        stored = file[_choose(names, key.strip("/") if key else None, path)]
+        assert isinstance(stored, h5py.Dataset)
+        if stored.dtype.kind not in "fiu":
+            raise RequestError(
+                f"dataset.path: '{path}' holds {stored.dtype}; accepted: real numbers"
+            )
+        return stored[()]
+
+
+def _choose(names: list[str], key: str | None, path: Path) -> str:
+    if key is None and len(names) == 1:
+        return names[0]
+    if key in names:
+        return key
+    listed = ", ".join(names) or "nothing"
+    given = "nothing was given" if key is None else f"'{key}' is not in the file"
+    hint = nearest(key, names) if key else ""
+    raise RequestError(f"dataset.key: {given}; '{path}' holds: {listed}{hint}")
+
+
+def _check(series: NDArray[Any], path: str) -> None:
+    if series.dtype.kind not in "fiu":
+        raise RequestError(f"dataset.path: '{path}' holds {series.dtype}; accepted: real numbers")
+    if series.ndim != 2:
+        raise RequestError(
+            f"dataset.path: '{path}' has shape {series.shape}; accepted: (time, variables)"
+        )
+    if series.size == 0:
+        raise RequestError(f"dataset.path: '{path}' is empty: shape {series.shape}")
+    for first in range(0, len(series), CHUNK):
+        bad = np.argwhere(~np.isfinite(series[first : first + CHUNK]))
+        if len(bad):
+            row, column = first + bad[0][0], bad[0][1]
+            value = series[row, column]
+            raise RequestError(
+                f"dataset.path: '{path}' row {row}, column {column} holds {value} "
+                "(counted from 0); accepted: finite numbers"
+            )
+
+
+def _check_length(train: int, test: int, window: int, path: str) -> None:
+    if train < window + 1 or test < MINIMUM_TEST_STEPS:
+        raise RequestError(
+            f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
+            f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
+        )
+
+
+def _check_varies(train: NDArray[Any], path: str) -> None:
+    constant = np.flatnonzero(train.max(axis=0) == train.min(axis=0))
+    if len(constant):
+        raise RequestError(
+            f"dataset.path: '{path}' column {constant[0]} (counted from 0) is constant "
+            "in the training part; accepted: columns that vary"
+        )

@@ -1,0 +1,220 @@
+"""The freely running model measured against the test trajectory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli import metrics
+from sfbptt_cli.data import Dataset, Standardiser
+from sfbptt_cli.generation import generate
+from sfbptt_cli.lyapunov import LargestExponent, largest_exponent
+from sfbptt_cli.models import LatentModel
+
+Array = NDArray[np.float64]
+Distance = dict[str, Any]
+
+# Parallel free trajectories behind the model's largest exponent.
+_LYAPUNOV_STARTS = 32
+# Valid prediction is followed for this many Lyapunov times, or steps where λ_max is unknown.
+_VALID_LYAPUNOV_TIMES = 15
+_VALID_STEPS = 1_000
+# Test points whose predictions are held in memory at once.
+_PREDICTION_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured and how; fields as in the config group `evaluation`."""
+
+    steps: int
+    transient: int
+    bins: int
+    gmm_sigma: float | None
+    gmm_points: int
+    gmm_samples: int
+    spectrum_smoothing: float
+    prediction_steps: int
+    valid_prediction_threshold: float
+    valid_prediction_starts: int
+    lyapunov_steps: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Verdict and metrics as in evaluation.json, and the trajectories they were computed from."""
+
+    verdict: str
+    measured_steps: int
+    metrics: dict[str, Distance]
+    generated: Array  # (transient + steps, N), the first step one step after the forced start
+    truth: Array  # (transient + steps, N), at the same times
+
+
+def evaluate(
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+) -> Evaluation:
+    """Run the model freely from the first test step and compare it with the test trajectory.
+
+    A test trajectory shorter than `transient + steps` is used whole, with a transient of at most
+    a tenth of it; `measured_steps` tells how many steps were compared.
+    """
+    available = len(dataset.test) - 1
+    transient = min(settings.transient, available // 10)
+    steps = min(settings.steps, available - transient)
+    truth = np.asarray(dataset.test[1 : 1 + transient + steps], dtype=np.float64)
+    generated = generate(model, standardiser, dataset.test[:1], transient + steps)[0]
+    exponent = _model_exponent(model, standardiser, dataset, settings)
+    distances = _distances(truth[transient:], generated[transient:], dataset, transient, settings)
+    distances["prediction_error"] = _prediction_error(model, standardiser, dataset, settings)
+    distances["valid_prediction_time"] = _valid_prediction(model, standardiser, dataset, settings)
+    distances["lambda_max"] = {
+        "value": _finite(exponent.value / dataset.dt),
+        "standard_error": _finite(exponent.standard_error / dataset.dt),
+        "truth": dataset.lambda_max,
+        "unit": f"per {_singular(dataset.time_unit)}",
+    }
+    verdict = _verdict(truth[transient:], generated[transient:], exponent)
+    return Evaluation(verdict.value, steps, distances, generated, truth)
+
+
+def _distances(
+    truth: Array, generated: Array, dataset: Dataset, transient: int, settings: Settings
+) -> dict[str, Distance]:
+    """Every distance between distributions and spectra, each beside its floor."""
+    pairs = _floor_pairs(truth, dataset, transient)
+    low_dimensional = dataset.obs_dim <= 5
+    sigma = settings.gmm_sigma or (0.3 if low_dimensional else 1.0)
+    gmm = {"points": settings.gmm_points, "samples": settings.gmm_samples, "seed": 0}
+    bins, smoothing = settings.bins, settings.spectrum_smoothing
+
+    def compare(distance: Callable[[Array, Array], float]) -> Distance:
+        floors = [distance(*pair) for pair in pairs]
+        return {
+            "value": _finite(distance(truth, generated)),
+            "floor": _finite(float(np.median(floors))),
+            "floor_range": [_finite(min(floors)), _finite(max(floors))],
+        }
+
+    by_gmm = {
+        **compare(lambda p, q: metrics.d_stsp_gmm(p, q, sigma=sigma, **gmm)),
+        "estimator": "gmm",
+        "sigma": sigma,
+        **gmm,
+    }
+    result = {"d_stsp": by_gmm, "d_stsp_gmm": by_gmm}  # bins are out of reach in many dimensions
+    if low_dimensional:
+        result["d_stsp"] = {
+            **compare(lambda p, q: metrics.d_stsp_binned(p, q, bins=bins).value),
+            "estimator": "binned",
+            "bins": bins,
+            "outside": metrics.d_stsp_binned(truth, generated, bins=bins).outside,
+        }
+    result["d_h"] = {
+        **compare(lambda p, q: metrics.d_h(p, q, smoothing=smoothing)),
+        "smoothing": smoothing,
+    }
+    if low_dimensional:
+        result["d_stsp_paper2022"] = compare(metrics.d_stsp_paper2022)
+    if len(pairs[0][0]) >= 200:  # its fifty pieces of at least four steps
+        result["d_h_paper2022"] = compare(metrics.d_h_paper2022)
+    return result
+
+
+def _floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Array, Array]]:
+    """Pairs of true trajectories whose distance is as small as a perfect model's.
+
+    The test trajectory with each independent one, or, for recorded data, its two halves.
+    """
+    if dataset.independent is None:
+        half = len(truth) // 2
+        return [(truth[:half], truth[half : 2 * half])]
+    return [(truth, other[transient : transient + len(truth)]) for other in dataset.independent]
+
+
+def _prediction_error(
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+) -> Distance:
+    """PE(n) over all test points, in squared standard deviations of the training data."""
+    n = settings.prediction_steps
+    starts = dataset.test[:-n]
+    total = 0.0
+    for first in range(0, len(starts), _PREDICTION_CHUNK):
+        chunk = starts[first : first + _PREDICTION_CHUNK]
+        predicted = generate(model, standardiser, chunk, n)[:, -1]
+        truth = dataset.test[first + n : first + n + len(chunk)]
+        error = metrics.prediction_error(
+            standardiser.standardise(truth), standardiser.standardise(predicted)
+        )
+        total += error * len(chunk)
+    return {
+        "value": _finite(total / len(starts)),
+        "steps": n,
+        "unit": "variance of the training data",
+    }
+
+
+def _valid_prediction(
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+) -> Distance:
+    """Valid prediction time over many starts: median and quartiles."""
+    horizon = _VALID_STEPS
+    if dataset.lambda_step:
+        horizon = math.ceil(_VALID_LYAPUNOV_TIMES / dataset.lambda_step)
+    horizon = min(horizon, len(dataset.test) // 2)
+    count = min(settings.valid_prediction_starts, len(dataset.test) - horizon)
+    starts = np.linspace(0, len(dataset.test) - horizon - 1, count).astype(int)
+    predicted = generate(model, standardiser, dataset.test[starts], horizon)
+    truth = np.stack([dataset.test[s + 1 : s + 1 + horizon] for s in starts])
+    scale = float(np.sqrt(dataset.test.var(axis=0).sum()))
+    valid = metrics.valid_prediction_steps(
+        truth, predicted, scale, settings.valid_prediction_threshold
+    )
+    factor, unit = dataset.dt, dataset.time_unit
+    if dataset.lambda_step:
+        factor, unit = dataset.lambda_step, "Lyapunov times"
+    quartiles = np.quantile(valid, [0.25, 0.5, 0.75]) * factor
+    return {
+        "value": float(quartiles[1]),
+        "quartiles": [float(quartiles[0]), float(quartiles[2])],
+        "unit": unit,
+        "threshold": settings.valid_prediction_threshold,
+        "starts": count,
+        "horizon": horizon * factor,
+        "censored": float(np.mean(valid >= horizon)),
+    }
+
+
+def _model_exponent(
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+) -> LargestExponent:
+    starts = np.linspace(0, len(dataset.test) - 1, _LYAPUNOV_STARTS).astype(int)
+    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    device = next(model.parameters()).device
+    return largest_exponent(
+        model, x.to(device), steps=settings.lyapunov_steps, transient=settings.transient
+    )
+
+
+def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> metrics.Verdict:
+    if math.isnan(exponent.value):  # every start left the finite numbers, whatever this one did
+        return metrics.Verdict.DIVERGED
+    error = exponent.standard_error if math.isfinite(exponent.standard_error) else 0.0
+    return metrics.verdict(
+        generated, truth.std(axis=0), exponent.value, error, centre=truth.mean(axis=0)
+    )
+
+
+def _finite(value: float) -> float | str:
+    # JSON has no infinity, and a missing value would hide a diverged model.
+    return float(value) if math.isfinite(value) else "infinite" if value > 0 else str(value)
+
+
+def _singular(unit: str) -> str:
+    return unit.removesuffix("s")

@@ -1,0 +1,38 @@
+"""Free generation: the model alone, from a state forced once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli.data import Standardiser
+from sfbptt_cli.models import LatentModel
+
+# Steps generated at once: latent states of a chunk are all that is held beside the result.
+_CHUNK = 20_000
+
+
+@torch.no_grad()
+def generate(
+    model: LatentModel, standardiser: Standardiser, x0: NDArray[Any], steps: int
+) -> NDArray[np.float64]:
+    """Trajectories of the freely running model, in data units.
+
+    The state is computed from the observations x0 (trajectory, N), in data units, by the inverted
+    readout; the model then runs `steps` steps without data. Returns (trajectory, steps, N), of
+    which the first step is the prediction one step after x0. A diverged trajectory holds ±Inf or
+    NaN from there on.
+    """
+    parameter = next(model.parameters())
+    x = torch.from_numpy(standardiser.standardise(x0)).to(parameter)
+    state = model.force(x)
+    generated = np.empty((len(x0), steps, model.obs_dim))
+    chunk = max(1, _CHUNK // len(x0))
+    for first in range(0, steps, chunk):
+        z, state = model.rollout(state, min(chunk, steps - first))
+        predicted = model.readout(z).double().cpu().numpy()
+        generated[:, first : first + chunk] = standardiser.restore(predicted)
+    return generated

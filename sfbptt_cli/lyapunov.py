@@ -1,0 +1,72 @@
+"""Lyapunov exponents. Natural logarithms throughout."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sfbptt_cli.models import LatentModel
+
+# Relative to states of order one: far above float64 rounding, far below the attractor.
+_SEPARATION = 1e-8
+
+
+class LargestExponent(NamedTuple):
+    """A largest Lyapunov exponent, per step, with the standard error of its mean over starts."""
+
+    value: float
+    standard_error: float
+
+
+def tau_predicted(lambda_step: float) -> int:
+    """τ_pred = ln 2 / (λ_max · dt), rounded, at least 1 (Mikhaeil et al. 2022, section 4).
+
+    lambda_step is λ_max · dt, the exponent per step. Raises ValueError unless it is positive.
+    """
+    if not lambda_step > 0:
+        raise ValueError(
+            f"lambda_step is {lambda_step}; tau is defined for positive exponents only"
+        )
+    return max(1, round(math.log(2) / lambda_step))
+
+
+@torch.no_grad()
+def largest_exponent(
+    model: LatentModel, x: Tensor, steps: int, transient: int, every: int = 10, seed: int = 0
+) -> LargestExponent:
+    """λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
+
+    x (starts, obs_dim): observations from which the free trajectories start; each runs
+    `transient` steps, then `steps` steps beside a copy that is pulled back to distance 1e-8 every
+    `every` steps, in float64. λ = mean of ln(distance / 1e-8) / every. The first tenth of the
+    steps, in which the separation turns into the fastest direction, is not counted.
+
+    Returns the mean over the starts that stay finite, per step, NaN when none does; −∞ means that
+    the distance vanished.
+    """
+    model = copy.deepcopy(model).double()
+    state = model.force(x.double())
+    if transient:
+        _, state = model.rollout(state, transient)
+    generator = torch.Generator().manual_seed(seed)
+    offset = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state.device)
+    offset *= _SEPARATION / offset.norm(dim=1, keepdim=True)
+    rounds = max(1, steps // every)
+    growth = state.new_zeros(len(state))
+    counted = 0
+    for i in range(rounds):
+        _, both = model.rollout(torch.cat([state, state + offset]), every)
+        state, other = both.chunk(2)
+        offset = other - state
+        distance = offset.norm(dim=1, keepdim=True)
+        offset = offset * (_SEPARATION / distance.clamp_min(1e-300))
+        if i >= rounds // 10:
+            growth += torch.log(distance[:, 0] / _SEPARATION)
+            counted += every
+    exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
+    error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
+    return LargestExponent(exponents.mean().item(), error)

@@ -1,0 +1,151 @@
+"""Hydra's overrides: the run folder they lead to, and messages about the wrong ones."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import sfbptt_cli
+from sfbptt_cli.config import NOT_RESULTS, explain_value, flatten
+from sfbptt_cli.errors import RequestError, choices, nearest
+
+# Parts of the path themselves.
+_IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
+_PATH_GROUPS = ("dataset", "model", "forcing")
+# Most file systems take 255 bytes a name.
+_LONGEST_NAME = 200
+
+
+def run_path(config: dict[str, Any]) -> Path:
+    """outputs/<name>/<dataset>/<model>/<forcing>-tau<tau>[,key=value…]/seed<seed>.
+
+    `config` is the resolved configuration. The keys are those whose values differ from what the
+    chosen dataset, model and forcing have by default, sorted; other config groups appear by the
+    name of the choice. Only inside a Hydra job.
+    """
+    usual = compose("train", return_hydra_config=True).hydra.runtime.choices
+    chosen = {k: v for k, v in HydraConfig.get().runtime.choices.items() if k in config}
+    other = {k: v for k, v in chosen.items() if k not in _PATH_GROUPS and v != usual[k]}
+    defaults = compose("train", [f"{group}={choice}" for group, choice in chosen.items()])
+    plain = OmegaConf.to_container(defaults, resolve=True)
+    assert isinstance(plain, dict)
+    before = flatten(plain)  # type: ignore[arg-type]
+    varied = {
+        key: value
+        for key, value in flatten(config).items()
+        if key not in _IN_PATH | NOT_RESULTS and before.get(key) != value
+    }
+    suffix = "".join(
+        f",{key}={_text(key, value)}" for key, value in sorted({**other, **varied}.items())
+    )
+    if len(suffix) > _LONGEST_NAME:
+        suffix = suffix[:_LONGEST_NAME] + "-" + hashlib.sha256(suffix.encode()).hexdigest()[:8]
+    return (
+        Path(config["outputs"])
+        / config["name"]
+        / config["dataset"]["name"]
+        / config["model"]["name"]
+        / f"{config['forcing']['name']}-tau{config['tau']}{suffix}"
+        / f"seed{config['seed']}"
+    )
+
+
+def _text(key: str, value: object) -> str:
+    text = Path(str(value)).name if key.endswith("path") else str(value)
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", text)
+
+
+def given_keys(prefix: str) -> list[str]:
+    """The keys below `prefix` that the command line sets. Only inside a Hydra job."""
+    keys = [override.key_or_group for override in _task_overrides()]
+    return [key for key in keys if key.startswith(prefix)]
+
+
+def refuse_deletions() -> None:
+    """RequestError for `~key`: every setting of a run has a value. Only inside a Hydra job."""
+    for override in _task_overrides():
+        if override.is_delete():
+            raise RequestError(
+                f"{override.key_or_group}: '{override.input_line}' was given; accepted: key=value"
+            )
+
+
+def _task_overrides() -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+
+
+def refuse_unknown_flags(arguments: list[str]) -> None:
+    """RequestError for a flag that Hydra does not have; argparse would print its whole usage."""
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        _, unknown = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise RequestError(f"{error.argument_name or 'flags'}: {error.message}") from error
+    flags = [argument for argument in unknown if argument.startswith("-")]
+    if flags:
+        known = [flag for action in parser._actions for flag in action.option_strings]
+        raise RequestError(
+            f"{flags[0]}: there is no such flag; accepted: --help, --cfg, -m and those of "
+            f"--hydra-help{nearest(flags[0], known)}"
+        )
+
+
+def explain(error: Exception, command: str, arguments: list[str]) -> str:
+    """Hydra's error as one line: field, what was given, what is accepted."""
+    message = str(error)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' was given; accepted: key=value ({message.splitlines()[0]})"
+    if unknown := re.search(r"Could not override '([^']*)'", message):
+        known = _known_keys(command, arguments)
+        return (
+            f"{unknown[1]}: there is no such setting; "
+            f"accepted: those of sfbptt {command} --cfg job{nearest(unknown[1], known)}"
+        )
+    if option := re.search(r"Could not find '([^']*)/([^']*)'", message):
+        listed = message.partition("Available options in")[2].partition("Config search path")[0]
+        options = re.findall(r"^\t(.+)$", listed, flags=re.MULTILINE)
+        return (
+            f"{option[1]}: '{option[2]}' was given; "
+            f"accepted: {choices(options)}{nearest(option[2], options)}"
+        )
+    if several := re.match(r"Ambiguous value for argument '([^=]*)=(.*)'", message):
+        return f"{several[1]}: '{several[2]}' was given; accepted: one value, or several with -m"
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        return explain_value(error.__cause__)
+    if isinstance(error, OmegaConfBaseException):
+        return explain_value(error)
+    return message.partition("\n")[0]
+
+
+def _known_keys(command: str, arguments: list[str]) -> list[str]:
+    """Keys and groups of the configuration with the groups that the command line chooses."""
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = compose(command)
+        groups = [key for key, value in config.items() if OmegaConf.is_dict(value)]
+        chosen = [a for a in arguments if a.partition("=")[0] in groups]
+        # With a wrong choice among them the usual keys are near enough.
+        with contextlib.suppress(HydraException):
+            config = compose(command, chosen)
+        plain = OmegaConf.to_container(config)
+    return [*groups, *flatten(plain)]  # type: ignore[arg-type]
+
+
+def config_folder() -> Path:
+    """The YAML files: inside the installed package, or beside it in a checkout."""
+    package = Path(sfbptt_cli.__file__).resolve().parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"

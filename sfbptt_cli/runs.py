@@ -1,0 +1,107 @@
+"""Opening a run: `sfbptt_cli.load_run(DIR)`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from sfbptt_cli.assembly import build_dataset, build_model
+from sfbptt_cli.config import TrainConfig, typed_config
+from sfbptt_cli.data import Dataset, Standardiser
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.generation import generate
+from sfbptt_cli.models import LatentModel
+from sfbptt_cli.storage.checkpoint import load_checkpoint
+from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
+
+
+class Run:
+    """A run on disk: configuration, model, stored arrays and metrics, read when asked for."""
+
+    def __init__(self, path: str | Path, checkpoint: str = "best") -> None:
+        self.folder = RunFolder.existing(Path(path), "run")
+        self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """The settings of the run."""
+        return typed_config(self.folder.config(), f"{self.folder.config_file}: ")
+
+    @cached_property
+    def _state(self) -> dict[str, Any]:
+        return load_checkpoint(self.checkpoint)
+
+    @cached_property
+    def standardiser(self) -> Standardiser:
+        """Mean and standard deviation of the data the model was trained on."""
+        stored = self._state["standardiser"]
+        return Standardiser(stored["mean"].numpy(), stored["std"].numpy())
+
+    @cached_property
+    def model(self) -> LatentModel:
+        """The trained model, on the CPU."""
+        model = build_model(self.config.model, len(self.standardiser.mean), seed=0)
+        try:
+            model.load_state_dict(self._state["model"])
+        except RuntimeError as error:
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' does not fit the model of config.yaml"
+            ) from error
+        return model
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, simulated (or taken from the cache) or read again."""
+        return build_dataset(self.config.dataset, self.config.window)
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """Generated and true trajectories as stored in trajectories.h5."""
+        return read_trajectories(self.folder.trajectories)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of evaluation.json."""
+        return self.folder.evaluation()["metrics"]
+
+    @cached_property
+    def verdict(self) -> str:
+        """chaotic, cycle, fixed point or diverged."""
+        return self.folder.evaluation()["verdict"]
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of metrics.csv, one an epoch."""
+        return self.folder.history()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return self.folder.manifest()
+
+    def generate(self, steps: int, x0: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Let the model run freely from the observation x0 (N,), or from several (trajectory, N).
+
+        Data units; the default x0 is the first test observation. Returns (steps, N), or
+        (trajectory, steps, N); the first step is the prediction one step after x0.
+        """
+        start = self.dataset.test[0] if x0 is None else np.asarray(x0, dtype=np.float64)
+        if start.shape[-1:] != self.standardiser.mean.shape or start.ndim > 2:
+            raise ValueError(f"x0 has shape {start.shape}; expected (N,) or (trajectory, N)")
+        with torch.inference_mode():
+            generated = generate(self.model, self.standardiser, np.atleast_2d(start), steps)
+        return generated[0] if start.ndim == 1 else generated
+
+
+def load_run(path: str | Path, checkpoint: str = "best") -> Run:
+    """Open the run in folder `path`, with its `best` or `last` checkpoint.
+
+    Raises RequestError when the folder holds no run, or later, when a file of it is damaged.
+    """
+    return Run(path, checkpoint)

@@ -1,0 +1,45 @@
+"""Checkpoints: tensors and plain values only, written atomically, loaded without running code."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.storage.atomic import replacing
+
+SCHEMA = 1
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` (tensors and plain Python values) to `path`, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Given a path, torch writes its (random) name into the file; given a stream it does not.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save({"schema": SCHEMA, **content}, file)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint on the CPU; RequestError when it is missing, damaged or of another kind."""
+    if not path.is_file():
+        raise RequestError(f"checkpoint: '{path}' does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise RequestError(
+            f"checkpoint: '{path}' is damaged or no checkpoint ({type(error).__name__}); "
+            "overwrite=true trains the run again"
+        ) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise RequestError(f"checkpoint: '{path}' is not a checkpoint of schema {SCHEMA}")
+    return content
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 of the file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

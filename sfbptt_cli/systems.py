@@ -1,0 +1,139 @@
+"""Dynamical systems: equations, parameters, published exponents; integrated by scipy.
+
+A vector field reads the variables as plain floats (three times faster in the integrator than
+numpy scalars) and works on arrays, one a variable, too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError, RunFailed, choices, nearest
+
+Array = NDArray[np.float64]
+
+
+class KnownExponent(NamedTuple):
+    """A largest Lyapunov exponent, per time unit, and the parameters it holds for."""
+
+    parameters: dict[str, float]
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class System:
+    """An autonomous system of ordinary differential equations."""
+
+    derivative: Callable[..., Sequence[Any]]  # N values and the parameters by name -> N values
+    variables: tuple[str, ...]
+    parameters: dict[str, float]
+    start: tuple[float, ...]  # in the basin of the attractor
+    exponents: tuple[KnownExponent, ...]
+    citation: str
+
+
+def lorenz(state: Sequence[Any], sigma: float, rho: float, beta: float) -> Sequence[Any]:
+    """x' = σ(y − x), y' = x(ρ − z) − y, z' = xy − βz (Lorenz 1963)."""
+    x, y, z = state
+    return [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
+
+
+SYSTEMS: dict[str, System] = {
+    "lorenz": System(
+        derivative=lorenz,
+        variables=("x", "y", "z"),
+        parameters={"sigma": 10.0, "rho": 28.0, "beta": 8 / 3},
+        start=(1.0, 1.0, 25.0),
+        exponents=(
+            KnownExponent(
+                {"sigma": 10.0, "rho": 28.0, "beta": 8 / 3},
+                0.9057,
+                "Viswanath (1998), Lyapunov exponents from random Fibonacci sequences to the "
+                "Lorenz equations: 0.90566",
+            ),
+            KnownExponent(
+                {"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
+                1.105,
+                "tangent flow of the equations (QR)",
+            ),
+        ),
+        citation="Lorenz (1963), Deterministic nonperiodic flow, J. Atmos. Sci. 20, 130",
+    ),
+}
+
+
+def complete_parameters(name: str, given: Mapping[str, float]) -> dict[str, float]:
+    """The system's parameters with the given ones in place of their defaults.
+
+    Raises RequestError for a parameter that the system does not have.
+    """
+    known = SYSTEMS[name].parameters
+    for key in given:
+        if key not in known:
+            raise RequestError(
+                f"dataset.parameters.{key}: {name} has no such parameter; "
+                f"accepted: {choices(known)}{nearest(key, known)}"
+            )
+    return {**known, **{key: float(value) for key, value in given.items()}}
+
+
+def known_exponent(name: str, parameters: Mapping[str, float]) -> KnownExponent | None:
+    """The published largest exponent (per time unit) where it was computed for these parameters."""
+    for known in SYSTEMS[name].exponents:
+        if all(
+            np.isclose(parameters[key], known.parameters[key], rtol=1e-12) for key in parameters
+        ):
+            return known
+    return None
+
+
+def integrate(
+    name: str,
+    parameters: Mapping[str, float],
+    start: Array,
+    first: int,
+    steps: int,
+    dt: float,
+    rtol: float,
+    atol: float,
+) -> Array:
+    """Solve the system from an initial condition.
+
+    start (N,); returns (steps, N): the states at the times dt·(first, …, first + steps − 1) after
+    it. Integrator: DOP853 (Dormand and Prince, order 8) in the compiled form of
+    `scipy.integrate.ode`, ten times faster than `solve_ivp` and, unlike LSODA at such tolerances,
+    never taken for stiff; at rtol = atol = 1e-10 a Lorenz trajectory is exact to 1e-4 after 20
+    time units (tested against a 40-digit solution). Raises RunFailed where it does not succeed.
+    """
+    from scipy.integrate import ode  # 0.4 s to import
+
+    derivative = SYSTEMS[name].derivative
+
+    def float_derivative(_: float, state: Array) -> Sequence[Any]:
+        return derivative(state.tolist(), **parameters)
+
+    solver = ode(float_derivative).set_integrator("dop853", rtol=rtol, atol=atol, nsteps=100_000)
+    solver.set_initial_value(start, 0.0)
+    states = np.empty((steps, len(start)))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the message below says what the warnings say
+            for i in range(first + steps):
+                state = start if i == 0 else solver.integrate(dt * i)
+                if not solver.successful():
+                    break
+                if i >= first:
+                    states[i - first] = state
+        succeeded = solver.successful() and np.isfinite(states).all()
+    except OverflowError:  # of Python floats
+        succeeded = False
+    if not succeeded:
+        raise RunFailed(f"dataset: {name} cannot be integrated with {dict(parameters)}, dt = {dt}")
+    return states

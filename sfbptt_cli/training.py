@@ -1,0 +1,198 @@
+"""The training loop: loss, update, epochs, validation, resume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from sfbptt_cli.data import Standardiser, Windows
+from sfbptt_cli.errors import Interrupted, RunFailed
+from sfbptt_cli.forcing import Method
+from sfbptt_cli.generation import generate
+from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm
+from sfbptt_cli.models import LatentModel
+
+Row = dict[str, float | int | None]
+
+# Points of the training series that a validation compares with.
+_VALIDATION_POINTS = 100_000
+
+
+class Diverged(RunFailed):
+    """Loss or gradient left the finite numbers."""
+
+
+@dataclass
+class Progress:
+    """Where training stands; with the parameters, all that resuming needs."""
+
+    epoch: int = 0  # finished epochs
+    batch: int = 0  # finished updates of the epoch in progress
+    loss: float = 0.0  # sums over the epoch in progress
+    gradient_norm: float = 0.0
+    tau: float = 0.0
+    best_score: float = math.inf
+    best_epoch: int = 0
+    history: list[Row] = field(default_factory=list)
+
+
+class Validation:
+    """D_stsp between a short free generation and the training series.
+
+    series (T, N) in data units; the generation starts from its first step. Binned up to five
+    variables, GMM beyond.
+    """
+
+    def __init__(self, series: NDArray[Any], standardiser: Standardiser, steps: int) -> None:
+        stride = max(1, len(series) // _VALIDATION_POINTS)
+        self._truth = np.asarray(series[::stride])
+        self._standardiser = standardiser
+        self._steps = steps
+
+    def __call__(self, model: LatentModel) -> float:
+        generated = generate(model, self._standardiser, self._truth[:1], self._steps)[0]
+        if self._truth.shape[1] <= 5:
+            return d_stsp_binned(self._truth, generated).value
+        return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
+
+
+class Trainer:
+    """Minimises the mean squared error of a training method's predictions."""
+
+    def __init__(
+        self,
+        model: LatentModel,
+        windows: Windows,
+        method: Method,
+        tau_at: Callable[[int], int],
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        clip_norm: float | None,
+        epochs: int,
+        validation: Validation | None,
+        validate_every: int,
+    ) -> None:
+        self.model = model
+        self.windows = windows
+        self.method = method
+        self.tau_at = tau_at
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.clip_norm = math.inf if clip_norm is None else clip_norm
+        self.epochs = epochs
+        self.validation = validation
+        self.validate_every = validate_every
+        self.progress = Progress()
+
+    @property
+    def updates(self) -> int:
+        """Updates made so far."""
+        return self.progress.epoch * len(self.windows) + self.progress.batch
+
+    def loss(self, x: Tensor, tau: int) -> Tensor:
+        """Mean squared error of x̂_2 … x̂_{T+1}, x (batch, T + 1, obs), standardised."""
+        return nn.functional.mse_loss(self.method(self.model, x, tau), x[:, 1:])
+
+    def update(self, starts: NDArray[np.int64]) -> None:
+        """One step of the optimizer on the windows at `starts`; raises Diverged before it harms."""
+        tau = self.tau_at(self.updates)
+        self.optimizer.zero_grad()
+        try:
+            loss = self.loss(self.windows.batch(starts), tau)
+        except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
+            raise Diverged(f"{self._where()}: the readout lost rank and has no inverse") from error
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        loss_value, norm_value = loss.item(), norm.item()
+        if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
+            raise Diverged(f"{self._where()}: loss {loss_value}, gradient norm {norm_value}")
+        self.optimizer.step()
+        self.schedule.step()
+        self.progress.batch += 1
+        self.progress.loss += loss_value
+        self.progress.gradient_norm += norm_value
+        self.progress.tau += tau
+
+    def _where(self) -> str:
+        return f"diverged in epoch {self.progress.epoch + 1}, update {self.progress.batch + 1}"
+
+    def fit(
+        self,
+        stop: Callable[[], bool],
+        save: Callable[[str], None],
+        updated: Callable[[], None],
+        epoch_done: Callable[[Row], None],
+    ) -> None:
+        """Train to the last epoch, from wherever `progress` stands.
+
+        `save('last')` and `save('best')` ask for a checkpoint; `updated` is called after every
+        update, `epoch_done` with the history's new row. When `stop()` is true the next update is
+        followed by a checkpoint and Interrupted.
+        """
+        while self.progress.epoch < self.epochs:
+            starts = self.windows.starts(self.progress.epoch)
+            while self.progress.batch < len(self.windows):
+                if stop():
+                    save("last")
+                    raise Interrupted(f"epoch {self.progress.epoch + 1} of {self.epochs}")
+                self.update(starts[self.progress.batch])
+                updated()
+            improved = self._finish_epoch()
+            epoch_done(self.progress.history[-1])
+            if improved:
+                save("best")
+            save("last")
+
+    def _finish_epoch(self) -> bool:
+        """Add the epoch's row to the history; True when best.pt should be replaced."""
+        progress, updates = self.progress, len(self.windows)
+        epoch = progress.epoch + 1
+        final = epoch == self.epochs
+        score = None
+        if self.validation and self.validate_every and (final or epoch % self.validate_every == 0):
+            score = self.validation(self.model)
+        progress.history.append(
+            {
+                "epoch": epoch,
+                "loss": progress.loss / updates,
+                "tau": progress.tau / updates,
+                "gradient_norm": progress.gradient_norm / updates,
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "validation_d_stsp": score,
+            }
+        )
+        progress.epoch, progress.batch = epoch, 0
+        progress.loss = progress.gradient_norm = progress.tau = 0.0
+        improved = score is not None and score < progress.best_score
+        if improved:
+            assert score is not None
+            progress.best_score, progress.best_epoch = score, epoch
+        # Without a validated score the last epoch is the best one that is known.
+        return improved or (final and progress.best_epoch == 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs beside the configuration, as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "progress": asdict(self.progress),
+            "rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.progress = Progress(**state["progress"])
+        torch.set_rng_state(state["rng"])
