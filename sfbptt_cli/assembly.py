@@ -104,7 +104,9 @@ def build_trainer(
         schedule=schedule,
         clip_norm=chosen.clip_norm,
         epochs=config.epochs,
-        validation=Validation(dataset.train, standardiser, config.validation.steps),
+        validation=Validation(
+            dataset.train, standardiser, config.validation.steps, config.validation.trajectories
+        ),
         validate_every=config.validation.every,
     )
 

@@ -145,11 +145,13 @@ class ValidationConfig:
     """Short free generations during training; the best one decides best.pt."""
 
     every: int = 5  # epochs between two validations; 0: never, and best.pt is the last
-    steps: int = 20_000  # generated steps
+    steps: int = 5_000  # generated steps of each trajectory
+    trajectories: int = 20  # generated at once, from starts spread over the training series
 
     def __post_init__(self) -> None:
         _at_least("validation.every", self.every, 0)
         _at_least("validation.steps", self.steps, 100)
+        _at_least("validation.trajectories", self.trajectories, 1)
 
 
 @dataclass

@@ -190,7 +190,7 @@ def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write `name`.png and `name`.pdf, each whole or not at all; the same input, the same bytes."""
     paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    vector: dict[str, Any] = {"format": "pdf", "dpi": 2 * DPI, "metadata": {"CreationDate": None}}
+    vector: dict[str, Any] = {"format": "pdf", "dpi": 300, "metadata": {"CreationDate": None}}
     with _style(), replacing(paths[0]) as png, replacing(paths[1]) as pdf:
         figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
         figure.savefig(pdf, **vector)

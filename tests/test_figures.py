@@ -181,8 +181,10 @@ def test_attractor_within_the_limits_says_nothing() -> None:
     assert "out of view" not in words(figures.attractor(wave(3), 0.9 * wave(3), NAMES[:3]))
 
 
-@pytest.mark.parametrize("variables", [1, 2, 3, 7])
-@pytest.mark.parametrize(("steps", "said"), [(0, "0 steps"), (1, "1 step"), (300, "300 steps")])
+@pytest.mark.parametrize(
+    ("variables", "steps", "said"),
+    [(1, 300, "300 steps"), (2, 1, "1 step"), (3, 0, "0 steps"), (7, 300, "300 steps")],
+)
 def test_attractor_of_a_diverged_generation(variables: int, steps: int, said: str) -> None:
     generated = wave(variables)
     generated[steps:] = np.nan

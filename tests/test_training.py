@@ -1,0 +1,189 @@
+"""The training loop: its gradient, its determinism, its resume, its end."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sfbptt_cli.data import Standardiser, Windows
+from sfbptt_cli.errors import Interrupted
+from sfbptt_cli.forcing import sparse
+from sfbptt_cli.models import LSTM
+from sfbptt_cli.optimization import build_optimizer
+from sfbptt_cli.training import Diverged, Trainer, Validation
+
+_EPOCHS, _BATCHES = 4, 5
+
+
+def _series() -> np.ndarray[Any, Any]:
+    t = 0.1 * np.arange(600)
+    return np.stack([np.sin(t), 2 + np.cos(t), np.sin(2 * t)], axis=1)
+
+
+def _trainer(seed: int = 0, validate: bool = True, **changes: Any) -> Trainer:
+    series = _series()
+    scale = Standardiser.of(series)
+    model = LSTM(3, 8, torch.Generator().manual_seed(seed))
+    optimizer, schedule = build_optimizer(
+        model.parameters(), "adam", 1e-2, "onecycle", 0.3, _EPOCHS * _BATCHES
+    )
+    settings: dict[str, Any] = {
+        "model": model,
+        "windows": Windows(series, scale, 12, 4, _BATCHES, seed, torch.device("cpu")),
+        "method": sparse,
+        "tau_at": lambda update: 5,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "clip_norm": 1.0,
+        "epochs": _EPOCHS,
+        "validation": Validation(series, scale, 100, 3) if validate else None,
+        "validate_every": 2,
+    }
+    return Trainer(**{**settings, **changes})
+
+
+def _fit(trainer: Trainer, stop: Callable[[], bool] = lambda: False) -> list[str]:
+    saved: list[str] = []
+    trainer.fit(stop, saved.append, lambda: None, lambda row: None)
+    return saved
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def test_training_lowers_the_loss() -> None:
+    model = LSTM(3, 8, torch.Generator().manual_seed(0))
+    optimizer, schedule = build_optimizer(model.parameters(), "adam", 2e-2, "constant", 0.3, 0)
+    trainer = _trainer(
+        model=model, optimizer=optimizer, schedule=schedule, epochs=40, validation=None
+    )
+    _fit(trainer)
+    losses = [row["loss"] for row in trainer.progress.history]
+    assert losses[-1] is not None
+    assert losses[0] is not None
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    first, again, other = _trainer(0), _trainer(0), _trainer(1)
+    for trainer in (first, again, other):
+        _fit(trainer)
+    assert _equal(first.state_dict(), again.state_dict())
+    assert not _equal(first.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("updates", [0, 1, 4, 5, 7, 10, 19])
+def test_resumed_training_is_bit_equal(updates: int) -> None:
+    undisturbed = _trainer()
+    _fit(undisturbed)
+    interrupted = _trainer()
+    with pytest.raises(Interrupted):
+        _fit(interrupted, stop=lambda: interrupted.updates >= updates)
+    assert interrupted.updates == updates
+    resumed = _trainer(seed=0)
+    resumed.load_state_dict(copy.deepcopy(interrupted.state_dict()))
+    _fit(resumed)
+    assert _equal(resumed.state_dict(), undisturbed.state_dict())
+
+
+def test_history_and_checkpoints() -> None:
+    trainer = _trainer()
+    saved = _fit(trainer)
+    rows = trainer.progress.history
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["validation_d_stsp"] is None for row in rows] == [True, False, True, False]
+    assert all(row["tau"] == 5 for row in rows)
+    scores = [row["validation_d_stsp"] for row in rows if row["validation_d_stsp"] is not None]
+    assert trainer.progress.best_score == min(scores)
+    assert saved.count("last") == 4
+    assert saved.count("best") == (2 if scores[1] < scores[0] else 1)
+
+
+def test_without_validation_the_last_epoch_is_the_best() -> None:
+    assert _fit(_trainer(validate=False)) == ["last", "last", "last", "best", "last"]
+
+
+def test_the_mean_squared_error_is_over_every_predicted_step() -> None:
+    trainer = _trainer()
+    x = trainer.windows.batch(trainer.windows.starts(0)[0])
+    expected = ((sparse(trainer.model, x, 5) - x[:, 1:]) ** 2).mean()
+    assert trainer.loss(x, 5).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_clipping_scales_the_gradient_to_the_norm() -> None:
+    trainer = _trainer(clip_norm=1e-3)
+    trainer.update(trainer.windows.starts(0)[0])
+    gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+    norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+    assert trainer.progress.gradient_norm > 2e-3  # recorded before clipping
+
+
+def test_without_clipping_the_gradient_is_that_of_the_loss() -> None:
+    trainer = _trainer(clip_norm=None)
+    starts = trainer.windows.starts(0)[0]
+    loss = trainer.loss(trainer.windows.batch(starts), 5)
+    expected = torch.autograd.grad(loss, list(trainer.model.parameters()))
+    trainer.update(starts)
+    for parameter, gradient in zip(trainer.model.parameters(), expected, strict=True):
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, gradient)
+
+
+def test_divergence_stops_before_the_parameters_are_harmed() -> None:
+    trainer = _trainer()
+    _fit_two = [trainer.update(s) for s in trainer.windows.starts(0)[:2]]
+    with torch.no_grad():
+        trainer.model.readout.weight.mul_(1e30)  # the loss overflows, the readout has an inverse
+    before = copy.deepcopy(trainer.model.state_dict())
+    with pytest.raises(Diverged, match=r"epoch 1, update 3: loss"):
+        trainer.update(trainer.windows.starts(0)[2])
+    assert _equal(before, trainer.model.state_dict())
+    assert trainer.progress.batch == len(_fit_two)
+
+
+def test_a_lost_readout_is_a_divergence() -> None:
+    trainer = _trainer()
+    with torch.no_grad():
+        trainer.model.readout.weight[0] = 0
+    with pytest.raises(Diverged, match="lost rank"):
+        trainer.update(trainer.windows.starts(0)[0])
+
+
+def test_validation_scores_a_lost_model_worse_than_any_on_the_attractor() -> None:
+    series = _series()
+    scale = Standardiser.of(series)
+    validation = Validation(series, scale, 200, 3)
+    trained, lost = _trainer(), _trainer()
+    with torch.no_grad():
+        lost.model.readout.weight.fill_(0).fill_diagonal_(1e-8)
+        lost.model.readout.weight.mul_(1e16)
+    assert validation(lost.model) > validation(trained.model)
+
+
+def test_onecycle_rises_to_the_rate_and_falls_to_nothing() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer, schedule = build_optimizer([parameter], "adam", 0.1, "onecycle", 0.3, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(rates) < 100:
+            schedule.step()
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == pytest.approx(0.1, rel=1e-3)
+    assert int(np.argmax(rates)) == 29
+    assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)
