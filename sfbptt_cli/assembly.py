@@ -98,7 +98,7 @@ def build_trainer(
             config.seed,
             device,
         ),
-        method=lookup(METHODS, config.forcing.name, "forcing.name"),
+        method=lookup(METHODS, config.forcing.name, "forcing.name")(),
         tau_at=lambda update: tau,
         optimizer=optimizer,
         schedule=schedule,

@@ -33,29 +33,38 @@ Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one comm
 def main() -> None:
     """Entry point of the console script: run a command and exit with its status."""
     log = logging.getLogger("sfbptt")  # not the root: libraries would speak, too
-    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.handlers = [logging.StreamHandler(sys.stderr)]
     log.setLevel(logging.INFO)
-    arguments = sys.argv[1:]
+    try:
+        status = _dispatch(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _unread()
+    raise SystemExit(status)
+
+
+def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_USAGE, end="")
-        raise SystemExit(0 if arguments else 2)
+        print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
     if arguments[0] == "--version":
         print(f"sfbptt {sfbptt_cli.__version__}")
-        raise SystemExit(0)
+        return 0
     command = arguments[0]
     if command not in _COMMANDS:
         hint = nearest(command, _COMMANDS)
-        _say(f"'{command}' is not a command; accepted: {choices(_COMMANDS)}{hint}")
-        raise SystemExit(2)
-    raise SystemExit(_run(command, arguments[1:]))
+        return _fail(f"'{command}' is not a command; accepted: {choices(_COMMANDS)}{hint}", 2)
+    return _run(command, arguments[1:])
 
 
-def _say(message: str) -> None:
-    print("sfbptt: " + " ".join(message.split()), file=sys.stderr)
+def _unread() -> int:
+    """Standard output was closed by a reader that has seen enough, as `head` does: no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fail(message: str, status: int) -> int:
-    _say(message)
+    print("sfbptt: " + " ".join(message.split()), file=sys.stderr)
     return status
 
 
@@ -63,25 +72,29 @@ def _run(command: str, arguments: list[str]) -> int:
     """Run a command under Hydra and turn what goes wrong into one line and an exit status."""
     import hydra
 
-    from sfbptt_cli.overrides import config_folder, explain, refuse_unknown_flags
+    from sfbptt_cli.overrides import config_folder, explain, prepare
 
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"sfbptt {command}", *arguments]
     _register_schemas()
     statuses: list[int] = []
 
     def job(composed: Any) -> int:
-        statuses.append(_guarded(_COMMANDS[command], composed, traceback))
+        # A stop signal ends a sweep, not only the run that it met.
+        if 130 not in statuses:
+            statuses.append(_guarded(_COMMANDS[command], composed, traceback))
         return statuses[-1]
 
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
-        refuse_unknown_flags(arguments)
+        arguments = prepare(arguments)
+        sys.argv = [f"sfbptt {command}", *arguments]
         decorate(job)()
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+    except BrokenPipeError:
+        raise
     except Exception as error:  # a job's own are caught around it: this is Hydra, composing
         if traceback:
             raise
@@ -95,23 +108,33 @@ def _guarded(command: Callable[[Any], None], composed: Any, traceback: bool) -> 
     Caught here and not around Hydra, which would add lines of its own, and end a sweep at its
     first failure.
     """
-    from omegaconf.errors import OmegaConfBaseException
-
-    from sfbptt_cli.config import explain_value
-
     try:
         command(composed)
+        sys.stdout.flush()
     except (Interrupted, KeyboardInterrupt) as error:
         return _fail(str(error) or "interrupted", 130)
-    except (RequestError, OmegaConfBaseException, RunFailed, OSError, MemoryError) as error:
+    except BrokenPipeError:
+        return _unread()
+    except Exception as error:
         if traceback:
             raise
-        if isinstance(error, OmegaConfBaseException):
-            return _fail(explain_value(error), 2)
-        return _fail(
-            str(error) or type(error).__name__, 2 if isinstance(error, RequestError) else 1
-        )
+        return _explain_failure(error)
     return 0
+
+
+def _explain_failure(error: Exception) -> int:
+    from omegaconf.errors import OmegaConfBaseException
+
+    from sfbptt_cli.refusals import explain_value
+
+    if isinstance(error, OmegaConfBaseException):
+        return _fail(explain_value(error), 2)
+    if isinstance(error, RequestError):
+        return _fail(str(error), 2)
+    name = type(error).__name__
+    if isinstance(error, (RunFailed, OSError, MemoryError)):
+        return _fail(str(error) or name, 1)
+    return _fail(f"unexpected {name}: {error}; HYDRA_FULL_ERROR=1 shows where", 1)
 
 
 def _register_schemas() -> None:
@@ -132,9 +155,8 @@ def _train(composed: Any) -> None:
     from omegaconf import OmegaConf
 
     from sfbptt_cli.config import typed_config
-    from sfbptt_cli.overrides import refuse_deletions, run_path
+    from sfbptt_cli.overrides import run_path
 
-    refuse_deletions()
     if composed.dataset.get("path"):
         # Kept absolute, so that the run can be continued and evaluated from another folder.
         composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
@@ -150,9 +172,8 @@ def _evaluate(composed: Any) -> None:
     from omegaconf import OmegaConf
 
     from sfbptt_cli.config import EvaluateConfig
-    from sfbptt_cli.overrides import given_keys, refuse_deletions
+    from sfbptt_cli.overrides import given_keys
 
-    refuse_deletions()
     config = OmegaConf.to_object(composed)
     assert isinstance(config, EvaluateConfig)
     assert config.run is not None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from sfbptt_cli.assembly import (
     resolve_tau,
 )
 from sfbptt_cli.config import EvaluationConfig, TrainConfig
-from sfbptt_cli.data import Standardiser
+from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.errors import Interrupted
 from sfbptt_cli.metrics import power_spectrum
+from sfbptt_cli.refusals import require
 from sfbptt_cli.runs import Run
 from sfbptt_cli.signals import StopSignals
 from sfbptt_cli.storage.checkpoint import checkpoint_hash, load_checkpoint, save_checkpoint
@@ -51,10 +52,12 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     torch.set_num_threads(config.threads)
     folder = RunFolder(path)
     # All that can be wrong with the request is found before the folder is touched.
+    device = build_device(config.device)
     dataset = build_dataset(config.dataset, config.window)
     tau, tau_source = resolve_tau(config.tau, config.window, dataset)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, tau)
+    _require_predictable(config.evaluation, dataset)
     folder.claim(stored, config.overwrite)
     with folder.lock():
         if folder.manifest().get("status") == "finished":
@@ -68,7 +71,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
                 lambda_source=dataset.lambda_source,
                 tau=tau,
                 tau_source=tau_source,
-                device=str(build_device(config.device)),
+                device=str(device),
                 threads=config.threads,
                 parameters=sum(p.numel() for p in trainer.model.parameters()),
                 started=folder.manifest().get("started", _now()),
@@ -85,9 +88,19 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     torch.set_num_threads(threads)
     run = Run(path)
     config = dataclasses.replace(run.config.evaluation, **changes)
+    _require_predictable(config, run.dataset)
     with run.folder.lock():
         measure(path, config, device)
     print(table(run.folder.evaluation()))
+
+
+def _require_predictable(config: EvaluationConfig, dataset: Dataset) -> None:
+    require(
+        config.prediction_steps < len(dataset.test),
+        "evaluation.prediction_steps",
+        config.prediction_steps,
+        f"less than the {len(dataset.test)} test steps",
+    )
 
 
 def measure(path: Path, config: EvaluationConfig, device: str) -> None:
@@ -137,7 +150,7 @@ def draw(run: Run) -> None:
     stored, dataset = run.trajectories, run.dataset
     transient = int(stored.attributes["transient"])
     truth, generated = stored.truth, stored.generated[0]
-    smoothing = run.config.evaluation.spectrum_smoothing
+    smoothing = run.metrics["d_h"]["smoothing"]
     true_spectrum = power_spectrum(truth[transient:], smoothing)
     frequencies = _frequencies(len(truth) - transient, dataset.dt, len(true_spectrum))
     stretch = _STRETCH_STEPS
@@ -152,7 +165,7 @@ def draw(run: Run) -> None:
             true_spectrum,
             power_spectrum(generated[transient:], smoothing),
             stored.variables,
-            f"1 / {dataset.time_unit}",
+            f"1 / {dataset.time_unit.removesuffix('s') or 's'}",
         ),
         "time_series": figures.time_series(
             stored.time[:stretch],
@@ -184,10 +197,65 @@ def _resume(folder: RunFolder, trainer: Trainer) -> None:
 
 
 def _fit(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> None:
-    """Train with a progress bar, checkpoints and run.json kept up to date."""
-    total = trainer.epochs * len(trainer.windows)
-    begun = saved = time.monotonic()
+    """Train, and tell run.json how it ended and how long it took."""
+    begun = time.monotonic()
     earlier = folder.manifest().get("training_seconds", 0.0)
+    status = "failed"
+    try:
+        _fit_visibly(folder, trainer, standardiser)
+        status = "trained"
+    except (Interrupted, KeyboardInterrupt):
+        status = "interrupted"
+        raise
+    except Diverged as error:
+        status = "diverged"
+        last = "no checkpoint"
+        if folder.last.exists():
+            last = f"the last good checkpoint is {folder.last}"
+        raise Diverged(f"{folder.path} {error}; {last}") from error
+    finally:
+        seconds = earlier + time.monotonic() - begun
+        folder.update_manifest(status=status, training_seconds=round(seconds, 2))
+
+
+def _fit_visibly(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> None:
+    """Train with a progress bar and checkpoints, up to the end or a stop signal."""
+    with (
+        StopSignals() as stop,
+        # A bar for people; a log file gets a line for each validation instead.
+        tqdm(
+            total=trainer.epochs * len(trainer.windows),
+            initial=trainer.updates,
+            unit="update",
+            disable=None,
+        ) as bar,
+    ):
+
+        def updated() -> None:
+            bar.update()
+
+        def epoch_done(row: Row) -> None:
+            bar.set_postfix_str(_postfix(row, trainer.progress.best_score))
+            if bar.disable and row["validation_d_stsp"] is not None:
+                log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _postfix(row))
+
+        where = "after the last epoch"
+        try:
+            trainer.fit(stop, _saver(folder, trainer, standardiser, stop), updated, epoch_done)
+        except Interrupted as interruption:
+            where = f"in {interruption}"
+        if stop.received:
+            raise Interrupted(
+                f"{folder.path} stopped {where} by {stop.received.name}; "
+                "the same command continues it"
+            )
+
+
+def _saver(
+    folder: RunFolder, trainer: Trainer, standardiser: Standardiser, stop: Callable[[], bool]
+) -> Callable[[str], None]:
+    """A function that writes the `last` or `best` checkpoint; `last` only when it is due."""
+    saved = time.monotonic()
     scale = {
         "mean": torch.from_numpy(standardiser.mean),
         "std": torch.from_numpy(standardiser.std),
@@ -199,46 +267,14 @@ def _fit(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> Non
         due = time.monotonic() - saved > _CHECKPOINT_SECONDS
         if which == "last" and not (done or due or stop()):
             return
-        content = {"standardiser": scale, **trainer.state_dict()}
-        save_checkpoint(folder.last if which == "last" else folder.best, content)
+        # First the history: training that has a checkpoint of its end does not write it again.
         if trainer.progress.history:
             folder.write_history(trainer.progress.history)
+        content = {"standardiser": scale, **trainer.state_dict()}
+        save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()
 
-    def updated() -> None:
-        bar.update()
-
-    def epoch_done(row: Row) -> None:
-        bar.set_postfix_str(_postfix(row, trainer.progress.best_score))
-        if bar.disable and row["validation_d_stsp"] is not None:
-            log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _postfix(row))
-
-    status = "failed"
-    with (
-        StopSignals() as stop,
-        # A bar for people; a log file gets a line for each validation instead.
-        tqdm(total=total, initial=trainer.updates, unit="update", disable=None) as bar,
-    ):
-        try:
-            trainer.fit(stop, save, updated, epoch_done)
-            status = "trained"
-        except Interrupted as interruption:
-            status = "interrupted"
-            raise Interrupted(
-                f"{folder.path} stopped in {interruption} by {stop.received.name}; "  # type: ignore[union-attr]
-                "the same command continues it"
-            ) from None
-        except Diverged as error:
-            status = "diverged"
-            last = (
-                f"the last good checkpoint is {folder.last}"
-                if folder.last.exists()
-                else "no checkpoint"
-            )
-            raise Diverged(f"{folder.path} {error}; {last}") from error
-        finally:
-            seconds = earlier + time.monotonic() - begun
-            folder.update_manifest(status=status, training_seconds=round(seconds, 2))
+    return save
 
 
 def _postfix(row: Row, best: float | None = None) -> str:
@@ -254,7 +290,6 @@ def _conclude(folder: RunFolder) -> None:
     print()
     for path in sorted(p for p in folder.path.rglob("*") if p.is_file() and p.name != ".lock"):
         print(path)
-    sys.stdout.flush()
 
 
 def _now() -> str:

@@ -7,34 +7,23 @@ The checks run when a composed config becomes objects (`OmegaConf.to_object`). O
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
 from typing import Any, Union
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sfbptt_cli.errors import RequestError, choices, lookup, nearest
-
-
-def _require(condition: bool, name: str, value: object, accepted: str) -> None:
-    if not condition:
-        raise RequestError(f"{name}: {value} was given; accepted: {accepted}")
-
-
-def _at_least(name: str, value: int, minimum: int) -> None:
-    _require(value >= minimum, name, value, f"a whole number of at least {minimum}")
-
-
-def _positive(name: str, value: float) -> None:
-    _require(value > 0 and math.isfinite(value), name, value, "a number above 0")
-
-
-def _one_of(name: str, value: str, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        hint = nearest(value, accepted)
-        raise RequestError(f"{name}: '{value}' was given; accepted: {choices(accepted)}{hint}")
+from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.refusals import (
+    at_least,
+    explain_value,
+    finite,
+    folder_name,
+    fraction,
+    one_of,
+    positive,
+    require,
+)
 
 
 @dataclass
@@ -47,7 +36,10 @@ class DatasetConfig:
     lambda_max: float | None = None  # per time unit; overrides the published value
 
     def __post_init__(self) -> None:
-        _positive("dataset.dt", self.dt)
+        folder_name("dataset.name", self.name)
+        positive("dataset.dt", self.dt)
+        if self.lambda_max is not None:
+            finite("dataset.lambda_max", self.lambda_max)
 
 
 @dataclass
@@ -68,14 +60,16 @@ class SimulatedConfig(DatasetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least("dataset.train_steps", self.train_steps, 100)
-        _at_least("dataset.test_steps", self.test_steps, 100)
-        _at_least("dataset.floor_trajectories", self.floor_trajectories, 1)
-        _at_least("dataset.transient", self.transient, 0)
-        _at_least("dataset.seed", self.seed, 0)
-        _one_of("dataset.scaling", self.scaling, ("none", "common"))
-        _require(1e-14 <= self.rtol < 1, "dataset.rtol", self.rtol, "a number from 1e-14 to 1")
-        _positive("dataset.atol", self.atol)
+        at_least("dataset.train_steps", self.train_steps, 100)
+        at_least("dataset.test_steps", self.test_steps, 100)
+        at_least("dataset.floor_trajectories", self.floor_trajectories, 1)
+        at_least("dataset.transient", self.transient, 0)
+        at_least("dataset.seed", self.seed, 0)
+        one_of("dataset.scaling", self.scaling, ("none", "common"))
+        for name, value in self.parameters.items():
+            finite(f"dataset.parameters.{name}", value)
+        require(1e-14 <= self.rtol < 1, "dataset.rtol", self.rtol, "a number from 1e-14 to 1")
+        positive("dataset.atol", self.atol)
 
 
 @dataclass
@@ -90,12 +84,7 @@ class ArrayConfig(DatasetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(
-            0 < self.train_fraction < 1,
-            "dataset.train_fraction",
-            self.train_fraction,
-            "a number between 0 and 1",
-        )
+        fraction("dataset.train_fraction", self.train_fraction)
 
 
 @dataclass
@@ -106,7 +95,7 @@ class ModelConfig:
     latent_dim: int = 30  # M
 
     def __post_init__(self) -> None:
-        _at_least("model.latent_dim", self.latent_dim, 1)
+        at_least("model.latent_dim", self.latent_dim, 1)
 
 
 @dataclass
@@ -128,16 +117,17 @@ class OptimizerConfig:
     """Optimizer and learning-rate schedule; the learning rate is the schedule's maximum."""
 
     name: str = MISSING
-    learning_rate: float = 1e-2
+    learning_rate: float = 1.5e-2
     schedule: str = "onecycle"  # constant, onecycle
     warmup: float = 0.3  # onecycle: fraction of training in which the rate rises
     clip_norm: float | None = 1.0  # the gradient's norm is scaled down to this; null: not
 
     def __post_init__(self) -> None:
-        _positive("optimizer.learning_rate", self.learning_rate)
-        _require(0 < self.warmup < 1, "optimizer.warmup", self.warmup, "a number between 0 and 1")
+        positive("optimizer.learning_rate", self.learning_rate)
+        one_of("optimizer.schedule", self.schedule, ("constant", "onecycle"))
+        fraction("optimizer.warmup", self.warmup)
         if self.clip_norm is not None:
-            _positive("optimizer.clip_norm", self.clip_norm)
+            positive("optimizer.clip_norm", self.clip_norm)
 
 
 @dataclass
@@ -149,9 +139,9 @@ class ValidationConfig:
     trajectories: int = 20  # generated at once, from starts spread over the training series
 
     def __post_init__(self) -> None:
-        _at_least("validation.every", self.every, 0)
-        _at_least("validation.steps", self.steps, 100)
-        _at_least("validation.trajectories", self.trajectories, 1)
+        at_least("validation.every", self.every, 0)
+        at_least("validation.steps", self.steps, 100)
+        at_least("validation.trajectories", self.trajectories, 1)
 
 
 @dataclass
@@ -173,12 +163,12 @@ class EvaluationConfig:
     lyapunov_steps: int = 10_000  # of the model's largest exponent, for each of 32 starts
 
     def __post_init__(self) -> None:
-        _one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
+        one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
         for name, minimum in _EVALUATION_MINIMA.items():
-            _at_least(f"evaluation.{name}", getattr(self, name), minimum)
+            at_least(f"evaluation.{name}", getattr(self, name), minimum)
         for name in ("gmm_sigma", "spectrum_smoothing", "valid_prediction_threshold"):
             if getattr(self, name) is not None:
-                _positive(f"evaluation.{name}", getattr(self, name))
+                positive(f"evaluation.{name}", getattr(self, name))
 
 
 _EVALUATION_MINIMA = {
@@ -200,10 +190,10 @@ class TrainConfig:
     name: str = "run"
     seed: int = 0
     tau: Union[int, str] = 30  # noqa: UP007  steps between two forcings, or auto
-    window: int = 100  # T, predicted steps of a training sequence
+    window: int = 120  # T, predicted steps of a training sequence
     batch_size: int = 32  # sequences an update
     batches_per_epoch: int = 100
-    epochs: int = 60
+    epochs: int = 90
     device: str = "auto"
     threads: int = 1  # of torch; more do not pay at these sizes
     overwrite: bool = False  # start again in a folder that holds another run
@@ -217,24 +207,21 @@ class TrainConfig:
     evaluation: EvaluationConfig = MISSING
 
     def __post_init__(self) -> None:
-        _require(
-            bool(self.name) and "/" not in self.name and not self.name.startswith("."),
-            "name",
-            f"'{self.name}'",
-            "a folder name without '/' that does not start with '.'",
-        )
+        folder_name("name", self.name)
+        require(bool(self.outputs), "outputs", "''", "the folder of all runs")
         for name in ("window", "batch_size", "batches_per_epoch", "epochs", "threads"):
-            _at_least(name, getattr(self, name), 1)
-        _at_least("seed", self.seed, 0)
-        _one_of("device", self.device, ("auto", "cpu", "cuda"))
+            at_least(name, getattr(self, name), 1)
+        at_least("seed", self.seed, 0)
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        if isinstance(self.dataset, SimulatedConfig):
+            longest = self.dataset.train_steps - 1
+            accepted = f"at most dataset.train_steps - 1 = {longest}"
+            require(self.window <= longest, "window", self.window, accepted)
         if self.tau == "auto":
             return
-        whole = isinstance(self.tau, int)
-        _require(
-            whole, "tau", f"'{self.tau}'", "a whole number of time steps of at least 1, or auto"
-        )
-        accepted = f"a whole number of time steps from 1 to window = {self.window}"
-        _require(whole and 1 <= self.tau <= self.window, "tau", self.tau, accepted)  # type: ignore[operator]
+        accepted = f"a whole number of time steps from 1 to window = {self.window}, or auto"
+        within = isinstance(self.tau, int) and 1 <= self.tau <= self.window
+        require(within, "tau", f"'{self.tau}'", accepted)
 
 
 @dataclass
@@ -247,9 +234,9 @@ class EvaluateConfig:
     evaluation: EvaluationConfig = MISSING
 
     def __post_init__(self) -> None:
-        _require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
-        _one_of("device", self.device, ("auto", "cpu", "cuda"))
-        _at_least("threads", self.threads, 1)
+        require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        at_least("threads", self.threads, 1)
 
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
@@ -283,51 +270,29 @@ def typed_config(plain: dict[str, Any], where: str = "") -> TrainConfig:
     refused. Raises RequestError; `where` begins its message.
     """
     for key, value in flatten(plain).items():
-        if isinstance(value, str) and "${" in value:
-            raise RequestError(f"{where}{key}: '{value}' is an interpolation; accepted: values")
-    typed = dict(plain)
+        if isinstance(value, str) and ("${" in value or value == "???"):
+            raise RequestError(f"{where}{key}: '{value}' was given; accepted: a value")
     try:
-        for group, schemas in SCHEMAS.items():
-            given = plain.get(group)
-            if not isinstance(given, dict):
-                raise RequestError(f"{where}{group}: {given} was given; accepted: a config group")
-            kind = _KIND.get(group, "name")
-            schema = next(iter(schemas.values()))
-            if kind is not None:
-                schema = lookup(schemas, str(given.get(kind)), f"{where}{group}.{kind}")
-            typed[group] = OmegaConf.merge(OmegaConf.structured(schema), given)
-        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), typed)
-        config = OmegaConf.to_object(merged)
+        schemas = OmegaConf.merge(OmegaConf.structured(TrainConfig), _group_schemas(plain))
+        config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
     except OmegaConfBaseException as error:
         raise RequestError(where + explain_value(error)) from error
+    except RequestError as error:
+        raise RequestError(f"{where}{error}") from error
     assert isinstance(config, TrainConfig)
     return config
 
 
-# What decides a group's schema where that is not `name`.
-_KIND: dict[str, str | None] = {"dataset": "source", "evaluation": None}
-
-_ACCEPTED = {
-    "Integer": "a whole number",
-    "Float": "a number",
-    "Boolean": "true or false",
-    "is not a valid bool (type str)": "true or false",
-    "String": "text",
-    "Union[int, str]'": "a whole number of time steps, or auto",
-}
-
-
-def explain_value(error: OmegaConfBaseException) -> str:
-    """OmegaConf's refusal of a value or key as `field: what was given; accepted: what is`."""
-    message = (error.msg or str(error)).splitlines()[0]
-    key = error.full_key or str(error.key)
-    if unknown := re.match(r"Key '([^']*)' (?:is )?not in", message):
-        return f"{key or unknown[1]}: there is no such setting"
-    value = re.match(r"Value '(.*)' (?:of type '\w+' (?:could not|is incompat)|is not a)", message)
-    kinds = (words for ending, words in _ACCEPTED.items() if message.endswith(ending))
-    kind = next(kinds, None)
-    if value and kind:
-        return f"{key}: '{value[1]}' was given; accepted: {kind}"
-    if "is not Optional" in message or "Incompatible value 'None'" in message:
-        return f"{key}: null was given; accepted: a value"
-    return f"{key}: {message}"
+def _group_schemas(plain: dict[str, Any]) -> dict[str, Any]:
+    """The schema of each config group that `plain` chooses."""
+    validation = plain.get("validation", {})
+    require(isinstance(validation, dict), "validation", validation, "its settings")
+    chosen = {}
+    for group, schemas in SCHEMAS.items():
+        given: Any = plain.get(group)
+        require(isinstance(given, dict), group, given, "a config group")
+        kind = "source" if group == "dataset" else "name"
+        single = schemas.get("default")
+        schema = single or lookup(schemas, str(given.get(kind)), f"{group}.{kind}")
+        chosen[group] = OmegaConf.structured(schema)
+    return chosen

@@ -13,18 +13,20 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import sfbptt_cli
-from sfbptt_cli.config import NOT_RESULTS, explain_value, flatten
+from sfbptt_cli.config import NOT_RESULTS, flatten
 from sfbptt_cli.errors import RequestError, choices, nearest
+from sfbptt_cli.refusals import explain_value
 
 # Parts of the path themselves.
 _IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
 _PATH_GROUPS = ("dataset", "model", "forcing")
+_PATHS = ("run", "dataset.path", "outputs")
 # Most file systems take 255 bytes a name.
 _LONGEST_NAME = 200
 
@@ -74,34 +76,47 @@ def given_keys(prefix: str) -> list[str]:
     return [key for key in keys if key.startswith(prefix)]
 
 
-def refuse_deletions() -> None:
-    """RequestError for `~key`: every setting of a run has a value. Only inside a Hydra job."""
-    for override in _task_overrides():
-        if override.is_delete():
-            raise RequestError(
-                f"{override.key_or_group}: '{override.input_line}' was given; accepted: key=value"
-            )
-
-
 def _task_overrides() -> list[Override]:
-    return OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    # Unresolved: reading an element with an interpolation, as in tau=${window}, would follow it.
+    plain: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return OverridesParser.create().parse_overrides(plain)
 
 
-def refuse_unknown_flags(arguments: list[str]) -> None:
-    """RequestError for a flag that Hydra does not have; argparse would print its whole usage."""
+def prepare(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra takes them: overrides before flags, paths in quotes.
+
+    argparse overlooks overrides between two flags; Hydra's grammar wants quotes around commas and
+    equals signs, which the folders of runs hold. RequestError for what argparse or Hydra would
+    refuse over several lines, and for `~key`: every setting of a run has a value.
+    """
     parser = get_args_parser()
     parser.exit_on_error = False
     try:
-        _, unknown = parser.parse_known_args(arguments)
+        parsed, unknown = parser.parse_known_intermixed_args(arguments)
     except argparse.ArgumentError as error:
         raise RequestError(f"{error.argument_name or 'flags'}: {error.message}") from error
-    flags = [argument for argument in unknown if argument.startswith("-")]
-    if flags:
+    if unknown:
         known = [flag for action in parser._actions for flag in action.option_strings]
         raise RequestError(
-            f"{flags[0]}: there is no such flag; accepted: --help, --cfg, -m and those of "
-            f"--hydra-help{nearest(flags[0], known)}"
+            f"{unknown[0]}: there is no such flag; accepted: --help, --cfg, -m and those of "
+            f"--hydra-help{nearest(unknown[0], known)}"
         )
+    flags = list(arguments)
+    for override in parsed.overrides:
+        flags.remove(override)
+        if override.startswith(("~", "=")):
+            field = override.lstrip("~").partition("=")[0]
+            raise RequestError(f"{field or 'key'}: '{override}' was given; accepted: key=value")
+    # With -m a comma separates values; there the quotes are the user's.
+    overrides = parsed.overrides if parsed.multirun else map(_quote_path, parsed.overrides)
+    return [*overrides, *flags]
+
+
+def _quote_path(override: str) -> str:
+    key, _, value = override.partition("=")
+    if key not in _PATHS or value in ("", "null") or value[0] in "'\"":
+        return override
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def explain(error: Exception, command: str, arguments: list[str]) -> str:
@@ -115,6 +130,8 @@ def explain(error: Exception, command: str, arguments: list[str]) -> str:
             f"{unknown[1]}: there is no such setting; "
             f"accepted: those of sfbptt {command} --cfg job{nearest(unknown[1], known)}"
         )
+    if present := re.search(r"An item is already at '([^']*)'", message):
+        return f"{present[1]}: '+{present[1]}=…' was given; accepted: {present[1]}=…"
     if option := re.search(r"Could not find '([^']*)/([^']*)'", message):
         listed = message.partition("Available options in")[2].partition("Config search path")[0]
         options = re.findall(r"^\t(.+)$", listed, flags=re.MULTILINE)
@@ -124,11 +141,24 @@ def explain(error: Exception, command: str, arguments: list[str]) -> str:
         )
     if several := re.match(r"Ambiguous value for argument '([^=]*)=(.*)'", message):
         return f"{several[1]}: '{several[2]}' was given; accepted: one value, or several with -m"
-    if isinstance(error.__cause__, OmegaConfBaseException):
-        return explain_value(error.__cause__)
-    if isinstance(error, OmegaConfBaseException):
-        return explain_value(error)
+    if message.startswith("Config group override must be"):
+        return _explain_group(arguments) or message
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        return explain_value(cause)
     return message.partition("\n")[0]
+
+
+def _explain_group(arguments: list[str]) -> str | None:
+    """The first argument that gives a config group something else than a name."""
+    given = [a for a in arguments if "=" in a and not a.startswith("-")]
+    for override in OverridesParser.create().parse_overrides(given):
+        group, value = override.key_or_group, override.value()
+        options = [path.stem for path in (config_folder() / group).glob("*.yaml")]
+        if options and not isinstance(value, (str, list)):
+            name = override.get_value_element_as_str()
+            return f"{group}: '{name}' was given; accepted: {choices(options)}"
+    return None
 
 
 def _known_keys(command: str, arguments: list[str]) -> list[str]:

@@ -25,6 +25,9 @@ Row = dict[str, float | int | None]
 
 # Points of the training series that a validation compares with.
 _VALIDATION_POINTS = 100_000
+# Two validations of one model differ by about this factor. Among scores that close the later epoch
+# is kept: its loss is lower, and the lowest of many scores is the luckiest one.
+_TIE = 1.25
 
 
 class Diverged(RunFailed):
@@ -40,8 +43,7 @@ class Progress:
     loss: float = 0.0  # sums over the epoch in progress
     gradient_norm: float = 0.0
     tau: float = 0.0
-    best_score: float = math.inf
-    best_epoch: int = 0
+    best_score: float = math.inf  # lowest validation D_stsp so far
     history: list[Row] = field(default_factory=list)
 
 
@@ -72,7 +74,12 @@ class Validation:
 
 
 class Trainer:
-    """Minimises the mean squared error of a training method's predictions."""
+    """Minimises the mean squared error of a training method's predictions.
+
+    To it comes what `regularizer` makes of the model. `noise`, of the windows and the update, makes
+    the observations that states are computed from. The gradient is scaled down to `clip_norm`, then
+    each of its entries is cut at ±`clip_value`.
+    """
 
     def __init__(
         self,
@@ -86,6 +93,9 @@ class Trainer:
         epochs: int,
         validation: Validation | None,
         validate_every: int,
+        clip_value: float | None = None,
+        regularizer: Callable[[LatentModel], Tensor] | None = None,
+        noise: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         self.model = model
         self.windows = windows
@@ -94,6 +104,9 @@ class Trainer:
         self.optimizer = optimizer
         self.schedule = schedule
         self.clip_norm = math.inf if clip_norm is None else clip_norm
+        self.clip_value = clip_value
+        self.regularizer = regularizer
+        self.noise = noise
         self.epochs = epochs
         self.validation = validation
         self.validate_every = validate_every
@@ -104,20 +117,23 @@ class Trainer:
         """Updates made so far."""
         return self.progress.epoch * len(self.windows) + self.progress.batch
 
-    def loss(self, x: Tensor, tau: int) -> Tensor:
+    def loss(self, x: Tensor, tau: int | None, s: Tensor | None = None) -> Tensor:
         """Mean squared error of x̂_2 … x̂_{T+1}, x (batch, T + 1, obs), standardised."""
-        return nn.functional.mse_loss(self.method(self.model, x, tau), x[:, 1:])
+        teacher = x if self.noise is None else self.noise(x, self.updates)
+        return nn.functional.mse_loss(self.method(self.model, teacher, tau, s), x[:, 1:])
 
     def update(self, starts: NDArray[np.int64]) -> None:
         """One step of the optimizer on the windows at `starts`; raises Diverged before it harms."""
-        tau = self.tau_at(self.updates)
+        tau = self.tau_at(self.updates) if self.method.uses_tau else None
+        self.method.advance(self.updates, self.epochs * len(self.windows))
         self.optimizer.zero_grad()
         try:
             loss = self.loss(self.windows.batch(starts), tau)
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
             raise Diverged(f"{self._where()}: the readout lost rank and has no inverse") from error
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        penalty = 0.0 if self.regularizer is None else self.regularizer(self.model)
+        (loss + penalty).backward()
+        norm = self._clip()
         loss_value, norm_value = loss.item(), norm.item()
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             raise Diverged(f"{self._where()}: loss {loss_value}, gradient norm {norm_value}")
@@ -126,7 +142,15 @@ class Trainer:
         self.progress.batch += 1
         self.progress.loss += loss_value
         self.progress.gradient_norm += norm_value
-        self.progress.tau += tau
+        self.progress.tau += tau or 0
+
+    def _clip(self) -> Tensor:
+        """Clip the gradient; its norm before that."""
+        parameters = list(self.model.parameters())
+        norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        if self.clip_value is not None:
+            nn.utils.clip_grad_value_(parameters, self.clip_value)
+        return norm
 
     def _where(self) -> str:
         return f"diverged in epoch {self.progress.epoch + 1}, update {self.progress.batch + 1}"
@@ -166,24 +190,25 @@ class Trainer:
         score = None
         if self.validation and self.validate_every and (final or epoch % self.validate_every == 0):
             score = self.validation(self.model)
+        # Without a validated score the last epoch is the best one that is known.
+        best = score is not None and score <= _TIE * progress.best_score
+        best = best or (final and math.isinf(progress.best_score) and score is None)
+        if score is not None:
+            progress.best_score = min(score, progress.best_score)
         progress.history.append(
             {
                 "epoch": epoch,
                 "loss": progress.loss / updates,
-                "tau": progress.tau / updates,
+                "tau": progress.tau / updates if self.method.uses_tau else None,
                 "gradient_norm": progress.gradient_norm / updates,
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
                 "validation_d_stsp": score,
+                "best": int(best),
             }
         )
         progress.epoch, progress.batch = epoch, 0
         progress.loss = progress.gradient_norm = progress.tau = 0.0
-        improved = score is not None and score < progress.best_score
-        if improved:
-            assert score is not None
-            progress.best_score, progress.best_epoch = score, epoch
-        # Without a validated score the last epoch is the best one that is known.
-        return improved or (final and progress.best_epoch == 0)
+        return best
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that resuming needs beside the configuration, as tensors and plain values."""
@@ -191,6 +216,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "method": self.method.state_dict(),
             "progress": asdict(self.progress),
             "rng": torch.get_rng_state(),
         }
@@ -200,5 +226,6 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.method.load_state_dict(state["method"])
         self.progress = Progress(**state["progress"])
         torch.set_rng_state(state["rng"])

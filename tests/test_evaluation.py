@@ -44,7 +44,7 @@ class _Known(LatentModel):
         self.kind = kind
         self.mean, self.std = (torch.from_numpy(v) for v in (scale.mean, scale.std))
 
-    def step(self, state: Tensor) -> Tensor:
+    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         if self.kind == "rest":
             return 0.5 * state
         if self.kind == "rotate":
@@ -159,7 +159,7 @@ def test_beyond_five_variables_the_estimator_is_the_mixture(dataset: Dataset) ->
     scale = Standardiser.of(data.train)
 
     class Rest(LatentModel):
-        def step(self, state: Tensor) -> Tensor:
+        def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
             return 0.9 * state
 
     model = Rest(6, 6, torch.Generator().manual_seed(0)).double()

@@ -22,7 +22,7 @@ class _Map(LatentModel):
             self.readout.weight.copy_(torch.eye(dim))
         self.map = map_
 
-    def step(self, state: Tensor) -> Tensor:
+    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         return self.map(state)
 
 

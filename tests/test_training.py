@@ -13,9 +13,11 @@ import torch
 
 from sfbptt_cli.data import Standardiser, Windows
 from sfbptt_cli.errors import Interrupted
-from sfbptt_cli.forcing import sparse
+from sfbptt_cli.forcing import Generalized, Sparse, Unforced, sparse
 from sfbptt_cli.models import LSTM
 from sfbptt_cli.optimization import build_optimizer
+from sfbptt_cli.regularization import Regularizer, TeacherNoise, latent_l2
+from sfbptt_cli.tau_schedule import TAU_SCHEDULES
 from sfbptt_cli.training import Diverged, Trainer, Validation
 
 _EPOCHS, _BATCHES = 4, 5
@@ -36,7 +38,7 @@ def _trainer(seed: int = 0, validate: bool = True, **changes: Any) -> Trainer:
     settings: dict[str, Any] = {
         "model": model,
         "windows": Windows(series, scale, 12, 4, _BATCHES, seed, torch.device("cpu")),
-        "method": sparse,
+        "method": Sparse(),
         "tau_at": lambda update: 5,
         "optimizer": optimizer,
         "schedule": schedule,
@@ -85,18 +87,63 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert not _equal(first.state_dict(), other.state_dict())
 
 
-@pytest.mark.parametrize("updates", [0, 1, 4, 5, 7, 10, 19])
-def test_resumed_training_is_bit_equal(updates: int) -> None:
-    undisturbed = _trainer()
+def _everything() -> dict[str, Any]:
+    """Every setting that changes over training or draws something, and a method with a state."""
+    return {
+        "method": Generalized(schedule="adaptive", gamma=0.5, every=3),
+        "noise": TeacherNoise(0.1, seed=0),
+        "regularizer": Regularizer(latent_weight=1e-3, readout_weight=1e-3),
+        "clip_value": 0.01,
+    }
+
+
+def _random_tau() -> dict[str, Any]:
+    tau_at = TAU_SCHEDULES["random"](5, updates=20, window=12, seed=0, half_width=4)
+    return {"tau_at": tau_at, "noise": TeacherNoise(0.1, seed=0)}
+
+
+def _annealed() -> dict[str, Any]:
+    return {"method": Generalized(schedule="annealed")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "updates"),
+    [
+        *[(dict, updates) for updates in (0, 1, 4, 5, 7, 10, 19)],
+        *[(_everything, updates) for updates in (1, 4, 10)],
+        *[(_random_tau, updates) for updates in (1, 10)],
+        (_annealed, 7),
+    ],
+)
+def test_resumed_training_is_bit_equal(
+    settings: Callable[[], dict[str, Any]], updates: int
+) -> None:
+    undisturbed = _trainer(**settings())
     _fit(undisturbed)
-    interrupted = _trainer()
+    interrupted = _trainer(**settings())
     with pytest.raises(Interrupted):
         _fit(interrupted, stop=lambda: interrupted.updates >= updates)
     assert interrupted.updates == updates
-    resumed = _trainer(seed=0)
+    resumed = _trainer(**settings())
     resumed.load_state_dict(copy.deepcopy(interrupted.state_dict()))
     _fit(resumed)
     assert _equal(resumed.state_dict(), undisturbed.state_dict())
+
+
+def test_resuming_depends_on_the_state_of_the_method() -> None:
+    trainer = _trainer(**_everything())
+    for starts in trainer.windows.starts(0):
+        trainer.update(starts)
+    state = copy.deepcopy(trainer.state_dict())
+    assert 0 < state["method"]["alpha"] < 1
+    changed = {**copy.deepcopy(state), "method": {"alpha": 0.123}}
+    losses = []
+    for resumed_from in (state, changed):
+        resumed = _trainer(**_everything())
+        resumed.load_state_dict(resumed_from)
+        x = resumed.windows.batch(resumed.windows.starts(1)[0])
+        losses.append(resumed.loss(x, None).item())
+    assert losses[0] != losses[1]
 
 
 def test_history_and_checkpoints() -> None:
@@ -109,7 +156,25 @@ def test_history_and_checkpoints() -> None:
     scores = [row["validation_d_stsp"] for row in rows if row["validation_d_stsp"] is not None]
     assert trainer.progress.best_score == min(scores)
     assert saved.count("last") == 4
-    assert saved.count("best") == (2 if scores[1] < scores[0] else 1)
+    assert saved.count("best") == sum(bool(row["best"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        ([9.0, 3.0, 2.0, 1.0], [1, 2, 3, 4]),
+        ([2.0, 2.4, 2.6, 2.4], [1, 2, 4]),  # within 1.25 of the lowest the later one is kept
+        ([2.0, math.inf, 9.0, 1.0], [1, 4]),
+        ([1.0, 1.2, 1.4, 1.7], [1, 2]),  # ties do not add up
+    ],
+)
+def test_best_is_the_latest_epoch_of_nearly_the_lowest_score(
+    scores: list[float], kept: list[int]
+) -> None:
+    remaining = iter(scores)
+    trainer = _trainer(validation=lambda model: next(remaining), validate_every=1)
+    _fit(trainer)
+    assert [row["epoch"] for row in trainer.progress.history if row["best"]] == kept
 
 
 def test_without_validation_the_last_epoch_is_the_best() -> None:
@@ -143,6 +208,73 @@ def test_without_clipping_the_gradient_is_that_of_the_loss() -> None:
         assert torch.equal(parameter.grad, gradient)
 
 
+def test_value_clipping_cuts_entries() -> None:
+    plain, clipped = _trainer(clip_norm=None), _trainer(clip_norm=None, clip_value=1e-3)
+    for trainer in (plain, clipped):
+        trainer.update(trainer.windows.starts(0)[0])
+    cut = 0
+    for a, b in zip(plain.model.parameters(), clipped.model.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        assert torch.equal(b.grad, a.grad.clamp(-1e-3, 1e-3))
+        cut += int((a.grad.abs() > 1e-3).sum())
+    assert cut > 0
+    assert clipped.progress.gradient_norm == plain.progress.gradient_norm  # before clipping
+
+
+def test_regularization_is_added_to_the_gradient_and_not_to_the_recorded_loss() -> None:
+    plain = _trainer(clip_norm=None)
+    penalised = _trainer(clip_norm=None, regularizer=lambda model: 0.1 * latent_l2(model))
+    start = {name: p.detach().clone() for name, p in plain.model.named_parameters()}
+    for trainer in (plain, penalised):
+        trainer.update(trainer.windows.starts(0)[0])
+    expected = {name: 0 if name.startswith("readout") else 0.2 * p for name, p in start.items()}
+    for (name, a), b in zip(
+        plain.model.named_parameters(), penalised.model.parameters(), strict=True
+    ):
+        assert a.grad is not None
+        assert b.grad is not None
+        torch.testing.assert_close(b.grad, a.grad + expected[name])
+    assert penalised.progress.loss == plain.progress.loss
+
+
+def test_noise_is_on_the_teacher_and_not_on_the_targets() -> None:
+    noise = TeacherNoise(0.5, seed=1)
+    trainer = _trainer(noise=noise)
+    x = trainer.windows.batch(trainer.windows.starts(0)[0])
+    expected = ((sparse(trainer.model, noise(x, 0), 5) - x[:, 1:]) ** 2).mean()
+    assert trainer.loss(x, 5).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert trainer.loss(x, 5).item() != pytest.approx(_trainer().loss(x, 5).item(), rel=1e-3)
+    trainer.update(trainer.windows.starts(0)[0])
+    later = ((sparse(trainer.model, noise(x, 1), 5) - x[:, 1:]) ** 2).mean()
+    assert trainer.loss(x, 5).item() == pytest.approx(later.item(), rel=1e-6)
+
+
+def test_a_method_without_tau_is_given_none_and_told_where_training_stands() -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Recording(Unforced):
+        def __call__(self, model: Any, x: Any, tau: Any, s: Any = None) -> torch.Tensor:
+            assert tau is None
+            return super().__call__(model, x, tau, s)
+
+        def advance(self, update: int, updates: int) -> None:
+            seen.append((update, updates))
+
+    trainer = _trainer(method=Recording())
+    _fit(trainer)
+    assert seen == [(update, _EPOCHS * _BATCHES) for update in range(_EPOCHS * _BATCHES)]
+    assert [row["tau"] for row in trainer.progress.history] == [None] * _EPOCHS
+
+
+def test_a_model_that_diverges_under_adaptive_forcing_is_reported_as_diverged() -> None:
+    trainer = _trainer(**_everything())
+    with torch.no_grad():
+        dict(trainer.model.named_parameters())["bias"].fill_(math.nan)
+    with pytest.raises(Diverged, match="epoch 1, update 1: loss nan"):
+        trainer.update(trainer.windows.starts(0)[0])
+
+
 def test_divergence_stops_before_the_parameters_are_harmed() -> None:
     trainer = _trainer()
     _fit_two = [trainer.update(s) for s in trainer.windows.starts(0)[:2]]
@@ -172,18 +304,3 @@ def test_validation_scores_a_lost_model_worse_than_any_on_the_attractor() -> Non
         lost.model.readout.weight.fill_(0).fill_diagonal_(1e-8)
         lost.model.readout.weight.mul_(1e16)
     assert validation(lost.model) > validation(trained.model)
-
-
-def test_onecycle_rises_to_the_rate_and_falls_to_nothing() -> None:
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer, schedule = build_optimizer([parameter], "adam", 0.1, "onecycle", 0.3, 100)
-    rates = []
-    for _ in range(100):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        if len(rates) < 100:
-            schedule.step()
-    assert rates[0] == pytest.approx(0.1 / 25)
-    assert max(rates) == pytest.approx(0.1, rel=1e-3)
-    assert int(np.argmax(rates)) == 29
-    assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def read_dataset(
     _check_length(split, len(series) - split, window, path)
     train = series[:split]
     _check_varies(train, path)
-    if train.dtype.kind != "f":
+    if train.dtype.kind != "f" or train.dtype.itemsize > 8:
         series = series.astype(np.float64)
     return Dataset(
         name=name,
@@ -70,22 +69,28 @@ def _read(path: Path, key: str | None) -> NDArray[Any]:
     if key is not None and path.suffix.lower() == ".npy":
         raise RequestError(f"dataset.key: '{key}' was given, but a .npy file holds a single array")
     try:
-        return readers[path.suffix.lower()](path, key)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        series = readers[path.suffix.lower()](path, key)
+    except RequestError:
+        raise
+    except Exception as error:  # a damaged file may raise anything, down in zlib or tokenize
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
+    if not isinstance(series, np.ndarray):
+        raise RequestError(f"dataset.path: '{path}' holds no array; accepted: (time, variables)")
+    return series
 
 
-def _read_npy(path: Path, _: str | None) -> NDArray[Any]:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _read_npy(path: Path, _: str | None) -> object:
+    return np.lib.format.open_memmap(path, mode="r")
 
 
-def _read_npz(path: Path, key: str | None) -> NDArray[Any]:
-    with np.load(path, allow_pickle=False) as stored:
+def _read_npz(path: Path, key: str | None) -> object:
+    # numpy.load would take a .npy file for a .npz, and leave a damaged one open.
+    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
         return stored[_choose(list(stored.files), key, path)]
 
 
-def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
+def _read_hdf5(path: Path, key: str | None) -> object:
     import h5py
 
     with h5py.File(path, "r") as file:

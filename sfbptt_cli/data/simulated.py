@@ -6,9 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +119,9 @@ def _cached(settings: dict[str, Any]) -> list[NDArray[np.float64]]:
     # Runs of a sweep that start together wait here for the first one's result.
     with _locked(path.with_suffix(".lock")):
         if path.exists():
-            try:
-                with np.load(path, allow_pickle=False) as stored:
-                    return [stored[part] for part in ("train", "test", "independent")]
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-                pass  # damaged: simulated again and replaced
+            # A damaged file, which may raise anything, is simulated again and replaced.
+            with suppress(Exception), path.open("rb") as file, np.load(file) as stored:
+                return [stored[part] for part in ("train", "test", "independent")]
         train, test, *independent = _simulate(settings)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, train=train, test=test, independent=np.stack(independent))

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.func import jacrev, vmap
 
-from sfbptt_cli.models.readout import LinearReadout
+from sfbptt_cli.errors import lookup
+from sfbptt_cli.models.initialization import uniform
+from sfbptt_cli.models.readout import READOUTS, Readout
+
+
+class Common(TypedDict, total=False):
+    """Keyword arguments that every model passes on to LatentModel."""
+
+    input_dim: int  # K, width of the external inputs
+    readout: str  # a name in READOUTS
 
 
 class LatentModel(nn.Module, ABC):
-    """A latent map z_{t+1} = F(z_t) observed as x̂_t = B z_t.
+    """A latent map z_{t+1} = F(z_t, s_{t+1}) observed as x̂_t = B z_t.
 
     A model knows how to step and how to roll out freely; forcing decides where rollouts start.
     The whole state is one tensor (batch, state_dim), of which the latent state z is the first
     `latent_dim` entries, so that Jacobians over it need no special cases.
+
+    External inputs s (…, input_dim), those of the time a step arrives at, enter every model as
+    + C s, in gated and tanh models before the nonlinearity. C (gates * latent_dim, input_dim)
+    exists when input_dim > 0 only and is drawn uniformly from ±1/√latent_dim.
     """
 
-    def __init__(self, obs_dim: int, latent_dim: int, generator: torch.Generator) -> None:
+    gates: ClassVar[int] = 1  # how many times the inputs enter: once a gate of a gated model
+
+    readout: Readout
+    C: nn.Parameter | None
+
+    def __init__(
+        self,
+        obs_dim: int,
+        latent_dim: int,
+        generator: torch.Generator,
+        *,
+        input_dim: int = 0,
+        readout: str = "linear",
+    ) -> None:
         super().__init__()
         self.obs_dim = obs_dim
         self.latent_dim = latent_dim
-        self.readout = LinearReadout(obs_dim, latent_dim, generator)
+        self.input_dim = input_dim
+        self.readout = lookup(READOUTS, readout, "model.readout")(obs_dim, latent_dim, generator)
+        C = None
+        if input_dim:
+            bound = 1 / math.sqrt(latent_dim)
+            C = nn.Parameter(uniform(generator, bound, self.gates * latent_dim, input_dim))
+        self.register_parameter("C", C)
 
     @property
     def state_dim(self) -> int:
@@ -38,17 +73,70 @@ class LatentModel(nn.Module, ABC):
         return self.start(self.readout.invert(x))
 
     @abstractmethod
-    def step(self, state: Tensor) -> Tensor:
-        """The model's equation: (batch, state_dim) -> (batch, state_dim)."""
+    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
+        """The model's equation: (batch, state_dim) -> (batch, state_dim).
 
-    def rollout(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """`steps` free steps from `state` (batch, state_dim).
+        s (batch, input_dim) are the inputs at the time the step arrives at, for a model that has
+        inputs and for no other.
+        """
+
+    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`steps` free steps from `state` (batch, state_dim), with inputs s (batch, steps, K).
 
         Returns the latent states after each of them (batch, steps, latent_dim) and the last whole
         state, from which another rollout goes on.
         """
+        self.check_inputs(s, len(state), steps)
         latents = []
-        for _ in range(steps):
-            state = self.step(state)
+        for k in range(steps):
+            state = self.step(state) if s is None else self.step(state, s[:, k])
             latents.append(state[:, : self.latent_dim])
         return torch.stack(latents, dim=1), state
+
+    def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
+        """∂F/∂state at each state: (batch, state_dim) -> (batch, state_dim, state_dim).
+
+        Entry [:, i, j] is the derivative of entry i of the next state by entry j of this one.
+        """
+        self.check_inputs(s)
+        if s is None:
+            return vmap(jacrev(lambda z: self.step(z[None])[0]))(state)
+        return vmap(jacrev(lambda z, s: self.step(z[None], s[None])[0]))(state, s)
+
+    def drive(self, s: Tensor | None) -> Tensor | float:
+        """C s, (…, input_dim) -> (…, gates * latent_dim); 0 for a model without inputs."""
+        self.check_inputs(s)
+        return 0.0 if s is None or self.C is None else s @ self.C.T
+
+    def fused_inputs(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The inputs of a rollout and their weight C, as torch's fused recurrent kernels want them.
+
+        The kernels insist on an input; one of width 1 that is always zero costs least.
+        """
+        self.check_inputs(s, len(state), steps)
+        if s is None or self.C is None:
+            no_weight = state.new_zeros(self.gates * self.latent_dim, 1)
+            return state.new_zeros(len(state), steps, 1), no_weight
+        return s, self.C
+
+    def check_inputs(self, s: Tensor | None, *axes: int) -> None:
+        """Raises ValueError unless s is there where, and only where, the model has inputs.
+
+        Its last axis is input_dim; the others are `axes` where they are given.
+        """
+        if s is None:
+            if self.input_dim:
+                raise ValueError(
+                    f"no inputs s were given; accepted: s of width input_dim = {self.input_dim}"
+                )
+        elif not self.input_dim:
+            raise ValueError(
+                f"inputs s of shape {tuple(s.shape)} were given; a model with input_dim = 0 "
+                "accepts none"
+            )
+        elif s.shape[-1] != self.input_dim or (axes and s.shape[:-1] != axes):
+            accepted = ", ".join(str(n) for n in (*(axes or "…"), self.input_dim))
+            raise ValueError(
+                f"inputs s of shape {tuple(s.shape)} were given; accepted: ({accepted}), "
+                "the last axis being input_dim"
+            )

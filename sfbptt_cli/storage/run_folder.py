@@ -20,8 +20,9 @@ from sfbptt_cli.storage.atomic import write_json, write_text
 
 SCHEMA = 1
 
-# Every name that a run writes; `overwrite` removes these and nothing else.
-_FILES = ("config.yaml", "run.json", "metrics.csv", "trajectories.h5", "evaluation.json")
+# Every name that a run writes but config.yaml, by which it is known; `overwrite` removes these and
+# nothing else.
+_FILES = ("run.json", "metrics.csv", "trajectories.h5", "evaluation.json")
 _FOLDERS = ("checkpoints", "figures")
 
 
@@ -61,18 +62,21 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RequestError(f"name: '{self.path}' is a file; name=… gives another folder")
-        present = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
+        names = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
+        # A run that was killed as it began leaves these.
+        present = [n for n in names if n != ".lock" and not n.startswith(".config-")]
         if present and not self.config_file.is_file():
             raise RequestError(
                 f"name: '{self.path}' is no run but holds {present[0]}; name=… gives another folder"
             )
-        if present and overwrite:
-            self._remove()
-        elif present:
+        if present and not overwrite:
             self._compare(config)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.config_file, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        with self.lock():  # nothing is removed from under a process that works on the run
+            self._remove()
+            text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+            write_text(self.config_file, text)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -113,7 +117,8 @@ class RunFolder:
         try:
             content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RequestError(f"run: '{self.config_file}' cannot be read: {error}") from error
+            reason = " ".join(str(error).split())  # YAML's takes several lines
+            raise RequestError(f"run: '{self.config_file}' cannot be read: {reason}") from error
         if not isinstance(content, dict):
             raise RequestError(f"run: '{self.config_file}' is not a mapping of settings")
         return content
@@ -136,11 +141,14 @@ class RunFolder:
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv as numbers, None where a field is empty."""
-        with self.metrics_file.open(newline="", encoding="utf-8") as file:
-            return [
-                {k: int(v) if k == "epoch" else float(v) if v else None for k, v in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        try:
+            with self.metrics_file.open(newline="", encoding="utf-8") as file:
+                return [
+                    {k: int(v) if k == "epoch" else float(v) if v else None for k, v in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except (OSError, ValueError, TypeError) as error:
+            raise RequestError(f"run: '{self.metrics_file}' cannot be read: {error}") from error
 
     def write_evaluation(self, evaluation: dict[str, Any]) -> None:
         """evaluation.json."""

@@ -71,5 +71,5 @@ def read_trajectories(path: Path) -> Trajectories:
                 variables=tuple(file["variable"].asstr()[()]),  # type: ignore[union-attr]
                 attributes=dict(file.attrs),
             )
-    except (OSError, KeyError, AttributeError) as error:
+    except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise RequestError(f"run: '{path}' cannot be read: {error}") from error

@@ -1,21 +1,15 @@
-"""Training methods: from a model and a window of data to predictions.
-
-Each takes the window x_1 … x_{T+1}, (batch, T + 1, obs), and predicts x_2 … x_{T+1}.
-"""
+"""Sparsely forced backpropagation through time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sfbptt_cli.forcing.method import Method, arriving, interval
 from sfbptt_cli.models import LatentModel
 
-Method = Callable[[LatentModel, Tensor, int], Tensor]
 
-
-def sparse(model: LatentModel, x: Tensor, tau: int) -> Tensor:
+def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> Tensor:
     """Sparsely forced BPTT (Mikhaeil, Monfared, Durstewitz 2022, eq. 16).
 
     z̃_t = B⁺ x_t replaces the latent state at t = 1, 1 + τ, 1 + 2τ, …, after the prediction made
@@ -30,19 +24,41 @@ def sparse(model: LatentModel, x: Tensor, tau: int) -> Tensor:
     # Segment by segment, so that the short last segments are the last rows: (segments * batch, obs)
     starts = x[:, : length - 1 : tau].transpose(0, 1).reshape(-1, obs_dim)
     state = model.force(starts)
+    inputs = _segments(arriving(s, x), tau)
     if rest:
-        head, state = model.rollout(state, rest)  # all segments, as far as the short ones go
+        # all segments, as far as the short ones go
+        head, state = model.rollout(state, rest, None if inputs is None else inputs[:, :rest])
         whole = head[: full * batch]
         if full:
-            tail, _ = model.rollout(state[: full * batch], tau - rest)
+            remaining = None if inputs is None else inputs[: full * batch, rest:]
+            tail, _ = model.rollout(state[: full * batch], tau - rest, remaining)
             whole = torch.cat([whole, tail], dim=1)
         short = model.readout(head[full * batch :])  # (batch, rest, obs)
     else:
-        whole, _ = model.rollout(state, tau)
+        whole, _ = model.rollout(state, tau, inputs)
         short = x.new_empty(batch, 0, obs_dim)
     # (full * batch, tau, latent) -> (batch, full * tau, obs)
     whole = model.readout(whole).reshape(full, batch, tau, obs_dim).transpose(0, 1)
     return torch.cat([whole.reshape(batch, full * tau, obs_dim), short], dim=1)
 
 
-METHODS: dict[str, Method] = {"sparse": sparse}
+def _segments(s: Tensor | None, tau: int) -> Tensor | None:
+    """The inputs of each segment's steps, (batch, T, input) -> (segments * batch, tau, input).
+
+    Padded with zeros after the short last segments.
+    """
+    if s is None:
+        return None
+    padded = nn.functional.pad(s, (0, 0, 0, -s.shape[1] % tau))
+    return padded.unflatten(1, (-1, tau)).transpose(0, 1).flatten(0, 1)
+
+
+class Sparse(Method):
+    """`sparse` as a method; τ is the forcing interval."""
+
+    uses_tau = True
+
+    def __call__(
+        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
+    ) -> Tensor:
+        return sparse(model, x, interval(tau), s)

@@ -1,0 +1,120 @@
+"""Fields of a text file as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError, lookup
+
+DECIMALS = {"point": ".", "comma": ",", "auto": None}
+
+
+class BadField(Exception):
+    """A field that is no number: its position and what is accepted."""
+
+    def __init__(self, index: int, accepted: str) -> None:
+        super().__init__(accepted)
+        self.index = index
+        self.accepted = accepted
+
+
+class NumberReader:
+    """Fields to float64, NaN for missing ones.
+
+    `decimal='auto'` is decided by the first fraction of the file and then holds for all of it.
+    In a file that commas divide, a comma within a field may as well separate thousands: there it
+    must be asked for. `missing_values` are words, or numbers such as -9999 in any spelling.
+    """
+
+    def __init__(self, decimal: str, missing_values: Sequence[str], commas_divide: bool) -> None:
+        self.decimal = lookup(DECIMALS, decimal, "dataset.decimal")
+        self._commas_divide = commas_divide
+        self._words = {"", *(word.strip() for word in missing_values)}
+        self._numbers = [float(word) for word in self._words if is_number(word)]
+
+    def is_missing(self, field: str) -> bool:
+        """Whether a field stands for no value, as a word."""
+        return field.strip() in self._words
+
+    def read(self, fields: Sequence[str]) -> NDArray[np.float64]:
+        """(R,) fields to (R,) numbers; raises BadField."""
+        words = self._words
+        texts = ["nan" if field in words else field for field in fields]
+        texts = self._with_points(texts)
+        try:
+            values = self._convert(texts)
+        except ValueError:
+            texts = ["nan" if text.strip() in words else text for text in texts]
+            bad = next((i for i, text in enumerate(texts) if not is_number(text)), None)
+            if bad is not None:
+                raise BadField(bad, self._accepted()) from None
+            values = self._convert(texts)
+        if np.isinf(values).any():
+            raise BadField(int(np.flatnonzero(np.isinf(values))[0]), "a finite number")
+        for number in self._numbers:
+            values[values == number] = np.nan
+        return values
+
+    def _convert(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        joined = "".join(texts)
+        # Python's float takes 1_000 and digits of other scripts.
+        if "_" in joined or not joined.isascii():
+            raise ValueError
+        return np.array(texts, dtype=np.float64)
+
+    def _with_points(self, texts: list[str]) -> list[str]:
+        joined = "".join(texts)
+        comma, point = "," in joined, "." in joined
+        if self.decimal is None and comma != point:
+            if comma and self._commas_divide:
+                bad = next(i for i, text in enumerate(texts) if "," in text)
+                raise BadField(bad, "dataset.decimal=comma, or numbers without commas")
+            self.decimal = "," if comma else "."
+        if comma and point:
+            other = "." if self.decimal == "," else ","
+            raise BadField(
+                next(i for i, text in enumerate(texts) if other in text), self._accepted()
+            )
+        if self.decimal == "," and point:
+            bad = next(i for i, text in enumerate(texts) if "." in text)
+            raise BadField(bad, self._accepted())
+        if self.decimal == "," and comma:
+            return [text.replace(",", ".") for text in texts]
+        return texts
+
+    def _accepted(self) -> str:
+        sign = {".": "point", ",": "comma"}.get(self.decimal or "", "point")
+        return f"a number with a decimal {sign}, or a word of dataset.missing_values"
+
+
+def is_number(text: str) -> bool:
+    """Whether the text is one number with a decimal point."""
+    if not text.isascii() or "_" in text:
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether the text is one number, with a decimal point or comma."""
+    return is_number(text.replace(",", "."))
+
+
+def bad_field(line: int, name: str, field: str, accepted: str) -> RequestError:
+    """The refusal of a field: row of the file from 1, name of its column."""
+    return RequestError(
+        f"dataset.path: row {line}, column '{name}' holds '{shortened(field)}'; "
+        f"accepted: {accepted}"
+    )
+
+
+def shortened(text: str) -> str:
+    """A text that fits into a message of one line."""
+    line = "".join(c if c.isprintable() else "�" for c in text)
+    return line if len(line) <= 40 else f"{line[:37]}…"

@@ -1,0 +1,180 @@
+"""Recorded series in text files: read, repaired, cleaned, split, embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.data.arrays import MINIMUM_TEST_STEPS
+from sfbptt_cli.data.csv_table import Table, TableFormat, read_table
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.embedding import delay_embed, delay_names, estimate_dimension, estimate_lag
+from sfbptt_cli.data.preprocessing import Cleaning, clean
+from sfbptt_cli.data.sampling import Readings, Repairs, Series, regularise
+from sfbptt_cli.data.timestamps import parse_times
+from sfbptt_cli.errors import RequestError
+
+# The series that `dataset=temperature` reads when no path is given; its licence lies beside it.
+SHIPPED = Path(__file__).parent / "shipped" / "sea_surface_temperature.csv.gz"
+_SHIPPED_COLUMN = "temperature (celsius)"
+_SHIPPED_TIME = "time (UTC)"
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    """What is read, and how it becomes a dataset."""
+
+    name: str = "csv"
+    path: str | None = None
+    columns: tuple[str, ...] | None = None  # None: every column of numbers
+    time_column: str | None = None
+    time_format: str | None = None  # signs of datetime.strptime, or number; None: found
+    time_unit: str | None = None  # of dates: seconds, minutes, hours, days (None); else any name
+    dt: float | None = None  # time units between two rows, of a file without time stamps (None: 1)
+    lag: int | str = 1  # between two delays, samples, or auto
+    dimension: int | str = 1  # number of delays of each column, or auto; 1: no embedding
+    train_fraction: float = 0.8  # the first part trains, the rest tests
+    lambda_max: float | None = None  # per time unit
+    form: TableFormat = field(default_factory=TableFormat)
+    repairs: Repairs = field(default_factory=Repairs)
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+
+def read_csv_dataset(
+    source: CsvSource, window: int, columns_field: str = "dataset.columns"
+) -> tuple[Dataset, list[str]]:
+    """The dataset, and a sentence for everything that was done to the readings.
+
+    In this order: repair and resample; split in chronological order; trend and cycles, fitted to
+    the training part; smoothing and delay embedding of each part alone, so that no delay vector
+    has values of both. `window` is the length of a training sequence, in steps. Raises
+    RequestError with row and column for what cannot be used.
+    """
+    if source.path is None:
+        raise RequestError("dataset.path: nothing was given; accepted: a .csv or .csv.gz file")
+    table = read_table(
+        Path(source.path), source.columns, source.time_column, source.form, columns_field
+    )
+    series, unit, notes = _series(table, source)
+    split = _split(series, source.train_fraction, notes)
+    values, cleaned = clean(series.values, split, series.dt, unit, source.cleaning)
+    parts = [values[:split], values[split:]]
+    _check_varies(parts[0], table.names)
+    (train, test), variables, embedded = _embed(parts, table.names, source.lag, source.dimension)
+    _check_length(len(train), len(test), window, source.path)
+    dataset = Dataset(
+        name=source.name,
+        train=train,
+        test=test,
+        independent=None,
+        variables=variables,
+        dt=series.dt,
+        time_unit=unit,
+        lambda_max=source.lambda_max,
+        lambda_source="dataset.lambda_max" if source.lambda_max is not None else "not given",
+    )
+    return dataset, [*table.notes, *notes, *cleaned, *embedded]
+
+
+def read_temperature(
+    source: CsvSource, column: str | None, window: int
+) -> tuple[Dataset, list[str]]:
+    """`read_csv_dataset` of one column; without a path, of the sea-surface series shipped here."""
+    if source.path is None:
+        source = replace(source, path=str(SHIPPED))
+        column = column or _SHIPPED_COLUMN
+        source = replace(source, time_column=source.time_column or _SHIPPED_TIME)
+    chosen = None if column is None else (column,)
+    return read_csv_dataset(replace(source, columns=chosen), window, "dataset.column")
+
+
+def _series(table: Table, source: CsvSource) -> tuple[Series, str, list[str]]:
+    """The regular series, its time unit, and notes."""
+    if table.stamps is None:
+        unit = source.time_unit or "steps"
+        dt = 1.0 if source.dt is None else source.dt
+        times = dt * np.arange(len(table.lines))
+    else:
+        assert source.time_column is not None
+        if source.dt is not None:
+            raise RequestError(
+                f"dataset.dt: {source.dt:g} was given, but column '{source.time_column}' holds "
+                "the times; accepted: null, and dataset.resample for another interval"
+            )
+        times, unit = parse_times(
+            table.stamps, table.lines, source.time_column, source.time_format, source.time_unit
+        )
+    readings = Readings(times, table.values, table.lines, table.names, unit)
+    series, notes = regularise(readings, source.repairs)
+    return series, unit, notes
+
+
+def _split(series: Series, train_fraction: float, notes: list[str]) -> int:
+    """Training samples; interpolated ones at their end, which look ahead, go to the test part."""
+    split = chosen = round(train_fraction * len(series.values))
+    while 0 < split < len(series.values) and series.filled[split - 1]:
+        split -= 1
+    if split < chosen:
+        notes.append(f"split moved {chosen - split} samples ahead, before a gap")
+    return split
+
+
+def _embed(
+    parts: list[Array], names: tuple[str, ...], lag: int | str, dimension: int | str
+) -> tuple[list[Array], tuple[str, ...], list[str]]:
+    """Delay vectors of each part, names of the variables, and notes on the estimates."""
+    if dimension == 1:
+        return parts, names, []
+    if "auto" in (lag, dimension) and len(names) > 1:
+        wrong = "lag" if lag == "auto" else "dimension"
+        raise RequestError(
+            f"dataset.{wrong}: auto was given for {len(names)} columns; "
+            f"accepted: a number, or one column"
+        )
+    notes = []
+    train = parts[0][:, 0]
+    if lag == "auto":
+        lag, criterion = estimate_lag(train)
+        notes.append(f"lag {lag} samples estimated from the training part: {criterion}")
+    if dimension == "auto":
+        dimension, share = estimate_dimension(train, int(lag))
+        notes.append(
+            f"dimension {dimension} estimated from the training part: "
+            f"{100 * share:.1f}% false neighbours"
+        )
+    lag, dimension = int(lag), int(dimension)
+    shortest = min(len(part) for part in parts)
+    if (dimension - 1) * lag >= shortest:
+        raise RequestError(
+            f"dataset.dimension: {dimension} delays of {lag} samples span more than the "
+            f"{shortest} samples of the shorter part; accepted: fewer or shorter delays, or "
+            "another dataset.train_fraction"
+        )
+    notes.append(f"{dimension} delays of {lag} samples, training and test part each alone")
+    return (
+        [delay_embed(part, lag, dimension) for part in parts],
+        delay_names(names, lag, dimension),
+        notes,
+    )
+
+
+def _check_varies(train: Array, names: tuple[str, ...]) -> None:
+    for values, name in zip(train.T, names, strict=True):
+        if len(values) == 0 or values.max() == values.min():
+            raise RequestError(
+                f"dataset.path: column '{name}' is constant in the training part; "
+                "accepted: columns that vary"
+            )
+
+
+def _check_length(train: int, test: int, window: int, path: str) -> None:
+    if train < window + 1 or test < MINIMUM_TEST_STEPS:
+        raise RequestError(
+            f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
+            f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
+        )

@@ -1,0 +1,232 @@
+"""The chosen columns of a text file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.data.csv_numbers import (
+    BadField,
+    NumberReader,
+    bad_field,
+    looks_like_number,
+    shortened,
+)
+from sfbptt_cli.data.csv_text import Rows, open_text
+from sfbptt_cli.data.timestamps import looks_like_time
+from sfbptt_cli.errors import RequestError, choices, nearest
+
+# Rows converted at once; also those that decide which columns hold numbers.
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How the text is written; `auto` is decided from the file."""
+
+    delimiter: str = "auto"  # auto, comma, semicolon, tab
+    decimal: str = "auto"  # auto, point, comma
+    encoding: str = "auto"  # auto (byte-order mark, else UTF-8), utf-8, utf-16, latin-1, cp1252
+    header: bool = True  # the first row names the columns
+    skip_rows: int = 0  # rows above the header
+    missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "null")  # besides empty fields
+
+
+@dataclass(frozen=True)
+class Table:
+    """The chosen columns of R rows."""
+
+    names: tuple[str, ...]  # N
+    values: NDArray[np.float64]  # (R, N), NaN where the file has no value
+    lines: NDArray[np.int64]  # (R,), rows of the file, from 1
+    stamps: list[str] | None  # (R,), text of the time column
+    notes: list[str]  # what was left out
+
+
+class _Chunk(NamedTuple):
+    """Rows of equal width, their places in the file, and how many at the end are blank."""
+
+    rows: list[list[str]]
+    lines: list[int]
+    ending_blanks: int
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str] | None,
+    time_column: str | None,
+    form: TableFormat,
+    columns_field: str = "dataset.columns",
+) -> Table:
+    """The named columns, or every column of numbers, and the text of the time column.
+
+    Rows without any text are left out, except in a file of one column: there such a row, above
+    the last value, is a missing value. `columns_field` is what the user knows `columns` as.
+    Raises RequestError with the row, counted from 1 as an editor does, and the column.
+    """
+    with open_text(path, form.encoding) as text:
+        rows = Rows(text, form.delimiter, form.skip_rows, path)
+        reader = NumberReader(form.decimal, form.missing_values, rows.delimiter == ",")
+        header, chunks = _header(rows, form.header, path)
+        first = next(chunks, None)
+        if first is None:
+            raise RequestError(
+                f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
+            )
+        time = None if time_column is None else _index(header, time_column, "dataset.time_column")
+        notes: list[str] = []
+        if columns is None:
+            chosen, notes = _number_columns(header, first.rows, time, reader)
+        else:
+            chosen = [_index(header, name, columns_field) for name in columns]
+        if time in chosen:
+            raise RequestError(
+                f"{columns_field}: '{time_column}' is the time column; accepted: other columns"
+            )
+        if not chosen:
+            raise RequestError(
+                f"dataset.path: '{path}' has no column of numbers among: {choices(header)}"
+            )
+        return _collect(chain([first], chunks), header, chosen, time, reader, notes)
+
+
+def _collect(
+    chunks: Iterator[_Chunk],
+    header: Sequence[str],
+    chosen: Sequence[int],
+    time: int | None,
+    reader: NumberReader,
+    notes: list[str],
+) -> Table:
+    lines: list[int] = []
+    stamps: list[str] = []
+    parts: list[NDArray[np.float64]] = []
+    ending = 0
+    for chunk in chunks:
+        columns = ([fields[i] for fields in chunk.rows] for i in chosen)
+        numbers = [
+            _convert(reader, column, chunk.lines, header[i])
+            for i, column in zip(chosen, columns, strict=True)
+        ]
+        parts.append(np.column_stack(numbers))
+        lines += chunk.lines
+        stamps += () if time is None else [fields[time] for fields in chunk.rows]
+        ending = chunk.ending_blanks + (ending if chunk.ending_blanks == len(chunk.rows) else 0)
+    kept = len(lines) - ending
+    return Table(
+        names=tuple(header[i] for i in chosen),
+        values=np.concatenate(parts)[:kept],
+        lines=np.array(lines[:kept], dtype=np.int64),
+        stamps=None if time is None else stamps[:kept],
+        notes=notes,
+    )
+
+
+def _convert(
+    reader: NumberReader, fields: Sequence[str], lines: Sequence[int], name: str
+) -> NDArray[np.float64]:
+    try:
+        return reader.read(fields)
+    except BadField as bad:
+        raise bad_field(lines[bad.index], name, fields[bad.index], bad.accepted) from None
+
+
+def _header(rows: Rows, present: bool, path: Path) -> tuple[list[str], Iterator[_Chunk]]:
+    """The names of the columns, and the rows below them."""
+    fields: list[str] = []
+    lines = [0]
+    while lines and _is_blank(fields):
+        taken, lines = rows.take(1)
+        fields = taken[0] if taken else []
+    if not lines:
+        raise RequestError(f"dataset.path: '{path}' is empty; accepted: a table of numbers")
+    names = [field.strip() or f"column {i + 1}" for i, field in enumerate(fields)]
+    if not present:
+        first = [_Chunk([fields], lines, 0)]
+        return [f"x{i + 1}" for i in range(len(fields))], chain(first, _chunks(rows, len(fields)))
+    if all(looks_like_number(field) or looks_like_time(field) for field in fields):
+        raise RequestError(
+            f"dataset.header: row {lines[0]} holds '{shortened(fields[0])}' where the names of the "
+            "columns are expected; accepted: dataset.header=false for a file without names"
+        )
+    if odd := next((name for name in names if not name.isprintable()), None):
+        raise RequestError(
+            f"dataset.path: row {lines[0]} holds '{shortened(odd)}'; accepted: printable names"
+        )
+    return names, _chunks(rows, len(fields))
+
+
+def _chunks(rows: Rows, width: int) -> Iterator[_Chunk]:
+    """The rows, all as wide as the first one; blank ones left out, or kept if `width` is 1."""
+    while True:
+        taken, lines = rows.take(_CHUNK)
+        if not taken:
+            return
+        blanks = 0
+        if set(map(len, taken)) != {width} or width == 1:
+            blank = [_is_blank(fields) for fields in taken]
+            if width == 1:
+                taken = [[""] if empty else row for row, empty in zip(taken, blank, strict=True)]
+                blanks = blank[::-1].index(False) if False in blank else len(blank)
+            else:
+                taken = [row for row, empty in zip(taken, blank, strict=True) if not empty]
+                lines = [line for line, empty in zip(lines, blank, strict=True) if not empty]
+            _check_width(taken, lines, width)
+        if taken:
+            yield _Chunk(taken, lines, blanks)
+
+
+def _is_blank(fields: Sequence[str]) -> bool:
+    return not fields or (len(fields) == 1 and not fields[0].strip())
+
+
+def _check_width(rows: Sequence[Sequence[str]], lines: Sequence[int], width: int) -> None:
+    for fields, line in zip(rows, lines, strict=True):
+        if len(fields) != width:
+            raise RequestError(
+                f"dataset.path: row {line} has {len(fields)} fields; "
+                f"accepted: {width}, as many as the first row"
+            )
+
+
+def _index(header: Sequence[str], name: str, field: str) -> int:
+    found = [i for i, other in enumerate(header) if other == name.strip()]
+    if not found:
+        hint = nearest(name, header)
+        raise RequestError(
+            f"{field}: '{name}' is not in the file; accepted: {choices(header)}{hint}"
+        )
+    if len(found) > 1:
+        places = ", ".join(str(i + 1) for i in found)
+        raise RequestError(f"{field}: '{name}' names the columns {places}; accepted: unique names")
+    return found[0]
+
+
+def _number_columns(
+    header: Sequence[str], first: Sequence[Sequence[str]], time: int | None, reader: NumberReader
+) -> tuple[list[int], list[str]]:
+    """The columns in which a number stands among the first rows, and notes on the others."""
+    chosen, notes = [], []
+    for i, name in enumerate(header):
+        if i == time:
+            continue
+        fields = [row[i] for row in first if not reader.is_missing(row[i])]
+        if any(looks_like_number(field) for field in fields):
+            _index(header, name, "dataset.columns")  # refuses a name that stands twice
+            chosen.append(i)
+        elif not fields:
+            notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")
+        elif time is None and looks_like_time(fields[0]):
+            raise RequestError(
+                f"dataset.time_column: nothing was given, but column '{name}' holds time stamps; "
+                f"accepted: dataset.time_column='{name}', or the names of the columns to read"
+            )
+        else:
+            notes.append(f"column '{name}' left out: it holds text, '{shortened(fields[0])}'")
+    return chosen, notes

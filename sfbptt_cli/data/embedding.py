@@ -1,0 +1,183 @@
+"""Delay embedding, and the lag and dimension that suit a scalar series.
+
+Own code rather than that of a library: ntsa 0.3.1 takes neighbours in time for neighbours in
+state, finds ten dimensions in Lorenz data rounded to one decimal, and brings five packages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError
+
+Array = NDArray[np.float64]
+
+MAX_DIMENSION = 10
+# Kennel, Brown and Abarbanel (1992): a neighbour is false whose distance grows by more than the
+# first, or to more standard deviations of the series than the second, in the next dimension.
+_GROWTH = 10.0
+_FAR = 2.0
+# The share of false neighbours at which a dimension suffices.
+_FALSE_SHARE = 0.01
+# Pairs of samples, points and queries that are enough for the estimates.
+_PAIRS = 50_000
+_POINTS = 20_000
+_QUERIES = 2_000
+
+
+def delay_embed(series: Array, lag: int, dimension: int) -> Array:
+    """Delay vectors of (T, N) as (T − (m − 1) lag, N m), the latest value of a variable first.
+
+    embedded[t, m n + k] = series[t + (m − 1) lag − k lag, n] for k < m = dimension, in the order
+    of Mikhaeil et al. (2022). No row before the (m − 1) lag-th has all its past.
+    """
+    span = (dimension - 1) * lag
+    rows = len(series) - span
+    delays = [series[span - k * lag : span - k * lag + rows] for k in range(dimension)]
+    return np.stack(delays, axis=2).reshape(rows, -1)
+
+
+def delay_names(names: Sequence[str], lag: int, dimension: int) -> tuple[str, ...]:
+    """Names of the columns of `delay_embed`: `T (degC) t-0`, `T (degC) t-500`, …"""
+    return tuple(f"{name} t-{k * lag}" for name in names for k in range(dimension))
+
+
+def estimate_lag(series: Array) -> tuple[int, str]:
+    """A lag in samples, and the criterion that gave it.
+
+    The first minimum of the mutual information of x_t and x_{t+lag} (Fraser and Swinney 1986) or
+    the decay of the autocorrelation to 1/e, whichever comes first; a minimum is one that the
+    following quarter of the lag, at least 3 samples, does not undercut. Where the information
+    never falls to half its value at lag 1, as in periodic series, the first zero of the
+    autocorrelation (Kantz and Schreiber 2004, 3.3): a quarter of a period.
+    series (T,). RequestError where there is none up to T / 10.
+    """
+    longest = (len(series) - 1) // 10
+    correlation = _autocorrelation(series, longest)
+    decay = _first_below(correlation, 1 / math.e)
+    minimum, depth = _first_minimum(series, decay or longest)
+    if depth > 0.5:
+        lag, criterion = _first_below(correlation, 0.0), "zero of the autocorrelation"
+    elif minimum is not None:
+        lag, criterion = minimum, "first minimum of the mutual information"
+    else:
+        lag, criterion = decay, "autocorrelation of 1/e"
+    if lag is None:
+        raise RequestError(
+            f"dataset.lag: auto finds no minimum of the mutual information and no decay of the "
+            f"autocorrelation up to lag {longest}; accepted: a number of samples"
+        )
+    return lag, criterion
+
+
+def _first_minimum(series: Array, longest: int) -> tuple[int | None, float]:
+    """The lag of the minimum, None if it is not below `longest`, and the lowest value found, as a
+    share of that at lag 1. Lags above 50 are taken 2% apart."""
+    symbols, bins = _symbols(series)
+    first = lowest = math.inf
+    best = lag = 1
+    while lag <= longest + max(3, longest // 4):
+        information = _mutual_information(symbols, bins, lag)
+        if lag == 1:
+            first = information
+        if information < lowest:
+            lowest, best = information, lag
+        elif lag - best >= max(3, best // 4):
+            return best, lowest / first
+        lag += max(1, lag // 50)
+    return None, lowest / first
+
+
+def _symbols(series: Array) -> tuple[NDArray[np.intp], int]:
+    """Ranks in bins of equal share; equal values share a bin."""
+    bins = min(32, max(4, math.isqrt(len(series) // 20)))
+    ranks = np.searchsorted(np.sort(series), series)
+    return ranks * bins // len(series), bins
+
+
+def _mutual_information(symbols: NDArray[np.intp], bins: int, lag: int) -> float:
+    """Σ p(i, j) ln(p(i, j) / p(i) p(j)), in nats."""
+    every = max(1, (len(symbols) - lag) // _PAIRS)
+    pairs = symbols[:-lag:every] * bins + symbols[lag::every]
+    joint = np.bincount(pairs, minlength=bins * bins).reshape(bins, bins) / len(pairs)
+    apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    seen = joint > 0
+    return float(np.sum(joint[seen] * np.log(joint[seen] / apart[seen])))
+
+
+def _autocorrelation(series: Array, longest: int) -> Array:
+    """(longest + 1,) of the autocorrelation, each lag averaged over the pairs that it has."""
+    centred = series - series.mean()
+    spectrum = np.fft.rfft(centred, 2 * len(series))
+    covariance = np.fft.irfft(np.abs(spectrum) ** 2)[: longest + 1]
+    covariance /= len(series) - np.arange(longest + 1)
+    return covariance / covariance[0]
+
+
+def _first_below(correlation: Array, level: float) -> int | None:
+    """The lag nearest to the first passage of a level, at least 1."""
+    below = np.flatnonzero(correlation <= level)
+    if not len(below):
+        return None
+    after = int(below[0])
+    above = correlation[after - 1] - level < level - correlation[after]
+    return max(1, after - 1 if above else after)
+
+
+def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
+    """The smallest dimension in which less than 1% of the nearest neighbours are false, and the
+    share of false ones in it; where none up to 10 suffices, the one with the smallest share.
+
+    Neighbours in time, closer than a lag, are left out (Theiler 1986).
+    series (T,). RequestError where the series is too short for two dimensions.
+    """
+    shares: list[float] = []
+    for dimension in range(1, MAX_DIMENSION + 1):
+        share = false_neighbours(series, lag, dimension)
+        if share is None:
+            break
+        shares.append(share)
+        if share < _FALSE_SHARE:
+            break
+    if len(shares) < 2 and not (shares and shares[0] < _FALSE_SHARE):
+        raise RequestError(
+            f"dataset.dimension: auto needs more than {len(series)} samples at lag {lag}; "
+            "accepted: a number"
+        )
+    best = int(np.argmin(shares))
+    return best + 1, shares[best]
+
+
+def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
+    """The share of nearest neighbours in `dimension` delays that the next delay tells apart.
+
+    Distances below the smallest difference of two values of the series count as that difference,
+    so that rounding makes no neighbour false. None where the series is too short.
+    """
+    from scipy.spatial import cKDTree
+
+    rows = len(series) - dimension * lag
+    every = max(1, lag // 5, -(-rows // _POINTS))
+    times = np.arange(0, max(rows, 0), every)
+    excluded = -(-lag // every)
+    count = 2 * excluded + 2
+    if len(times) < 2 * count:
+        return None
+    points = np.column_stack([series[times + k * lag] for k in range(dimension)])
+    queries = np.arange(0, len(times), -(-len(times) // _QUERIES))
+    distances, neighbours = cKDTree(points).query(points[queries], k=count)
+    apart = np.abs(neighbours - queries[:, None]) > excluded
+    nearest = np.argmax(apart, axis=1)[:, None]
+    distance = np.take_along_axis(distances, nearest, axis=1)[:, 0]
+    found = np.take_along_axis(neighbours, nearest, axis=1)[:, 0]
+    growth = np.abs(
+        series[times[queries] + dimension * lag] - series[times[found] + dimension * lag]
+    )
+    resolution = max(np.diff(np.unique(series)).min(initial=np.inf), 1e-6 * series.std())
+    grown = growth > _GROWTH * np.maximum(distance, resolution)
+    far = np.hypot(distance, growth) > _FAR * series.std()
+    return float(np.mean(grown | far))

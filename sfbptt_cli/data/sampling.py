@@ -1,0 +1,284 @@
+"""From readings as they come to a regular series: order, duplicates, gaps, resampling.
+
+Nothing is repaired unless a setting says how, and every repair is told in a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError, lookup
+
+Array = NDArray[np.float64]
+
+# Time stamps are rounded when they are written: what may be lacking to a whole interval.
+_ROUNDING = 1e-3
+# As many longer intervals in a row, all equal, are another sampling interval and no gaps.
+_STEADY = 10
+# Samples a reading: far more come from a wrong time stamp.
+_SPARSEST = 1000
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """What may be done to readings that are no regular series."""
+
+    order: str = "refuse"  # of time stamps that go back: refuse, sort
+    duplicates: str = "refuse"  # of one time stamp in several rows: refuse, first, mean
+    missing: str = "refuse"  # values or rows: refuse, interpolate (on a straight line)
+    max_gap: int = 10  # samples; the longest stretch that is interpolated
+    long_gaps: str = "refuse"  # longer stretches: refuse, longest (keep the longest part between)
+    resample: float | None = None  # new sampling interval, time units
+
+
+@dataclass(frozen=True)
+class Readings:
+    """R rows of a file."""
+
+    times: Array  # (R,), time units
+    values: Array  # (R, N), NaN where missing
+    lines: NDArray[np.int64]  # (R,), rows of the file, from 1
+    names: tuple[str, ...]  # N
+    unit: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """T samples at equal intervals."""
+
+    values: Array  # (T, N), finite
+    dt: float  # time units
+    filled: NDArray[np.bool_]  # (T,), where a variable was interpolated
+
+
+@dataclass(frozen=True)
+class _Points:
+    """What one variable gives, at positions on the grid of samples."""
+
+    positions: Array  # (P,), samples from the start of the grid, ascending
+    values: Array  # (P,)
+    lines: NDArray[np.int64]  # (P,)
+
+
+def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]:
+    """A regular series, and a sentence for everything that was changed."""
+    notes: list[str] = []
+    readings = _ordered(readings, repairs.order, notes)
+    readings = _distinct(readings, repairs.duplicates, notes)
+    if len(readings.times) < 2:
+        raise RequestError("dataset.path: the file has fewer than 2 rows; accepted: a time series")
+    lookup(dict.fromkeys(("refuse", "interpolate")), repairs.missing, "dataset.missing")
+    if repairs.missing == "refuse":
+        _require_values(readings)
+    if repairs.resample is None:
+        dt, points, length = _native_grid(readings)
+    else:
+        dt = repairs.resample
+        points, length = _binned(readings, dt)
+        notes.append(f"resampled every {dt:g} {readings.unit} by the means of the readings between")
+    return _fill(points, length, dt, readings, repairs, notes), notes
+
+
+def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
+    lookup(dict.fromkeys(("refuse", "sort")), order, "dataset.order")
+    back = np.flatnonzero(np.diff(readings.times) < 0)
+    if not len(back):
+        return readings
+    row = readings.lines[back[0] + 1]
+    if order == "refuse":
+        raise RequestError(
+            f"dataset.order: row {row} is earlier than the row before it, as are "
+            f"{len(back) - 1} others; accepted: order=sort, or a file in order of time"
+        )
+    notes.append(f"sorted by time: {len(back)} rows were earlier than the row before, first {row}")
+    return _rows(readings, np.argsort(readings.times, kind="stable"))
+
+
+def _rows(readings: Readings, rows: NDArray[np.intp]) -> Readings:
+    return replace(
+        readings,
+        times=readings.times[rows],
+        values=readings.values[rows],
+        lines=readings.lines[rows],
+    )
+
+
+def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
+    lookup(dict.fromkeys(("refuse", "first", "mean")), duplicates, "dataset.duplicates")
+    again = np.flatnonzero(np.diff(readings.times) == 0) + 1
+    if not len(again):
+        return readings
+    row = readings.lines[again[0]]
+    if duplicates == "refuse":
+        raise RequestError(
+            f"dataset.duplicates: row {row} has the time of row {readings.lines[again[0] - 1]}, "
+            f"and {len(again) - 1} more rows repeat a time; accepted: duplicates=first or mean"
+        )
+    done = "the first row was kept" if duplicates == "first" else "their mean was taken"
+    notes.append(f"{len(again)} rows repeat a time, first row {row}: {done}")
+    starts = np.delete(np.arange(len(readings.times)), again)
+    kept = _rows(readings, starts)
+    if duplicates == "first":
+        return kept
+    present = ~np.isnan(readings.values)
+    sums = np.add.reduceat(np.where(present, readings.values, 0), starts, axis=0)
+    counts = np.add.reduceat(present, starts, axis=0, dtype=np.float64)
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return replace(kept, values=means)
+
+
+def _require_values(readings: Readings) -> None:
+    bad = np.argwhere(np.isnan(readings.values))
+    if len(bad):
+        row, column = bad[0]
+        raise RequestError(
+            f"dataset.missing: row {readings.lines[row]}, column '{readings.names[column]}' has no "
+            f"value, nor have {len(bad) - 1} other fields; accepted: missing=interpolate"
+        )
+
+
+def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
+    """The sampling interval, and each reading at a whole position."""
+    steps = np.diff(readings.times)
+    interval = float(np.median(steps))
+    multiples = np.rint(steps / interval)
+    odd = (np.abs(steps / interval - multiples) > _ROUNDING) | (multiples < 1)
+    longer = (multiples[1:] == multiples[:-1]) & (multiples[1:] > 1)
+    if len(longer) >= _STEADY:
+        odd[:-_STEADY] |= sliding_window_view(longer, _STEADY).all(axis=1)
+    if odd.any():
+        first = int(np.flatnonzero(odd)[0])
+        raise RequestError(
+            f"dataset.resample: {steps[first]:g} {readings.unit} lie between the rows "
+            f"{readings.lines[first]} and {readings.lines[first + 1]}, and {interval:g} between "
+            f"most; accepted: resample=… in {readings.unit}, or a file with one sampling interval"
+        )
+    positions = np.concatenate([[0.0], np.cumsum(multiples)])
+    span = float(readings.times[-1] - readings.times[0])
+    points = []
+    for values in readings.values.T:
+        present = ~np.isnan(values)
+        points.append(_Points(positions[present], values[present], readings.lines[present]))
+    return span / positions[-1], points, int(positions[-1]) + 1
+
+
+def _binned(readings: Readings, interval: float) -> tuple[list[_Points], int]:
+    """Means over bins of one interval, of times and values, at positions from the first bin's.
+
+    A straight line stays one: each mean stands at the mean time of its readings.
+    """
+    times = (readings.times - readings.times[0]) / interval
+    bins = np.floor(times + 1e-9)
+    origin = times[bins == 0].mean()
+    points = []
+    for values in readings.values.T:
+        present = ~np.isnan(values)
+        _, starts, counts = np.unique(bins[present], return_index=True, return_counts=True)
+        positions = _means(times[present], starts, counts) - origin
+        means = _means(values[present], starts, counts)
+        points.append(_Points(positions, means, readings.lines[present][starts]))
+    last = times[bins == bins[-1]].mean() - origin
+    return points, int(np.floor(last + 1e-9)) + 1
+
+
+def _means(values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp]) -> Array:
+    return np.add.reduceat(values, starts) / counts if len(starts) else values[:0]
+
+
+def _fill(
+    points: Sequence[_Points],
+    length: int,
+    dt: float,
+    readings: Readings,
+    repairs: Repairs,
+    notes: list[str],
+) -> Series:
+    """Straight lines between the points, the ends without a value cut off."""
+    for variable, name in zip(points, readings.names, strict=True):
+        _check_gaps(variable, name, repairs)
+    if length > _SPARSEST * len(readings.times):
+        raise RequestError(
+            f"dataset.path: the times of {len(readings.times)} rows span {length} samples of "
+            f"{dt:g} {readings.unit}; accepted: time stamps without such gaps"
+        )
+    grid = np.arange(length, dtype=np.float64)
+    lost = np.zeros(length, dtype=bool)
+    filled = np.zeros(length, dtype=bool)
+    columns = []
+    for variable, name in zip(points, readings.names, strict=True):
+        gaps = _gaps_on(grid, variable.positions)
+        lost |= (gaps > repairs.max_gap) | (gaps < 0)
+        filled |= gaps > 0
+        columns.append(np.interp(grid, variable.positions, variable.values))
+        _tell_gaps(variable, name, repairs.max_gap, notes)
+    kept = _longest_run(~lost)
+    if kept.stop - kept.start < length:
+        notes.append(f"kept samples {kept.start + 1} to {kept.stop} of {length}, without long gaps")
+    return Series(np.column_stack(columns)[kept], dt, filled[kept])
+
+
+def _check_gaps(variable: _Points, name: str, repairs: Repairs) -> None:
+    """RequestError for a gap that nothing says how to repair."""
+    lookup(dict.fromkeys(("refuse", "longest")), repairs.long_gaps, "dataset.long_gaps")
+    if not len(variable.positions):
+        raise RequestError(f"dataset.missing: column '{name}' has no value; accepted: numbers")
+    gaps = _gap_lengths(variable.positions)
+    longest = int(gaps.max(initial=0))
+    if longest == 0:
+        return
+    where = int(np.argmax(gaps > 0) if repairs.missing == "refuse" else np.argmax(gaps))
+    rows = f"rows {variable.lines[where]} and {variable.lines[where + 1]}"
+    if repairs.missing == "refuse":
+        raise RequestError(
+            f"dataset.missing: {gaps[where]:.0f} samples are missing between {rows}, and "
+            f"{gaps.sum() - gaps[where]:.0f} elsewhere; accepted: missing=interpolate"
+        )
+    if longest > repairs.max_gap and repairs.long_gaps == "refuse":
+        raise RequestError(
+            f"dataset.max_gap: {longest} samples of column '{name}' are missing between {rows}; "
+            f"accepted: max_gap={longest} or more, or long_gaps=longest"
+        )
+
+
+def _gap_lengths(positions: Array) -> Array:
+    """(P − 1,) samples that are missing between neighbouring points."""
+    return np.maximum(np.rint(np.diff(positions)) - 1, 0)
+
+
+def _gaps_on(grid: Array, positions: Array) -> Array:
+    """(T,) length of the gap that a sample lies in, 0 beside a point, −1 outside of all points."""
+    right = np.searchsorted(positions, grid - 1e-9)
+    inside = (right > 0) & (right < len(positions))
+    gaps = np.zeros(len(grid))
+    before = positions[np.clip(right - 1, 0, len(positions) - 1)]
+    after = positions[np.clip(right, 0, len(positions) - 1)]
+    between = inside & (np.minimum(grid - before, after - grid) > 0.5)
+    gaps[between] = np.rint(after - before)[between] - 1
+    gaps[(grid < positions[0] - 1e-9) | (grid > positions[-1] + 1e-9)] = -1
+    return gaps
+
+
+def _tell_gaps(variable: _Points, name: str, max_gap: int, notes: list[str]) -> None:
+    gaps = _gap_lengths(variable.positions)
+    repaired = (gaps > 0) & (gaps <= max_gap)
+    if repaired.any():
+        notes.append(
+            f"column '{name}': {gaps[repaired].sum():.0f} missing samples interpolated in "
+            f"{repaired.sum()} gaps, the longest of {gaps[repaired].max():.0f}, the first after "
+            f"row {variable.lines[np.argmax(repaired)]}"
+        )
+
+
+def _longest_run(good: NDArray[np.bool_]) -> slice:
+    """The longest stretch of true values, the first of equally long ones."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
+    starts, stops = edges[::2], edges[1::2]
+    if not len(starts):
+        return slice(0, 0)
+    longest = int(np.argmax(stops - starts))
+    return slice(int(starts[longest]), int(stops[longest]))

@@ -1,0 +1,92 @@
+"""Generalised teacher forcing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sfbptt_cli.errors import lookup
+from sfbptt_cli.forcing.alpha import ALPHA_SCHEDULES
+from sfbptt_cli.forcing.method import Method, arriving
+from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
+
+
+def _stepper(model: LatentModel) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """`model.step` for many steps: what does not depend on z is computed once where it can be."""
+    if not isinstance(model, PiecewiseLinear):
+        return model.step
+    constant, advance = model.prepared()
+    return lambda z, s: advance(z, constant if s is None else constant + model.drive(s))
+
+
+class Generalized(Method):
+    """z_t ← (1 - α) z_t + α z̃_t at every step (Hess, Monfared, Brenner, Durstewitz, ICML 2023).
+
+    Predict, score, then mix: x̂_t is read out before z̃_t = B⁺ x_t is mixed in. The window starts
+    from z̃_1. Products of Jacobians shrink by 1 - α a step, so that gradients stay bounded where
+    (1 - α) ‖J‖ < 1. α = 0 is classical BPTT, α = 1 sparse forcing with τ = 1.
+
+    The whole state is mixed with the one that forcing sets. For an LSTM that is h with z̃ and c
+    with 0: were c carried on whole, gradients would grow through it and α = 1 not be forcing.
+
+    `schedule` of α: `constant` at `alpha`; `annealed` exponentially from `alpha_start` to
+    `alpha_end`; `adaptive` from `alpha_start` on after the model's Jacobians by `estimator`, every
+    `every` updates, falling at rate 1 - `gamma` an estimate. All α lie in [0, 1].
+    """
+
+    uses_tau = False
+
+    def __init__(
+        self,
+        *,
+        schedule: str = "constant",
+        alpha: float = 0.1,
+        alpha_start: float = 1.0,
+        alpha_end: float = 0.1,
+        estimator: str = "product",
+        gamma: float = 0.999,
+        every: int = 5,
+    ) -> None:
+        build = lookup(ALPHA_SCHEDULES, schedule, "forcing.schedule")
+        self._alpha = build(
+            alpha=alpha,
+            alpha_start=alpha_start,
+            alpha_end=alpha_end,
+            estimator=estimator,
+            gamma=gamma,
+            every=every,
+        )
+
+    @property
+    def alpha(self) -> float:
+        """The present α."""
+        return self._alpha.value
+
+    def __call__(
+        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
+    ) -> Tensor:
+        inputs = arriving(s, x)
+        model.check_inputs(inputs, len(x), x.shape[1] - 1)
+        states = model.force(x[:, :-1].flatten(0, 1)).unflatten(0, (len(x), -1))
+        self._alpha.observe(model, states.detach(), inputs)
+        alpha, step = self.alpha, _stepper(model)
+        forced = states.unbind(1)  # T of (batch, state), what each step is forced towards
+        driving = [None] * len(forced) if inputs is None else inputs.unbind(1)
+        state, latents = forced[0], []
+        for teacher, arriving_at in zip(forced, driving, strict=True):
+            state = step(torch.lerp(state, teacher, alpha), arriving_at)
+            latents.append(state[:, : model.latent_dim])
+        return model.readout(torch.stack(latents, dim=1))
+
+    def advance(self, update: int, updates: int) -> None:
+        self._alpha.advance(update, updates)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._alpha.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._alpha.load_state_dict(state)

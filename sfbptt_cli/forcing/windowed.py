@@ -1,0 +1,28 @@
+"""Windows from a zero state."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sfbptt_cli.forcing.method import Method, arriving
+from sfbptt_cli.models import LatentModel
+
+
+class Windowed(Method):
+    """Each window by itself: a free rollout from z = 0 (and c = 0), never forced.
+
+    The length of the windows takes the place of τ. Nothing of the data enters the state, so that
+    without external inputs every window of a batch has the same predictions, and one is rolled
+    out. A comparison of Mikhaeil, Monfared, Durstewitz (2022).
+    """
+
+    uses_tau = False
+
+    def __call__(
+        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
+    ) -> Tensor:
+        batch, length, _ = x.shape
+        inputs = arriving(s, x)
+        rows = 1 if inputs is None else batch
+        z, _ = model.rollout(model.start(x.new_zeros(rows, model.latent_dim)), length - 1, inputs)
+        return model.readout(z).expand(batch, -1, -1)

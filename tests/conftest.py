@@ -1,0 +1,144 @@
+"""What all tests share: the cache of simulated data, one torch thread, the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from sfbptt_cli.cli import main
+
+# Settings of a run that takes two seconds, most of them for its figures.
+TINY = (
+    "tau=30",
+    "window=100",
+    "dataset.train_steps=2000",
+    "dataset.test_steps=1200",
+    "dataset.floor_trajectories=2",
+    "dataset.transient=100",
+    "epochs=2",
+    "batches_per_epoch=3",
+    "validation.every=1",
+    "validation.steps=500",
+    "validation.trajectories=2",
+    "evaluation.steps=1000",
+    "evaluation.transient=100",
+    "evaluation.bins=10",
+    "evaluation.gmm_points=100",
+    "evaluation.gmm_samples=50",
+    "evaluation.prediction_steps=5",
+    "evaluation.valid_prediction_starts=5",
+    "evaluation.lyapunov_steps=100",
+)
+
+
+class Outcome(NamedTuple):
+    """What a command left behind: exit status and the two streams."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Cli(Protocol):
+    """`cli('train', 'tau=30', cwd=…)` runs `sfbptt train tau=30` there, in this process."""
+
+    def __call__(self, *arguments: str, cwd: Path) -> Outcome: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache of simulated data for all workers and the processes they start."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SFBPTT_CACHE", str(folder / "sfbptt-cache"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """At these sizes more threads of torch only take the cores from other workers."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Overrides of `sfbptt train` that make a run small."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """Runs the command line in this process, which saves the import of torch."""
+
+    def run(*arguments: str, cwd: Path) -> Outcome:
+        from hydra.core.global_hydra import GlobalHydra
+
+        GlobalHydra.instance().clear()
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(cwd),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
+            patch.setattr(sys, "argv", ["sfbptt", *arguments])
+            patch.setenv("HYDRA_FULL_ERROR", "0")  # and back after main has changed it
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, stdout.getvalue(), stderr.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without figures, for tests that look at something else: they take most of the time."""
+    from sfbptt_cli import commands
+
+    monkeypatch.setattr(commands, "draw", lambda run: None)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the SHA-256 of its bytes, and every folder."""
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+class Finished(NamedTuple):
+    """A finished run of the tiny settings; read it, or copy its working directory."""
+
+    cwd: Path
+    run: Path
+    outcome: Outcome
+
+
+@pytest.fixture(scope="session")
+def finished(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One finished run a worker."""
+    cwd = tmp_path_factory.mktemp("finished")
+    outcome = cli("train", *TINY, cwd=cwd)
+    assert outcome.status == 0, outcome.stderr
+    return Finished(cwd, run_folder(cwd), outcome)
+
+
+def run_folder(cwd: Path, name: str = "run") -> Path:
+    """The only run below outputs/<name>."""
+    (found,) = (cwd / "outputs" / name).glob("*/*/*/seed*")
+    return found

@@ -1,0 +1,112 @@
+"""Optimizers and learning-rate schedules."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.optimization import OPTIMIZERS, SCHEDULES, build_optimizer
+
+
+def _rates(schedule: str, updates: int, optimizer: str = "adam", **settings: Any) -> list[float]:
+    parameter = nn.Parameter(torch.zeros(1))
+    built, stepped = build_optimizer(
+        [parameter], optimizer, 0.1, schedule, 0.3, updates, **settings
+    )
+    rates = []
+    for _ in range(updates):
+        rates.append(built.param_groups[0]["lr"])
+        built.step()
+        stepped.step()
+    return rates
+
+
+def test_constant() -> None:
+    assert _rates("constant", 4) == [0.1] * 4
+
+
+def test_onecycle_rises_to_the_rate_and_falls_to_nothing() -> None:
+    rates = _rates("onecycle", 100)
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == pytest.approx(0.1, rel=1e-3)
+    assert int(np.argmax(rates)) == 29
+    assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)
+
+
+def test_cosine() -> None:
+    expected = [0.01 + 0.09 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(5)]
+    assert _rates("cosine", 5, final=0.1) == pytest.approx(expected, rel=1e-12)
+
+
+def test_exponential() -> None:
+    assert _rates("exponential", 4) == pytest.approx([0.1, 0.01, 1e-3, 1e-4], rel=1e-12)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_pair_lowers_a_loss_and_is_stored(optimizer: str, schedule: str) -> None:
+    """The second half of training goes on from a file as if nothing had happened."""
+    updates = 30
+
+    def train(stop: int) -> tuple[list[float], nn.Parameter]:
+        parameter = nn.Parameter(torch.tensor([1.0, -2.0]))
+        built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+        losses = []
+        for update in range(updates):
+            if update == stop:
+                file = io.BytesIO()
+                torch.save([part.state_dict() for part in built], file)
+                file.seek(0)
+                built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+                for part, state in zip(built, torch.load(file, weights_only=True), strict=True):
+                    part.load_state_dict(state)
+            built[0].zero_grad()
+            loss = parameter.square().sum()
+            loss.backward()
+            losses.append(loss.item())
+            built[0].step()
+            built[1].step()
+        return losses, parameter
+
+    losses, parameter = train(stop=-1)
+    assert losses[-1] < losses[0]
+    assert torch.equal(parameter, train(stop=15)[1])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_single_update(schedule: str) -> None:
+    assert _rates(schedule, 1)[0] <= 0.1
+
+
+def test_options_reach_the_optimizer() -> None:
+    parameter = nn.Parameter(torch.ones(1))
+    decayed, _ = build_optimizer(
+        [parameter], "adamw", 0.1, "constant", 0.3, 1, options={"weight_decay": 0.5}
+    )
+    parameter.grad = torch.zeros(1)
+    decayed.step()
+    assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+    for schedule in SCHEDULES:  # onecycle leaves the momentum of SGD as it was given
+        heavy, stepped = build_optimizer(
+            [parameter], "sgd", 0.1, schedule, 0.3, 9, options={"momentum": 0.7}
+        )
+        heavy.step()
+        stepped.step()
+        assert heavy.param_groups[0]["momentum"] == 0.7
+
+
+def test_unknown_names_and_options() -> None:
+    parameter = nn.Parameter(torch.ones(1))
+    with pytest.raises(RequestError, match=r"optimizer\.name: 'adan' is unknown"):
+        build_optimizer([parameter], "adan", 0.1, "constant", 0.3, 1)
+    with pytest.raises(RequestError, match=r"optimizer\.schedule: 'cosin' is unknown"):
+        build_optimizer([parameter], "adam", 0.1, "cosin", 0.3, 1)
+    with pytest.raises(RequestError, match=r"optimizer\.momentum: not an option of adam; .*: none"):
+        build_optimizer([parameter], "adam", 0.1, "constant", 0.3, 1, options={"momentum": 0.9})
