@@ -18,10 +18,12 @@ from sfbptt_cli.config import (
 from sfbptt_cli.data import Dataset, Standardiser, Windows, read_dataset, simulate_dataset
 from sfbptt_cli.errors import RequestError, lookup
 from sfbptt_cli.evaluation import Settings
-from sfbptt_cli.forcing import METHODS
+from sfbptt_cli.forcing import METHODS, Method
 from sfbptt_cli.lyapunov import tau_predicted
 from sfbptt_cli.models import MODELS, LatentModel
 from sfbptt_cli.optimization import build_optimizer
+from sfbptt_cli.regularization import Regularizer, TeacherNoise
+from sfbptt_cli.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.training import Trainer, Validation
 
 
@@ -39,6 +41,11 @@ def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:
     """A model with the parameters that `seed` draws."""
     settings = asdict(config)
     model = lookup(MODELS, settings.pop("name"), "model.name")
+    if config.readout == "identity" and config.latent_dim < obs_dim:
+        raise RequestError(
+            f"model.latent_dim: {config.latent_dim} was given; accepted with readout=identity: at "
+            f"least the {obs_dim} observed variables"
+        )
     # A stream of its own, so that no other use of the seed changes the parameters.
     state = np.random.SeedSequence(seed, spawn_key=(0,)).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(state[0] >> 1))
@@ -53,9 +60,9 @@ def build_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
-def resolve_tau(tau: int | str, window: int, dataset: Dataset) -> tuple[int, str]:
+def resolve_tau(tau: int | str | None, window: int, dataset: Dataset) -> tuple[int | None, str]:
     """The forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
-    if isinstance(tau, int):
+    if tau is None or isinstance(tau, int):
         return tau, "tau"
     if dataset.lambda_step is None or dataset.lambda_step <= 0:
         raise RequestError(
@@ -73,7 +80,7 @@ def resolve_tau(tau: int | str, window: int, dataset: Dataset) -> tuple[int, str
 
 
 def build_trainer(
-    config: TrainConfig, dataset: Dataset, standardiser: Standardiser, tau: int
+    config: TrainConfig, dataset: Dataset, standardiser: Standardiser, tau: int | None
 ) -> Trainer:
     """Everything `config` says about training, ready to fit."""
     device = build_device(config.device)
@@ -84,9 +91,12 @@ def build_trainer(
         chosen.name,
         chosen.learning_rate,
         chosen.schedule,
-        chosen.warmup,
-        updates=config.epochs * config.batches_per_epoch,
+        chosen.warmup if chosen.warmup is not None else 0.3,
+        config.epochs * config.batches_per_epoch,
+        final=chosen.final if chosen.final is not None else 1e-3,
+        options=chosen.options(),
     )
+    regularizer, noise = _regularization(config, model)
     return Trainer(
         model=model,
         windows=Windows(
@@ -98,8 +108,8 @@ def build_trainer(
             config.seed,
             device,
         ),
-        method=lookup(METHODS, config.forcing.name, "forcing.name")(),
-        tau_at=lambda update: tau,
+        method=_method(config),
+        tau_at=_tau_schedule(config, tau),
         optimizer=optimizer,
         schedule=schedule,
         clip_norm=chosen.clip_norm,
@@ -108,7 +118,36 @@ def build_trainer(
             dataset.train, standardiser, config.validation.steps, config.validation.trajectories
         ),
         validate_every=config.validation.every,
+        clip_value=chosen.clip_value,
+        regularizer=regularizer,
+        noise=noise,
     )
+
+
+def _method(config: TrainConfig) -> Method:
+    settings = asdict(config.forcing)
+    build = lookup(METHODS, settings.pop("name"), "forcing.name")
+    # What belongs to another schedule of α is null, and checked to be.
+    return build(**{k: v for k, v in settings.items() if v is not None})
+
+
+def _tau_schedule(config: TrainConfig, tau: int | None) -> TauAt:
+    if tau is None:
+        return lambda update: config.window  # of no meaning to a method without interval
+    settings = asdict(config.tau_schedule)
+    build = lookup(TAU_SCHEDULES, settings.pop("name"), "tau_schedule.name")
+    updates = config.epochs * config.batches_per_epoch
+    return build(tau, updates=updates, window=config.window, seed=config.seed, **settings)
+
+
+def _regularization(
+    config: TrainConfig, model: LatentModel
+) -> tuple[Regularizer | None, TeacherNoise | None]:
+    settings = asdict(config.regularization)
+    std = settings.pop("teacher_noise")
+    regularizer = Regularizer(**settings)
+    regularizer.check(model)
+    return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
 
 
 def evaluation_settings(config: EvaluationConfig) -> Settings:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ def _train(composed: Any) -> None:
     path = run_path(plain)
     from sfbptt_cli import commands
 
-    commands.train(config, plain, path)
+    # With the defaults of the choices filled in, so that a later version repeats it.
+    commands.train(config, asdict(config), path)
 
 
 def _evaluate(composed: Any) -> None:

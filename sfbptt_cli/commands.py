@@ -23,6 +23,7 @@ from sfbptt_cli.assembly import (
 )
 from sfbptt_cli.config import EvaluationConfig, TrainConfig
 from sfbptt_cli.data import Dataset, Standardiser
+from sfbptt_cli.determinism import canonical, seed_torch
 from sfbptt_cli.errors import Interrupted
 from sfbptt_cli.metrics import power_spectrum
 from sfbptt_cli.refusals import require
@@ -50,6 +51,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     `stored` is the resolved configuration as plain values, written to config.yaml.
     """
     torch.set_num_threads(config.threads)
+    seed_torch(config.seed)
     folder = RunFolder(path)
     # All that can be wrong with the request is found before the folder is touched.
     device = build_device(config.device)
@@ -270,7 +272,7 @@ def _saver(
         # First the history: training that has a checkpoint of its end does not write it again.
         if trainer.progress.history:
             folder.write_history(trainer.progress.history)
-        content = {"standardiser": scale, **trainer.state_dict()}
+        content = canonical({"standardiser": scale, **trainer.state_dict()})
         save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()
 

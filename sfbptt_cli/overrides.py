@@ -39,7 +39,8 @@ def run_path(config: dict[str, Any]) -> Path:
     name of the choice. Only inside a Hydra job.
     """
     usual = compose("train", return_hydra_config=True).hydra.runtime.choices
-    chosen = {k: v for k, v in HydraConfig.get().runtime.choices.items() if k in config}
+    groups = {*config, "experiment"}
+    chosen = {k: v for k, v in HydraConfig.get().runtime.choices.items() if k in groups and v}
     other = {k: v for k, v in chosen.items() if k not in _PATH_GROUPS and v != usual[k]}
     defaults = compose("train", [f"{group}={choice}" for group, choice in chosen.items()])
     plain = OmegaConf.to_container(defaults, resolve=True)
@@ -60,9 +61,14 @@ def run_path(config: dict[str, Any]) -> Path:
         / config["name"]
         / config["dataset"]["name"]
         / config["model"]["name"]
-        / f"{config['forcing']['name']}-tau{config['tau']}{suffix}"
+        / f"{_method(config)}{suffix}"
         / f"seed{config['seed']}"
     )
+
+
+def _method(config: dict[str, Any]) -> str:
+    name, tau = config["forcing"]["name"], config["tau"]
+    return name if tau is None else f"{name}-tau{tau}"
 
 
 def _text(key: str, value: object) -> str:

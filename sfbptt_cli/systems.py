@@ -35,6 +35,7 @@ class System:
     variables: tuple[str, ...]
     parameters: dict[str, float]
     start: tuple[float, ...]  # in the basin of the attractor
+    spread: tuple[float, ...]  # standard deviations of random starts around it
     exponents: tuple[KnownExponent, ...]
     citation: str
 
@@ -45,12 +46,40 @@ def lorenz(state: Sequence[Any], sigma: float, rho: float, beta: float) -> Seque
     return [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
 
 
+def rossler(state: Sequence[Any], a: float, b: float, c: float) -> Sequence[Any]:
+    """x' = −y − z, y' = x + a y, z' = b + z(x − c) (Rössler 1976)."""
+    x, y, z = state
+    return [-y - z, x + a * y, b + z * (x - c)]
+
+
+def duffing(
+    state: Sequence[Any], alpha: float, beta: float, delta: float, gamma: float, omega: float
+) -> Sequence[Any]:
+    """x'' + δx' + αx + βx³ = γ cos ωt, its drive (cos ωt, sin ωt) being two more variables.
+
+    x' = v, v' = −δv − αx − βx³ + γu, u' = −ωw, w' = ωu (Duffing 1918), so that it is autonomous.
+    """
+    x, v, u, w = state
+    return [v, -delta * v - alpha * x - beta * x * x * x + gamma * u, -omega * w, omega * u]
+
+
+def lorenz96(state: Sequence[Any], forcing: float) -> Sequence[Any]:
+    """x_i' = (x_{i+1} − x_{i−2}) x_{i−1} − x_i + F, indices on a ring (Lorenz 1996)."""
+    n = len(state)
+    return [
+        (state[(i + 1) % n] - state[i - 2]) * state[i - 1] - state[i] + forcing for i in range(n)
+    ]
+
+
+_TANGENT_FLOW = "tangent flow of the equations (QR)"
+
 SYSTEMS: dict[str, System] = {
     "lorenz": System(
         derivative=lorenz,
         variables=("x", "y", "z"),
         parameters={"sigma": 10.0, "rho": 28.0, "beta": 8 / 3},
         start=(1.0, 1.0, 25.0),
+        spread=(1.0, 1.0, 1.0),
         exponents=(
             KnownExponent(
                 {"sigma": 10.0, "rho": 28.0, "beta": 8 / 3},
@@ -61,10 +90,40 @@ SYSTEMS: dict[str, System] = {
             KnownExponent(
                 {"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
                 1.105,
-                "tangent flow of the equations (QR)",
+                _TANGENT_FLOW,
             ),
         ),
         citation="Lorenz (1963), Deterministic nonperiodic flow, J. Atmos. Sci. 20, 130",
+    ),
+    "rossler": System(
+        derivative=rossler,
+        variables=("x", "y", "z"),
+        parameters={"a": 0.2, "b": 0.2, "c": 5.7},
+        start=(1.0, 1.0, 0.5),
+        spread=(0.3, 0.3, 0.1),
+        exponents=(
+            KnownExponent({"a": 0.2, "b": 0.2, "c": 5.7}, 0.0714, "Sprott (2003): 0.0714"),
+            KnownExponent({"a": 0.15, "b": 0.2, "c": 10.0}, 0.0886, _TANGENT_FLOW),
+        ),
+        citation="Rössler (1976), An equation for continuous chaos, Phys. Lett. A 57, 397",
+    ),
+    "duffing": System(
+        derivative=duffing,
+        variables=("x", "v", "cos", "sin"),
+        parameters={"alpha": -1.0, "beta": 1.0, "delta": 0.3, "gamma": 0.5, "omega": 1.2},
+        start=(1.0, 0.0, 1.0, 0.0),
+        spread=(0.3, 0.3, 0.0, 0.0),  # the drive keeps its amplitude of 1
+        exponents=(),
+        citation="Duffing (1918); Guckenheimer and Holmes (1983), section 2.2",
+    ),
+    "lorenz96": System(
+        derivative=lorenz96,
+        variables=tuple(f"x{i + 1}" for i in range(20)),
+        parameters={"forcing": 8.0},
+        start=(8.0,) * 20,
+        spread=(1.0,) * 20,
+        exponents=(),
+        citation="Lorenz (1996), Predictability: a problem partly solved, ECMWF seminar",
     ),
 }
 
@@ -88,7 +147,8 @@ def known_exponent(name: str, parameters: Mapping[str, float]) -> KnownExponent 
     """The published largest exponent (per time unit) where it was computed for these parameters."""
     for known in SYSTEMS[name].exponents:
         if all(
-            np.isclose(parameters[key], known.parameters[key], rtol=1e-12) for key in parameters
+            np.isclose(parameters[key], known.parameters[key], rtol=1e-12, atol=0)
+            for key in parameters
         ):
             return known
     return None

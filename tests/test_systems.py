@@ -33,7 +33,7 @@ DEFAULTS = {"rtol": SimulatedConfig.rtol, "atol": SimulatedConfig.atol}
 def _register(patch: pytest.MonkeyPatch, derivative: Any, parameters: dict[str, float]) -> None:
     start = derivative((0.5, 0.5), **parameters)
     names = tuple(f"x{i}" for i in range(len(start)))
-    system = System(derivative, names, parameters, (0.5,) * len(names), (), "")
+    system = System(derivative, names, parameters, (0.5,) * len(names), (1.0,) * len(names), (), "")
     patch.setitem(SYSTEMS, "test", system)
 
 
@@ -281,4 +281,40 @@ def test_an_unknown_parameter_is_refused() -> None:
     assert str(refused.value) == (
         "dataset.parameters.roh: lorenz has no such parameter; "
         "accepted: beta, rho, sigma (did you mean 'rho'?)"
+    )
+
+
+def test_rossler_at_a_point() -> None:
+    assert SYSTEMS["rossler"].derivative([1.0, 2.0, 3.0], a=0.2, b=0.2, c=5.7) == pytest.approx(
+        [-5.0, 1.4, 0.2 + 3 * (1 - 5.7)]
+    )
+
+
+def test_duffing_is_the_driven_oscillator() -> None:
+    # x'' = γ cos ωt − δx' − αx − βx³ at t = 0, x = 2, x' = 3.
+    parameters = {"alpha": -1.0, "beta": 0.5, "delta": 0.3, "gamma": 0.7, "omega": 1.2}
+    found = SYSTEMS["duffing"].derivative([2.0, 3.0, 1.0, 0.0], **parameters)
+    assert found == pytest.approx([3.0, 0.7 - 0.9 + 2.0 - 4.0, 0.0, 1.2])
+
+
+def test_drive_of_duffing_stays_a_unit_oscillation() -> None:
+    system = SYSTEMS["duffing"]
+    assert system.spread[2:] == (0.0, 0.0)
+    states = integrate(
+        "duffing", system.parameters, np.array(system.start), 0, 500, 0.1, 1e-10, 1e-10
+    )
+    t = 0.1 * np.arange(500)
+    np.testing.assert_allclose(states[:, 2], np.cos(1.2 * t), atol=1e-7)
+    np.testing.assert_allclose(states[:, 3], np.sin(1.2 * t), atol=1e-7)
+
+
+def test_lorenz96_rests_at_its_forcing_and_is_a_ring() -> None:
+    derivative = SYSTEMS["lorenz96"].derivative
+    assert derivative([8.0] * 20, forcing=8.0) == [0.0] * 20
+    state = np.random.default_rng(0).normal(size=20)
+    ahead, behind, two_behind = np.roll(state, -1), np.roll(state, 1), np.roll(state, 2)
+    expected = (ahead - two_behind) * behind - state + 8
+    np.testing.assert_allclose(derivative(state.tolist(), forcing=8.0), expected)
+    np.testing.assert_allclose(
+        derivative(np.roll(state, 3).tolist(), forcing=8.0), np.roll(expected, 3)
     )

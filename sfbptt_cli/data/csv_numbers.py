@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.errors import RequestError, lookup
 
+# Beyond this, squares and sums are no longer finite.
+LARGEST = 1e100
 DECIMALS = {"point": ".", "comma": ",", "auto": None}
 
 
@@ -42,18 +44,15 @@ class NumberReader:
     def read(self, fields: Sequence[str]) -> NDArray[np.float64]:
         """(R,) fields to (R,) numbers; raises BadField."""
         words = self._words
-        texts = ["nan" if field in words else field for field in fields]
+        texts = ["nan" if (text := field.strip()) in words else text for field in fields]
         texts = self._with_points(texts)
         try:
             values = self._convert(texts)
         except ValueError:
-            texts = ["nan" if text.strip() in words else text for text in texts]
-            bad = next((i for i, text in enumerate(texts) if not is_number(text)), None)
-            if bad is not None:
-                raise BadField(bad, self._accepted()) from None
-            values = self._convert(texts)
-        if np.isinf(values).any():
-            raise BadField(int(np.flatnonzero(np.isinf(values))[0]), "a finite number")
+            bad = next(i for i, text in enumerate(texts) if not is_number(text))
+            raise BadField(bad, self._accepted()) from None
+        if len(large := np.flatnonzero(np.abs(values) > LARGEST)):
+            raise BadField(int(large[0]), f"a number between -{LARGEST:g} and {LARGEST:g}")
         for number in self._numbers:
             values[values == number] = np.nan
         return values
@@ -66,24 +65,17 @@ class NumberReader:
         return np.array(texts, dtype=np.float64)
 
     def _with_points(self, texts: list[str]) -> list[str]:
+        """The texts with decimal points, once the decimal sign is known."""
         joined = "".join(texts)
         comma, point = "," in joined, "." in joined
-        if self.decimal is None and comma != point:
-            if comma and self._commas_divide:
-                bad = next(i for i, text in enumerate(texts) if "," in text)
-                raise BadField(bad, "dataset.decimal=comma, or numbers without commas")
-            self.decimal = "," if comma else "."
-        if comma and point:
-            other = "." if self.decimal == "," else ","
-            raise BadField(
-                next(i for i, text in enumerate(texts) if other in text), self._accepted()
-            )
+        if self.decimal is None and (comma or point):
+            first = next(i for i, text in enumerate(texts) if "," in text or "." in text)
+            self.decimal = "," if "," in texts[first] else "."
+            if self.decimal == "," and self._commas_divide:
+                raise BadField(first, "dataset.decimal=comma, or numbers without commas")
         if self.decimal == "," and point:
-            bad = next(i for i, text in enumerate(texts) if "." in text)
-            raise BadField(bad, self._accepted())
-        if self.decimal == "," and comma:
-            return [text.replace(",", ".") for text in texts]
-        return texts
+            raise BadField(next(i for i, t in enumerate(texts) if "." in t), self._accepted())
+        return [t.replace(",", ".") for t in texts] if self.decimal == "," else texts
 
     def _accepted(self) -> str:
         sign = {".": "point", ",": "comma"}.get(self.decimal or "", "point")

@@ -45,9 +45,7 @@ class CsvSource:
     cleaning: Cleaning = field(default_factory=Cleaning)
 
 
-def read_csv_dataset(
-    source: CsvSource, window: int, columns_field: str = "dataset.columns"
-) -> tuple[Dataset, list[str]]:
+def read_csv_dataset(source: CsvSource, window: int) -> tuple[Dataset, list[str]]:
     """The dataset, and a sentence for everything that was done to the readings.
 
     In this order: repair and resample; split in chronological order; trend and cycles, fitted to
@@ -55,18 +53,39 @@ def read_csv_dataset(
     has values of both. `window` is the length of a training sequence, in steps. Raises
     RequestError with row and column for what cannot be used.
     """
+    return _dataset(_table(source, "dataset.columns"), source, window)
+
+
+def read_temperature(
+    source: CsvSource, column: str | None, window: int
+) -> tuple[Dataset, list[str]]:
+    """`read_csv_dataset` of one column; without a path, of the sea-surface series shipped here."""
+    if source.path is None:
+        source = replace(source, path=str(SHIPPED), time_column=source.time_column or _SHIPPED_TIME)
+        column = column or _SHIPPED_COLUMN
+    chosen = None if column is None else (column,)
+    table = _table(replace(source, columns=chosen), "dataset.column")
+    if len(table.names) > 1:
+        raise RequestError(f"dataset.column: nothing was given; accepted: {', '.join(table.names)}")
+    return _dataset(table, source, window)
+
+
+def _table(source: CsvSource, columns_field: str) -> Table:
     if source.path is None:
         raise RequestError("dataset.path: nothing was given; accepted: a .csv or .csv.gz file")
-    table = read_table(
+    return read_table(
         Path(source.path), source.columns, source.time_column, source.form, columns_field
     )
+
+
+def _dataset(table: Table, source: CsvSource, window: int) -> tuple[Dataset, list[str]]:
     series, unit, notes = _series(table, source)
-    split = _split(series, source.train_fraction, notes)
-    values, cleaned = clean(series.values, split, series.dt, unit, source.cleaning)
-    parts = [values[:split], values[split:]]
-    _check_varies(parts[0], table.names)
+    end, start = _split(series, source.train_fraction, notes)
+    _check_length(end, len(series.values) - start, window, source)
+    *parts, cleaned = clean(series.values, end, start, series.dt, unit, source.cleaning)
+    _check_varies(series.values[:end], parts[0], table.names)
     (train, test), variables, embedded = _embed(parts, table.names, source.lag, source.dimension)
-    _check_length(len(train), len(test), window, source.path)
+    _check_length(len(train), len(test), window, source)
     dataset = Dataset(
         name=source.name,
         train=train,
@@ -81,24 +100,12 @@ def read_csv_dataset(
     return dataset, [*table.notes, *notes, *cleaned, *embedded]
 
 
-def read_temperature(
-    source: CsvSource, column: str | None, window: int
-) -> tuple[Dataset, list[str]]:
-    """`read_csv_dataset` of one column; without a path, of the sea-surface series shipped here."""
-    if source.path is None:
-        source = replace(source, path=str(SHIPPED))
-        column = column or _SHIPPED_COLUMN
-        source = replace(source, time_column=source.time_column or _SHIPPED_TIME)
-    chosen = None if column is None else (column,)
-    return read_csv_dataset(replace(source, columns=chosen), window, "dataset.column")
-
-
 def _series(table: Table, source: CsvSource) -> tuple[Series, str, list[str]]:
     """The regular series, its time unit, and notes."""
     if table.stamps is None:
         unit = source.time_unit or "steps"
         dt = 1.0 if source.dt is None else source.dt
-        times = dt * np.arange(len(table.lines))
+        times = dt * np.arange(len(table.lines), dtype=np.float64)
     else:
         assert source.time_column is not None
         if source.dt is not None:
@@ -114,14 +121,19 @@ def _series(table: Table, source: CsvSource) -> tuple[Series, str, list[str]]:
     return series, unit, notes
 
 
-def _split(series: Series, train_fraction: float, notes: list[str]) -> int:
-    """Training samples; interpolated ones at their end, which look ahead, go to the test part."""
-    split = chosen = round(train_fraction * len(series.values))
-    while 0 < split < len(series.values) and series.filled[split - 1]:
-        split -= 1
-    if split < chosen:
-        notes.append(f"split moved {chosen - split} samples ahead, before a gap")
-    return split
+def _split(series: Series, train_fraction: float, notes: list[str]) -> tuple[int, int]:
+    """Where the training part ends and the test part begins, in samples.
+
+    Between them lie those that are interpolated from readings of both.
+    """
+    start = round(train_fraction * len(series.values))
+    end = int(np.searchsorted(series.reaches[:start], start))
+    if end < start:
+        notes.append(
+            f"{start - end} samples between training and test part left out: "
+            "they are interpolated from readings of both"
+        )
+    return end, start
 
 
 def _embed(
@@ -163,18 +175,19 @@ def _embed(
     )
 
 
-def _check_varies(train: Array, names: tuple[str, ...]) -> None:
-    for values, name in zip(train.T, names, strict=True):
-        if len(values) == 0 or values.max() == values.min():
-            raise RequestError(
-                f"dataset.path: column '{name}' is constant in the training part; "
-                "accepted: columns that vary"
-            )
+def _check_varies(raw: Array, cleaned: Array, names: tuple[str, ...]) -> None:
+    ranges, left = np.ptp(raw, axis=0), np.ptp(cleaned, axis=0)
+    constant = np.flatnonzero((ranges == 0) | (left <= 1e-9 * ranges))
+    if len(constant):
+        raise RequestError(
+            f"dataset.path: column '{names[constant[0]]}' is constant in the training part, or "
+            "nothing but the trend and cycles to remove; accepted: columns that vary"
+        )
 
 
-def _check_length(train: int, test: int, window: int, path: str) -> None:
+def _check_length(train: int, test: int, window: int, source: CsvSource) -> None:
     if train < window + 1 or test < MINIMUM_TEST_STEPS:
         raise RequestError(
-            f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
+            f"dataset.path: '{source.path}' is too short: {train} training and {test} test steps; "
             f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
         )

@@ -23,7 +23,7 @@ from sfbptt_cli.data.timestamps import looks_like_time
 from sfbptt_cli.errors import RequestError, choices, nearest
 
 # Rows converted at once; also those that decide which columns hold numbers.
-_CHUNK = 16_384
+_CHUNK = 1_024
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class TableFormat:
     encoding: str = "auto"  # auto (byte-order mark, else UTF-8), utf-8, utf-16, latin-1, cp1252
     header: bool = True  # the first row names the columns
     skip_rows: int = 0  # rows above the header
-    missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "null")  # besides empty fields
+    # Besides empty fields; a number, such as -9999, in any spelling.
+    missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "NULL", "null", "-")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def read_table(
             chosen, notes = _number_columns(header, first.rows, time, reader)
         else:
             chosen = [_index(header, name, columns_field) for name in columns]
+        if len(set(chosen)) < len(chosen):
+            raise RequestError(f"{columns_field}: a name stands twice; accepted: different columns")
         if time in chosen:
             raise RequestError(
                 f"{columns_field}: '{time_column}' is the time column; accepted: other columns"

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.data.timestamps import UNITS
-from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.refusals import one_of
 
 Array = NDArray[np.float64]
 
@@ -31,40 +32,41 @@ class Cleaning:
 
 
 def clean(
-    values: Array, split: int, dt: float, unit: str, cleaning: Cleaning
-) -> tuple[Array, list[str]]:
-    """The (T, N) series without what `cleaning` names, and sentences that tell what was done.
+    values: Array, train: int, test: int, dt: float, unit: str, cleaning: Cleaning
+) -> tuple[Array, Array, list[str]]:
+    """The two parts of a series without what `cleaning` names, and sentences that tell what was
+    done. values (T, N); the parts are its samples before `train`, and those from `test` on.
 
-    Trend and cycles are fitted to the first `split` samples and subtracted everywhere. The filter
-    runs over each part alone. So no number before `split` depends on one after it.
+    Trend and cycles are fitted to the training part and subtracted everywhere. The filter runs
+    over each part alone. So no number of the training part depends on one after it.
     """
-    lookup(dict.fromkeys(("none", "linear")), cleaning.trend, "dataset.trend")
+    one_of("dataset.trend", cleaning.trend, ("none", "linear"))
     harmonics = {"yearly_cycle": cleaning.yearly_cycle, "daily_cycle": cleaning.daily_cycle}
     periods = {
-        name: _samples_a_period(name, count, dt, unit, split)
+        name: _samples_a_period(name, count, dt, unit, train)
         for name, count in harmonics.items()
         if count
     }
     notes = []
     if cleaning.trend == "linear":
-        notes.append(f"linear trend removed, fitted to the {split} training samples")
+        notes.append(f"linear trend removed, fitted to the {train} training samples")
     for name, period in periods.items():
         notes.append(
             f"{name.replace('_', ' ')} removed: {harmonics[name]} harmonics of {PERIODS[name]:g} "
-            f"days, fitted to the {split} training samples ({split / period:.2f} periods)"
+            f"days, fitted to the {train} training samples ({train / period:.2f} periods)"
         )
     if notes:
         frequencies = [k / p for n, p in periods.items() for k in range(1, harmonics[n] + 1)]
-        values = remove_fit(values, split, cleaning.trend == "linear", frequencies)
+        values = remove_fit(values, train, cleaning.trend == "linear", frequencies)
+    parts = values[:train], values[test:]
     if cleaning.smoothing > 0:
-        values = np.concatenate(
-            [smooth(part, cleaning.smoothing) for part in (values[:split], values[split:])]
-        )
+        _require_room(cleaning.smoothing, min(map(len, parts)))
+        parts = smooth(parts[0], cleaning.smoothing), smooth(parts[1], cleaning.smoothing)
         notes.append(
             f"Gaussian filter of sigma {cleaning.smoothing:g} samples, "
             "over training and test part alone, reflected at their ends"
         )
-    return values, notes
+    return *parts, notes
 
 
 def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: int) -> float:
@@ -88,6 +90,14 @@ def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: in
     return period
 
 
+def _require_room(sigma: float, shortest: int) -> None:
+    if 4 * sigma >= shortest:
+        raise RequestError(
+            f"dataset.smoothing: {sigma:g} samples were given; accepted: less than a quarter of "
+            f"the shorter part, which has {shortest}"
+        )
+
+
 def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[float]) -> Array:
     """Residuals x_t − β·a_t of least squares, β from t < split alone.
 
@@ -106,7 +116,8 @@ def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[flo
 
 
 def smooth(values: Array, sigma: float) -> Array:
-    """Gaussian filter along the time of (T, N), cut at 4 sigma, the series reflected at its ends."""
+    """Gaussian filter along the time of (T, N), cut at 4 sigma; beyond its ends, the series is
+    reflected."""
     from scipy.ndimage import gaussian_filter1d
 
     return gaussian_filter1d(values, sigma, axis=0, mode="reflect", truncate=4.0)

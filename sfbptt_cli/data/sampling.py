@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.refusals import one_of
 
 Array = NDArray[np.float64]
 
@@ -53,7 +54,9 @@ class Series:
 
     values: Array  # (T, N), finite
     dt: float  # time units
-    filled: NDArray[np.bool_]  # (T,), where a variable was interpolated
+    # (T,), the last sample whose readings a sample is made of: itself, or, where it was
+    # interpolated, one further on.
+    reaches: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class _Points:
     """What one variable gives, at positions on the grid of samples."""
 
     positions: Array  # (P,), samples from the start of the grid, ascending
+    samples: Array  # (P,), the samples whose readings they are, whole numbers
     values: Array  # (P,)
     lines: NDArray[np.int64]  # (P,)
 
@@ -72,7 +76,8 @@ def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]
     readings = _distinct(readings, repairs.duplicates, notes)
     if len(readings.times) < 2:
         raise RequestError("dataset.path: the file has fewer than 2 rows; accepted: a time series")
-    lookup(dict.fromkeys(("refuse", "interpolate")), repairs.missing, "dataset.missing")
+    one_of("dataset.missing", repairs.missing, ("refuse", "interpolate"))
+    one_of("dataset.long_gaps", repairs.long_gaps, ("refuse", "longest"))
     if repairs.missing == "refuse":
         _require_values(readings)
     if repairs.resample is None:
@@ -81,11 +86,11 @@ def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]
         dt = repairs.resample
         points, length = _binned(readings, dt)
         notes.append(f"resampled every {dt:g} {readings.unit} by the means of the readings between")
-    return _fill(points, length, dt, readings, repairs, notes), notes
+    return _fill(points, length, dt, readings.names, repairs, notes), notes
 
 
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
-    lookup(dict.fromkeys(("refuse", "sort")), order, "dataset.order")
+    one_of("dataset.order", order, ("refuse", "sort"))
     back = np.flatnonzero(np.diff(readings.times) < 0)
     if not len(back):
         return readings
@@ -109,7 +114,7 @@ def _rows(readings: Readings, rows: NDArray[np.intp]) -> Readings:
 
 
 def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
-    lookup(dict.fromkeys(("refuse", "first", "mean")), duplicates, "dataset.duplicates")
+    one_of("dataset.duplicates", duplicates, ("refuse", "first", "mean"))
     again = np.flatnonzero(np.diff(readings.times) == 0) + 1
     if not len(again):
         return readings
@@ -142,10 +147,23 @@ def _require_values(readings: Readings) -> None:
         )
 
 
+def _check_span(readings: Readings, interval: float) -> None:
+    """RequestError where a wrong time stamp or interval would make a series without end."""
+    rows, span = len(readings.times), float(readings.times[-1] - readings.times[0])
+    if not span <= _SPARSEST * rows * interval:
+        longest = int(np.argmax(np.diff(readings.times)))
+        raise RequestError(
+            f"dataset.time_column: {rows} rows span {span:g} {readings.unit}, more than "
+            f"{_SPARSEST} samples a row, the longest gap between the rows "
+            f"{readings.lines[longest]} and {readings.lines[longest + 1]}; accepted: denser times"
+        )
+
+
 def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
     """The sampling interval, and each reading at a whole position."""
     steps = np.diff(readings.times)
     interval = float(np.median(steps))
+    _check_span(readings, interval)
     multiples = np.rint(steps / interval)
     odd = (np.abs(steps / interval - multiples) > _ROUNDING) | (multiples < 1)
     longer = (multiples[1:] == multiples[:-1]) & (multiples[1:] > 1)
@@ -163,7 +181,8 @@ def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
     points = []
     for values in readings.values.T:
         present = ~np.isnan(values)
-        points.append(_Points(positions[present], values[present], readings.lines[present]))
+        whole = positions[present]
+        points.append(_Points(whole, whole, values[present], readings.lines[present]))
     return span / positions[-1], points, int(positions[-1]) + 1
 
 
@@ -172,16 +191,17 @@ def _binned(readings: Readings, interval: float) -> tuple[list[_Points], int]:
 
     A straight line stays one: each mean stands at the mean time of its readings.
     """
+    _check_span(readings, interval)
     times = (readings.times - readings.times[0]) / interval
     bins = np.floor(times + 1e-9)
     origin = times[bins == 0].mean()
     points = []
     for values in readings.values.T:
         present = ~np.isnan(values)
-        _, starts, counts = np.unique(bins[present], return_index=True, return_counts=True)
+        samples, starts, counts = np.unique(bins[present], return_index=True, return_counts=True)
         positions = _means(times[present], starts, counts) - origin
         means = _means(values[present], starts, counts)
-        points.append(_Points(positions, means, readings.lines[present][starts]))
+        points.append(_Points(positions, samples, means, readings.lines[present][starts]))
     last = times[bins == bins[-1]].mean() - origin
     return points, int(np.floor(last + 1e-9)) + 1
 
@@ -194,37 +214,33 @@ def _fill(
     points: Sequence[_Points],
     length: int,
     dt: float,
-    readings: Readings,
+    names: Sequence[str],
     repairs: Repairs,
     notes: list[str],
 ) -> Series:
     """Straight lines between the points, the ends without a value cut off."""
-    for variable, name in zip(points, readings.names, strict=True):
+    for variable, name in zip(points, names, strict=True):
         _check_gaps(variable, name, repairs)
-    if length > _SPARSEST * len(readings.times):
-        raise RequestError(
-            f"dataset.path: the times of {len(readings.times)} rows span {length} samples of "
-            f"{dt:g} {readings.unit}; accepted: time stamps without such gaps"
-        )
     grid = np.arange(length, dtype=np.float64)
     lost = np.zeros(length, dtype=bool)
-    filled = np.zeros(length, dtype=bool)
+    reaches = np.zeros(length)
     columns = []
-    for variable, name in zip(points, readings.names, strict=True):
+    for variable, name in zip(points, names, strict=True):
         gaps = _gaps_on(grid, variable.positions)
         lost |= (gaps > repairs.max_gap) | (gaps < 0)
-        filled |= gaps > 0
+        after = np.searchsorted(variable.positions, grid - 1e-9).clip(max=len(variable.samples) - 1)
+        reaches = np.maximum(reaches, variable.samples[after])
         columns.append(np.interp(grid, variable.positions, variable.values))
         _tell_gaps(variable, name, repairs.max_gap, notes)
     kept = _longest_run(~lost)
     if kept.stop - kept.start < length:
         notes.append(f"kept samples {kept.start + 1} to {kept.stop} of {length}, without long gaps")
-    return Series(np.column_stack(columns)[kept], dt, filled[kept])
+    reaches = reaches[kept].astype(np.int64) - kept.start
+    return Series(np.column_stack(columns)[kept], dt, reaches)
 
 
 def _check_gaps(variable: _Points, name: str, repairs: Repairs) -> None:
     """RequestError for a gap that nothing says how to repair."""
-    lookup(dict.fromkeys(("refuse", "longest")), repairs.long_gaps, "dataset.long_gaps")
     if not len(variable.positions):
         raise RequestError(f"dataset.missing: column '{name}' has no value; accepted: numbers")
     gaps = _gap_lengths(variable.positions)

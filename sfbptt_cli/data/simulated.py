@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ def simulate_dataset(
     One trajectory is not enough for a floor: of seven pairs of true Lorenz trajectories, 100,000
     steps each, D_stsp varied from .033 to .107.
 
-    Each starts at the system's start plus a standard normal vector (seeded) and runs `transient`
+    Each starts at random (seeded) around the system's start and runs `transient`
     steps before the first kept one. `scaling='common'` maps every value x to (x − m) / s with one
     scalar mean m and standard deviation s over all variables of the training trajectory, as in
     the files of Mikhaeil et al. (2022). `lambda_max` (per time unit) replaces the published value.
@@ -54,6 +55,9 @@ def simulate_dataset(
     settings = {
         "version": _CACHE_VERSION,
         "system": system,
+        # The equations, too, so that an edited system is not served its former self.
+        "equations": inspect.getsource(equations.derivative),
+        "start": [list(equations.start), list(equations.spread)],
         "parameters": complete,
         "dt": dt,
         "steps": [train_steps, test_steps, *[test_steps] * floor_trajectories],
@@ -86,13 +90,14 @@ def simulate_dataset(
 
 
 def _simulate(settings: dict[str, Any]) -> list[NDArray[np.float64]]:
-    start = np.array(systems.SYSTEMS[settings["system"]].start)
+    equations = systems.SYSTEMS[settings["system"]]
+    start, spread = np.array(equations.start), np.array(equations.spread)
     generator = np.random.default_rng(settings["seed"])
     return [
         systems.integrate(
             settings["system"],
             settings["parameters"],
-            start + generator.standard_normal(start.shape),
+            start + spread * generator.standard_normal(start.shape),
             settings["transient"],
             steps,
             settings["dt"],

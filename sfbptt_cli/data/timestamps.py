@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.csv_numbers import bad_field, is_number
+from sfbptt_cli.data.csv_numbers import LARGEST, bad_field, is_number
 from sfbptt_cli.errors import RequestError, lookup
 
 # Microseconds.
@@ -90,8 +90,9 @@ def _parse_numbers(
     times = np.empty(len(stamps))
     for i, stamp in enumerate(map(_pointed, stamps)):
         times[i] = float(stamp) if is_number(stamp) else np.nan
-        if not np.isfinite(times[i]):
-            raise bad_field(lines[i], column, stamps[i], "a finite number, as in the first row")
+        if not abs(times[i]) <= LARGEST:
+            accepted = f"a number up to {LARGEST:g}, as in the first row"
+            raise bad_field(lines[i], column, stamps[i], accepted)
     return times - times[0]
 
 
@@ -108,7 +109,7 @@ def _parse_dates(stamps: Sequence[str], column: str) -> NDArray[np.int64]:
 
 
 def _separator(stamp: str) -> str:
-    return "T" if "T" in stamp else " "
+    return "T" if re.search(r"\dT\d", stamp) else " "
 
 
 def _parse_each(texts: Sequence[str], parse: Callable[[str], int]) -> NDArray[np.int64]:

@@ -1,0 +1,39 @@
+"""Schemas of every config group with units and ranges: the only place that validates settings.
+
+OmegaConf rejects unknown keys and wrong types; `__post_init__` rejects values out of range.
+The checks run when a composed config becomes objects (`OmegaConf.to_object`). OmegaConf knows no
+`Literal`, so a choice is a `str` checked against the accepted words.
+"""
+
+from sfbptt_cli.config.command import (
+    NOT_RESULTS,
+    SCHEMAS,
+    EvaluateConfig,
+    TrainConfig,
+    flatten,
+    typed_config,
+)
+from sfbptt_cli.config.dataset import ArrayConfig, DatasetConfig, SimulatedConfig
+from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
+from sfbptt_cli.config.method import ForcingConfig, RegularizationConfig, TauScheduleConfig
+from sfbptt_cli.config.model import ModelConfig
+from sfbptt_cli.config.optimizer import OptimizerConfig
+
+__all__ = [
+    "NOT_RESULTS",
+    "SCHEMAS",
+    "ArrayConfig",
+    "DatasetConfig",
+    "EvaluateConfig",
+    "EvaluationConfig",
+    "ForcingConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RegularizationConfig",
+    "SimulatedConfig",
+    "TauScheduleConfig",
+    "TrainConfig",
+    "ValidationConfig",
+    "flatten",
+    "typed_config",
+]

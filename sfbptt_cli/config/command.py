@@ -1,0 +1,151 @@
+"""Settings of the commands, and from plain values to checked objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sfbptt_cli.config.dataset import DATASET_SCHEMAS, DatasetConfig, SimulatedConfig
+from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
+from sfbptt_cli.config.method import (
+    FORCING_SCHEMAS,
+    TAU_SCHEDULE_SCHEMAS,
+    WITH_TAU,
+    ForcingConfig,
+    RegularizationConfig,
+    TauScheduleConfig,
+)
+from sfbptt_cli.config.model import MODEL_SCHEMAS, ModelConfig
+from sfbptt_cli.config.optimizer import OPTIMIZER_SCHEMAS, OptimizerConfig
+from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.refusals import at_least, explain_value, folder_name, one_of, require
+
+
+@dataclass
+class TrainConfig:
+    """`sfbptt train`: everything that decides one run."""
+
+    name: str = "run"
+    seed: int = 0
+    # Steps between two forcings, or auto; null for the methods that force at no interval.
+    tau: Optional[Union[int, str]] = None  # noqa: UP007, UP045
+    window: int = 120  # T, predicted steps of a training sequence
+    batch_size: int = 32  # sequences an update
+    batches_per_epoch: int = 100
+    epochs: int = 90
+    device: str = "auto"
+    threads: int = 1  # of torch; more do not pay at these sizes
+    overwrite: bool = False  # start again in a folder that holds another run
+    outputs: str = "outputs"  # folder of all runs
+    dataset: DatasetConfig = MISSING
+    model: ModelConfig = MISSING
+    forcing: ForcingConfig = MISSING
+    tau_schedule: TauScheduleConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    evaluation: EvaluationConfig = MISSING
+
+    def __post_init__(self) -> None:
+        folder_name("name", self.name)
+        require(bool(self.outputs), "outputs", "''", "the folder of all runs")
+        for name in ("window", "batch_size", "batches_per_epoch", "epochs", "threads"):
+            at_least(name, getattr(self, name), 1)
+        at_least("seed", self.seed, 0)
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        if isinstance(self.dataset, SimulatedConfig):
+            longest = self.dataset.train_steps - 1
+            accepted = f"at most dataset.train_steps - 1 = {longest}"
+            require(self.window <= longest, "window", self.window, accepted)
+        self._check_tau()
+
+    def _check_tau(self) -> None:
+        method = self.forcing.name
+        if method not in WITH_TAU:
+            accepted = f"null, as forcing={method} has no interval"
+            require(self.tau is None, "tau", self.tau, accepted)
+            schedule = self.tau_schedule.name
+            accepted = f"constant, as forcing={method} has no interval"
+            require(schedule == "constant", "tau_schedule", schedule, accepted)
+        elif self.tau != "auto":
+            accepted = f"a whole number of time steps from 1 to window = {self.window}, or auto"
+            within = isinstance(self.tau, int) and 1 <= self.tau <= self.window
+            require(within, "tau", "nothing" if self.tau is None else f"'{self.tau}'", accepted)
+
+
+@dataclass
+class EvaluateConfig:
+    """`sfbptt evaluate`: measure a run again; what is not given stays as the run has it."""
+
+    run: str | None = None
+    device: str = "auto"
+    threads: int = 1
+    evaluation: EvaluationConfig = MISSING
+
+    def __post_init__(self) -> None:
+        require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        at_least("threads", self.threads, 1)
+
+
+# The settings that change no number of a run: they neither name its folder nor forbid resuming.
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs"})
+
+SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
+    "dataset": DATASET_SCHEMAS,
+    "model": MODEL_SCHEMAS,
+    "forcing": FORCING_SCHEMAS,
+    "tau_schedule": TAU_SCHEDULE_SCHEMAS,
+    "optimizer": OPTIMIZER_SCHEMAS,
+    "evaluation": {"default": EvaluationConfig},
+}
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one mapping with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def typed_config(plain: dict[str, Any], where: str = "") -> TrainConfig:
+    """Settings as checked objects, from plain values: the command line's or a run's config.yaml.
+
+    A configuration holds values only: interpolations, which could read the environment, are
+    refused. Raises RequestError; `where` begins its message.
+    """
+    for key, value in flatten(plain).items():
+        if isinstance(value, str) and ("${" in value or value == "???"):
+            raise RequestError(f"{where}{key}: '{value}' was given; accepted: a value")
+    try:
+        schemas = OmegaConf.merge(OmegaConf.structured(TrainConfig), _group_schemas(plain))
+        config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
+    except OmegaConfBaseException as error:
+        raise RequestError(where + explain_value(error)) from error
+    except RequestError as error:
+        raise RequestError(f"{where}{error}") from error
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def _group_schemas(plain: dict[str, Any]) -> dict[str, Any]:
+    """The schema of each config group that `plain` chooses."""
+    for name in ("validation", "regularization"):
+        require(isinstance(plain.get(name, {}), dict), name, plain.get(name), "its settings")
+    chosen = {}
+    for group, schemas in SCHEMAS.items():
+        given: Any = plain.get(group)
+        require(isinstance(given, dict), group, given, "a config group")
+        kind = "source" if group == "dataset" else "name"
+        single = schemas.get("default")
+        schema = single or lookup(schemas, str(given.get(kind)), f"{group}.{kind}")
+        chosen[group] = OmegaConf.structured(schema)
+    return chosen

@@ -1,0 +1,60 @@
+"""Settings of validation and evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfbptt_cli.refusals import at_least, one_of, positive
+
+
+@dataclass
+class ValidationConfig:
+    """Short free generations during training; the best one decides best.pt."""
+
+    every: int = 5  # epochs between two validations; 0: never, and best.pt is the last
+    steps: int = 5_000  # generated steps of each trajectory
+    trajectories: int = 20  # generated at once, from starts spread over the training series
+
+    def __post_init__(self) -> None:
+        at_least("validation.every", self.every, 0)
+        at_least("validation.steps", self.steps, 100)
+        at_least("validation.trajectories", self.trajectories, 1)
+
+
+@dataclass
+class EvaluationConfig:
+    """The freely running model against the test trajectory."""
+
+    checkpoint: str = "best"  # best, last
+    steps: int = 100_000  # measured steps, after the transient
+    transient: int = 1_000  # steps discarded after the forced start
+    bins: int = 30  # of D_stsp (binned), per dimension
+    # Of D_stsp (GMM), in standard deviations of the truth; null: 0.3, beyond five variables 1.
+    gmm_sigma: float | None = None
+    gmm_points: int = 10_000  # mixture centres
+    gmm_samples: int = 1_000  # Monte Carlo draws
+    spectrum_smoothing: float = 20.0  # of D_H, frequency bins
+    prediction_steps: int = 20  # n of PE(n)
+    valid_prediction_threshold: float = 0.5  # normalised error that ends a valid prediction
+    valid_prediction_starts: int = 500
+    lyapunov_steps: int = 10_000  # of the model's largest exponent, for each of 32 starts
+
+    def __post_init__(self) -> None:
+        one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
+        for name, minimum in _EVALUATION_MINIMA.items():
+            at_least(f"evaluation.{name}", getattr(self, name), minimum)
+        for name in ("gmm_sigma", "spectrum_smoothing", "valid_prediction_threshold"):
+            if getattr(self, name) is not None:
+                positive(f"evaluation.{name}", getattr(self, name))
+
+
+_EVALUATION_MINIMA = {
+    "steps": 500,
+    "transient": 0,
+    "bins": 2,
+    "gmm_points": 10,
+    "gmm_samples": 10,
+    "prediction_steps": 1,
+    "valid_prediction_starts": 1,
+    "lyapunov_steps": 100,
+}

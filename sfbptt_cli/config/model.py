@@ -1,0 +1,71 @@
+"""Settings of the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from sfbptt_cli.refusals import at_least, one_of, require
+
+
+@dataclass
+class ModelConfig:
+    """The recurrent network; `name` is looked up in the table of models."""
+
+    name: str = MISSING
+    latent_dim: int = 30  # M
+    readout: str = "linear"  # linear: learned B; identity: the first obs_dim latents
+
+    def __post_init__(self) -> None:
+        at_least("model.latent_dim", self.latent_dim, 1)
+        one_of("model.readout", self.readout, ("linear", "identity"))
+
+
+@dataclass
+class DendriticConfig(ModelConfig):
+    """Dendritic PLRNN."""
+
+    bases: int = 20  # B, thresholds a unit
+    clipped: bool = False  # bounded orbits
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("model.bases", self.bases, 1)
+
+
+@dataclass
+class ShallowConfig(ModelConfig):
+    """Shallow PLRNN."""
+
+    hidden_dim: int = 50  # L
+    clipped: bool = False  # bounded orbits
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("model.hidden_dim", self.hidden_dim, 1)
+
+
+@dataclass
+class ALRNNConfig(ModelConfig):
+    """Almost-linear RNN."""
+
+    linear_threshold_units: int = 2  # P, units with a rectifier; the others are linear
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        accepted = f"a whole number from 0 to model.latent_dim = {self.latent_dim}"
+        units = self.linear_threshold_units
+        within = 0 <= units <= self.latent_dim
+        require(within, "model.linear_threshold_units", units, accepted)
+
+
+MODEL_SCHEMAS: dict[str, type[ModelConfig]] = {
+    "lstm": ModelConfig,
+    "rnn": ModelConfig,
+    "gru": ModelConfig,
+    "plrnn": ModelConfig,
+    "dendritic_plrnn": DendriticConfig,
+    "shallow_plrnn": ShallowConfig,
+    "al_rnn": ALRNNConfig,
+}
