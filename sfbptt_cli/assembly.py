@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +14,23 @@ from sfbptt_cli.config import (
     EvaluationConfig,
     ModelConfig,
     SimulatedConfig,
+    TableConfig,
+    TemperatureConfig,
     TrainConfig,
 )
-from sfbptt_cli.data import Dataset, Standardiser, Windows, read_dataset, simulate_dataset
+from sfbptt_cli.data import (
+    CsvSource,
+    Dataset,
+    Standardiser,
+    Windows,
+    read_csv_dataset,
+    read_dataset,
+    read_temperature,
+    simulate_dataset,
+)
+from sfbptt_cli.data.csv_table import TableFormat
+from sfbptt_cli.data.preprocessing import Cleaning
+from sfbptt_cli.data.sampling import Repairs
 from sfbptt_cli.errors import RequestError, lookup
 from sfbptt_cli.evaluation import Settings
 from sfbptt_cli.forcing import METHODS, Method
@@ -33,8 +48,26 @@ def build_dataset(config: DatasetConfig, window: int) -> Dataset:
     del settings["source"]
     if isinstance(config, SimulatedConfig):
         return simulate_dataset(**settings)
-    assert isinstance(config, ArrayConfig)
-    return read_dataset(**settings, window=window)
+    if isinstance(config, ArrayConfig):
+        return read_dataset(**settings, window=window)
+    assert isinstance(config, TableConfig)
+    return _read_table(config, settings, window)
+
+
+def _read_table(config: TableConfig, settings: dict[str, Any], window: int) -> Dataset:
+    """Sort the settings of a text file by what they are for, and read it."""
+    settings["missing_values"] = tuple(settings["missing_values"])
+    parts = {"form": TableFormat, "repairs": Repairs, "cleaning": Cleaning}
+    built = {
+        name: part(**{f.name: settings.pop(f.name) for f in fields(part)})
+        for name, part in parts.items()
+    }
+    if isinstance(config, TemperatureConfig):
+        column = settings.pop("column")
+        return read_temperature(CsvSource(**settings, **built), column, window)
+    columns = settings.pop("columns")
+    chosen = None if columns is None else tuple(columns)
+    return read_csv_dataset(CsvSource(**settings, **built, columns=chosen), window)
 
 
 def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:

@@ -69,6 +69,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
             folder.update_manifest(
                 **provenance(),
                 dataset=dataset.fingerprint(),
+                preprocessing=list(dataset.preprocessing),
                 lambda_max=dataset.lambda_max,
                 lambda_source=dataset.lambda_source,
                 tau=tau,

@@ -63,6 +63,7 @@ _TYPES = {
     "float": "a number",
     "bool": "true or false",
     "str": "text",
+    "Union[int, str]": "a whole number, or auto",
     "Optional[Union[int, str]]": "a whole number of time steps, or auto",
 }
 # The same for the elements of a mapping, by how a message of OmegaConf ends.

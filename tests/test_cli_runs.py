@@ -294,19 +294,27 @@ def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: 
     }
 
 
-def test_evaluate_with_other_settings(cli: Cli, copy: Path) -> None:
+def test_evaluate_with_other_settings(
+    cli: Cli, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sfbptt_cli import commands
+
+    drawn: list[float] = []
+    real = commands.power_spectrum
+    monkeypatch.setattr(
+        commands,
+        "power_spectrum",
+        lambda x, smoothing: drawn.append(smoothing) or real(x, smoothing),
+    )
     run = run_folder(copy)
     before = content(run / "evaluation.json")
-    figure = (run / "figures" / "spectra.pdf").read_bytes()
-    outcome = cli(
-        *("evaluate", f"run={run}", "evaluation.steps=600", "evaluation.spectrum_smoothing=4"),
-        cwd=copy,
-    )
+    smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"
+    outcome = cli("evaluate", f"run={run}", "evaluation.steps=600", smoothing, cwd=copy)
     assert outcome.status == 0, outcome.stderr
     after = content(run / "evaluation.json")
     assert (before["steps"], after["steps"]) == (1000, 600)
-    assert after["metrics"]["d_h"]["smoothing"] == 4.0
-    assert (run / "figures" / "spectra.pdf").read_bytes() != figure
+    assert after["metrics"]["d_h"]["smoothing"] == 0.5
+    assert drawn == [0.5, 0.5]
     # Settings that were not given are the run's, not the defaults; what they decide is the same.
     assert after["metrics"]["d_stsp"]["bins"] == 10
     assert after["metrics"]["d_stsp_gmm"]["points"] == 100

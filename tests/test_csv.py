@@ -270,14 +270,15 @@ def test_a_file_without_times(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(1000, 2))
     path = tmp_path / "x.csv"
     np.savetxt(path, x, delimiter=",", header="a,b", comments="", fmt="%.17g")
-    dataset, notes = read_csv_dataset(CsvSource(name="mine", path=str(path)), window=100)
-    assert notes == []
+    dataset = read_csv_dataset(CsvSource(name="mine", path=str(path)), window=100)
+    notes = dataset.preprocessing
+    assert list(notes) == []
     np.testing.assert_array_equal(dataset.train, x[:800])
     np.testing.assert_array_equal(dataset.test, x[800:])
     assert (dataset.dt, dataset.time_unit, dataset.variables) == (1, "steps", ("a", "b"))
     assert dataset.independent is None
     assert (dataset.name, dataset.lambda_max, dataset.lambda_source) == ("mine", None, "not given")
-    dataset, _ = read_csv_dataset(
+    dataset = read_csv_dataset(
         CsvSource(path=str(path), dt=0.25, time_unit="ms", lambda_max=0.1), window=100
     )
     assert (dataset.dt, dataset.time_unit, dataset.lambda_max) == (0.25, "ms", 0.1)
@@ -289,7 +290,7 @@ def test_files_that_make_no_dataset(tmp_path: Path) -> None:
     rows = [f"2009-01-01 {i // 60:02d}:{i % 60:02d},{i % 7},1" for i in range(600)]
     path.write_text("\n".join(["when,a,b", *rows]))
     times = CsvSource(path=str(path), time_column="when", columns=("a",), train_fraction=0.6)
-    dataset, _ = read_csv_dataset(times, window=100)
+    dataset = read_csv_dataset(times, window=100)
     assert (dataset.dt, dataset.time_unit) == (pytest.approx(1 / 1440, rel=1e-15), "days")
     for source, window, message in (
         (CsvSource(), 10, "dataset.path: nothing was given"),

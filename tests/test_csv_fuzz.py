@@ -177,7 +177,7 @@ def read_or_refused(source: CsvSource) -> Dataset | None:
     """The dataset, or None after a refusal of one line that begins with a setting."""
     message = ""
     try:
-        return read_csv_dataset(source, window=20)[0]
+        return read_csv_dataset(source, window=20)
     except RequestError as refused:
         message = str(refused)
     assert re.fullmatch(r"dataset\.\w+: .+", message)
@@ -211,7 +211,7 @@ def test_damaged_gzip_files(tmp_path: Path) -> None:
     source = CsvSource(path=str(path), time_column="time", train_fraction=0.5)
     zipped = gzip.compress(BASE)
     path.write_bytes(zipped)
-    whole, _ = read_csv_dataset(source, window=20)
+    whole = read_csv_dataset(source, window=20)
     rng = random.Random(0)
     for _ in range(100):
         path.write_bytes(rng.choice([replaced, deleted, inserted])(bytearray(zipped), rng))

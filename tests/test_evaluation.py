@@ -48,8 +48,9 @@ class _Known(LatentModel):
         if self.kind == "rest":
             return 0.5 * state
         if self.kind == "rotate":
-            c, s = math.cos(0.3), math.sin(0.3)
-            return state @ torch.tensor([[c, s], [-s, c]], dtype=state.dtype)
+            cosine, sine = math.cos(0.3), math.sin(0.3)
+            rotation = [[cosine, sine], [-sine, cosine]]
+            return state @ torch.tensor(rotation, dtype=state.dtype)
         if self.kind == "explode":
             return 3 * state + 1
         x, y = (state * self.std + self.mean).unbind(dim=1)

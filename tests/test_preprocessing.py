@@ -136,12 +136,13 @@ def test_the_papers_temperature_and_its_five_delays() -> None:
     embedded = delay_embed(np.loadtxt(path, skiprows=1)[:, None], 500, 5)
     np.testing.assert_allclose(embedded, published, rtol=2e-7, atol=1e-9)
     source = CsvSource(path=str(path), lag=500, dimension=5, train_fraction=0.6)
-    dataset, notes = read_csv_dataset(source, window=100)
+    dataset = read_csv_dataset(source, window=100)
+    notes = dataset.preprocessing
     split = round(0.6 * 7900)
     np.testing.assert_array_equal(dataset.train, embedded[: split - 2000])
     np.testing.assert_array_equal(dataset.test, embedded[split:])
     assert dataset.variables == tuple(f"temperature t-{500 * k}" for k in range(5))
-    assert notes == ["5 delays of 500 samples, training and test part each alone"]
+    assert list(notes) == ["5 delays of 500 samples, training and test part each alone"]
     for fraction, message in ((0.8, "dataset.dimension: 5 delays of 500"), (0.73, "too short")):
         with pytest.raises(RequestError, match=message):
             read_csv_dataset(
@@ -204,7 +205,8 @@ def test_estimates_in_a_dataset(tmp_path: Path, lorenz_x: Array) -> None:
         path, np.column_stack([lorenz_x, -lorenz_x]), header="x,y", comments="", delimiter=","
     )
     source = CsvSource(path=str(path), columns=("x",), lag="auto", dimension="auto", dt=0.01)
-    dataset, notes = read_csv_dataset(source, window=100)
+    dataset = read_csv_dataset(source, window=100)
+    notes = dataset.preprocessing
     lag = estimate_lag(lorenz_x[:16_000])[0]
     assert dataset.variables == ("x t-0", f"x t-{lag}", f"x t-{2 * lag}")
     assert dataset.train.shape == (16_000 - 2 * lag, 3)

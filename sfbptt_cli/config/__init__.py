@@ -13,7 +13,14 @@ from sfbptt_cli.config.command import (
     flatten,
     typed_config,
 )
-from sfbptt_cli.config.dataset import ArrayConfig, DatasetConfig, SimulatedConfig
+from sfbptt_cli.config.dataset import (
+    ArrayConfig,
+    CsvConfig,
+    DatasetConfig,
+    SimulatedConfig,
+    TableConfig,
+    TemperatureConfig,
+)
 from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
 from sfbptt_cli.config.method import ForcingConfig, RegularizationConfig, TauScheduleConfig
 from sfbptt_cli.config.model import ModelConfig
@@ -23,6 +30,7 @@ __all__ = [
     "NOT_RESULTS",
     "SCHEMAS",
     "ArrayConfig",
+    "CsvConfig",
     "DatasetConfig",
     "EvaluateConfig",
     "EvaluationConfig",
@@ -31,7 +39,9 @@ __all__ = [
     "OptimizerConfig",
     "RegularizationConfig",
     "SimulatedConfig",
+    "TableConfig",
     "TauScheduleConfig",
+    "TemperatureConfig",
     "TrainConfig",
     "ValidationConfig",
     "flatten",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional, Union
 
 from omegaconf import MISSING
 
@@ -14,13 +15,17 @@ class DatasetConfig:
     """What every dataset has."""
 
     name: str = MISSING
-    source: str = MISSING  # simulated, array
-    dt: float = MISSING  # time units between two observations
+    source: str = MISSING  # simulated, array, csv, temperature
+    # Time units between two observations; null where a file's time stamps tell.
+    dt: Optional[float] = MISSING  # noqa: UP045
     lambda_max: float | None = None  # per time unit; overrides the published value
 
     def __post_init__(self) -> None:
         folder_name("dataset.name", self.name)
-        positive("dataset.dt", self.dt)
+        if self.dt is not None:
+            positive("dataset.dt", self.dt)
+        stamped = isinstance(self, TableConfig)
+        require(self.dt is not None or stamped, "dataset.dt", "null", "a number above 0")
         if self.lambda_max is not None:
             finite("dataset.lambda_max", self.lambda_max)
 
@@ -70,7 +75,78 @@ class ArrayConfig(DatasetConfig):
         fraction("dataset.train_fraction", self.train_fraction)
 
 
+@dataclass
+class TableConfig(DatasetConfig):
+    """What every text file of a recorded series may need."""
+
+    path: str | None = None  # .csv or .csv.gz
+    # Of a file without time stamps; null: 1, or from the stamps.
+    dt: Optional[float] = None  # noqa: UP045
+    time_column: str | None = None
+    time_format: str | None = None  # signs of strptime, or number; null: found
+    time_unit: str | None = None  # of dates: seconds, minutes, hours, days; null: days
+    train_fraction: float = 0.8
+    # How the file is written.
+    delimiter: str = "auto"  # auto, comma, semicolon, tab
+    decimal: str = "auto"  # auto, point, comma
+    encoding: str = "auto"  # auto, utf-8, utf-16, latin-1, cp1252
+    header: bool = True  # the first row names the columns
+    skip_rows: int = 0  # above the header
+    missing_values: list[str] = field(
+        default_factory=lambda: ["NA", "N/A", "NaN", "NULL", "null", "-"]
+    )
+    # What may be done where the readings are no regular series.
+    order: str = "refuse"  # time stamps that go back: refuse, sort
+    duplicates: str = "refuse"  # one time stamp in several rows: refuse, first, mean
+    missing: str = "refuse"  # values or rows: refuse, interpolate
+    max_gap: int = 10  # samples; the longest stretch that is interpolated
+    long_gaps: str = "refuse"  # longer ones: refuse, longest (keep the longest part between)
+    resample: float | None = None  # new sampling interval, time units
+    # What is taken out, fitted to the training part.
+    trend: str = "none"  # none, linear
+    yearly_cycle: int = 0  # harmonics; 0: not removed
+    daily_cycle: int = 0  # harmonics; 0: not removed
+    smoothing: float = 0.0  # standard deviation of a Gaussian filter, samples
+    # Delay embedding.
+    lag: Union[int, str] = 1  # noqa: UP007  samples between two delays, or auto
+    dimension: Union[int, str] = 1  # noqa: UP007  delays of each column, or auto; 1: none
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fraction("dataset.train_fraction", self.train_fraction)
+        for name in ("skip_rows", "max_gap", "yearly_cycle", "daily_cycle"):
+            at_least(f"dataset.{name}", getattr(self, name), 0)
+        if self.resample is not None:
+            positive("dataset.resample", self.resample)
+        smoothing = self.smoothing
+        within = 0 <= smoothing < float("inf")
+        require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")
+        for name in ("lag", "dimension"):
+            value = getattr(self, name)
+            right = value == "auto" or (isinstance(value, int) and value >= 1)
+            accepted = "a whole number of at least 1, or auto"
+            require(right, f"dataset.{name}", f"'{value}'", accepted)
+
+
+@dataclass
+class CsvConfig(TableConfig):
+    """Any number of columns of a text file."""
+
+    source: str = "csv"
+    columns: list[str] | None = None  # null: every column of numbers
+
+
+@dataclass
+class TemperatureConfig(TableConfig):
+    """One column of a climate record; without a path, the sea-surface series shipped here."""
+
+    source: str = "temperature"
+    column: str | None = None
+
+
 DATASET_SCHEMAS: dict[str, type[DatasetConfig]] = {
     "simulated": SimulatedConfig,
     "array": ArrayConfig,
+    "csv": CsvConfig,
+    "temperature": TemperatureConfig,
 }

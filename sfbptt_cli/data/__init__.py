@@ -1,8 +1,18 @@
 """Observed time series: simulated or read, split, standardised, cut into windows."""
 
 from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.csv_reader import CsvSource, read_csv_dataset, read_temperature
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.data.windows import Windows
 
-__all__ = ["Dataset", "Standardiser", "Windows", "read_dataset", "simulate_dataset"]
+__all__ = [
+    "CsvSource",
+    "Dataset",
+    "Standardiser",
+    "Windows",
+    "read_csv_dataset",
+    "read_dataset",
+    "read_temperature",
+    "simulate_dataset",
+]

@@ -45,8 +45,8 @@ class CsvSource:
     cleaning: Cleaning = field(default_factory=Cleaning)
 
 
-def read_csv_dataset(source: CsvSource, window: int) -> tuple[Dataset, list[str]]:
-    """The dataset, and a sentence for everything that was done to the readings.
+def read_csv_dataset(source: CsvSource, window: int) -> Dataset:
+    """The dataset, with a sentence for everything that was done to the readings.
 
     In this order: repair and resample; split in chronological order; trend and cycles, fitted to
     the training part; smoothing and delay embedding of each part alone, so that no delay vector
@@ -56,9 +56,7 @@ def read_csv_dataset(source: CsvSource, window: int) -> tuple[Dataset, list[str]
     return _dataset(_table(source, "dataset.columns"), source, window)
 
 
-def read_temperature(
-    source: CsvSource, column: str | None, window: int
-) -> tuple[Dataset, list[str]]:
+def read_temperature(source: CsvSource, column: str | None, window: int) -> Dataset:
     """`read_csv_dataset` of one column; without a path, of the sea-surface series shipped here."""
     if source.path is None:
         source = replace(source, path=str(SHIPPED), time_column=source.time_column or _SHIPPED_TIME)
@@ -78,7 +76,7 @@ def _table(source: CsvSource, columns_field: str) -> Table:
     )
 
 
-def _dataset(table: Table, source: CsvSource, window: int) -> tuple[Dataset, list[str]]:
+def _dataset(table: Table, source: CsvSource, window: int) -> Dataset:
     series, unit, notes = _series(table, source)
     end, start = _split(series, source.train_fraction, notes)
     _check_length(end, len(series.values) - start, window, source)
@@ -86,7 +84,7 @@ def _dataset(table: Table, source: CsvSource, window: int) -> tuple[Dataset, lis
     _check_varies(series.values[:end], parts[0], table.names)
     (train, test), variables, embedded = _embed(parts, table.names, source.lag, source.dimension)
     _check_length(len(train), len(test), window, source)
-    dataset = Dataset(
+    return Dataset(
         name=source.name,
         train=train,
         test=test,
@@ -96,8 +94,8 @@ def _dataset(table: Table, source: CsvSource, window: int) -> tuple[Dataset, lis
         time_unit=unit,
         lambda_max=source.lambda_max,
         lambda_source="dataset.lambda_max" if source.lambda_max is not None else "not given",
+        preprocessing=(*table.notes, *notes, *cleaned, *embedded),
     )
-    return dataset, [*table.notes, *notes, *cleaned, *embedded]
 
 
 def _series(table: Table, source: CsvSource) -> tuple[Series, str, list[str]]:

@@ -52,6 +52,7 @@ class Dataset:
     time_unit: str
     lambda_max: float | None  # per time unit
     lambda_source: str
+    preprocessing: tuple[str, ...] = ()  # a sentence for everything that was done to the readings
 
     @property
     def obs_dim(self) -> int:
