@@ -129,18 +129,7 @@ def test_manifest(finished: Finished) -> None:
     assert re.fullmatch(r"[0-9a-f]{40}", manifest["commit"])
     assert 0 < manifest["training_seconds"] < 60
     assert manifest["started"] <= manifest["finished"]
-    assert manifest.keys() - expected.keys() == {
-        "lambda_source",
-        "device",
-        "packages",
-        "commit",
-        "dirty",
-        "python",
-        "machine",
-        "training_seconds",
-        "started",
-        "finished",
-    }
+    assert manifest.keys() >= {"dirty", "python", "machine"}
 
 
 def test_metrics_are_an_epoch_a_row(finished: Finished) -> None:
