@@ -83,7 +83,7 @@ def attractor(
         axes.plot(*points[:MOST_STEPS].T, color=color, linewidth=0.3)
         axes.set_title(text, color=color, pad=6 if len(labels) == 2 else -8)
     figure.suptitle(title or "")
-    return _settled(figure)
+    return _settled(figure, right=0.98)  # the layout overlooks the label of a z axis
 
 
 @_style()
@@ -206,11 +206,12 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    return Figure(figsize=(width, height), dpi=DPI)
 
 
-def _settled(figure: Figure, shown: int = 0, total: int = 0) -> Figure:
+def _settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
     """Add the legend and lay out, once: another pass at each drawing would move things a bit."""
+    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
     lines, labels = figure.axes[0].get_legend_handles_labels()
     if labels:
         note = f"first {shown} of {total} variables" if shown < total else None
