@@ -85,6 +85,15 @@ def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:
     return model(obs_dim, **settings, generator=generator)
 
 
+def seed_torch(seed: int) -> None:
+    """Seed torch's global stream, which differs from process to process.
+
+    Nothing here draws from it, but the models and methods of others may, and checkpoints hold it.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0] >> 1))
+
+
 def build_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one; RequestError where `cuda` is asked for and absent."""
     available = torch.cuda.is_available()

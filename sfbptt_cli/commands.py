@@ -13,26 +13,23 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sfbptt_cli import evaluation, figures
 from sfbptt_cli.assembly import (
     build_dataset,
     build_device,
     build_trainer,
-    evaluation_settings,
     resolve_tau,
+    seed_torch,
 )
 from sfbptt_cli.config import EvaluationConfig, TrainConfig
 from sfbptt_cli.data import Dataset, Standardiser
-from sfbptt_cli.determinism import canonical, seed_torch
-from sfbptt_cli.errors import Interrupted
-from sfbptt_cli.metrics import power_spectrum
+from sfbptt_cli.errors import Interrupted, RequestError
+from sfbptt_cli.measurement import measure
 from sfbptt_cli.refusals import require
 from sfbptt_cli.runs import Run
 from sfbptt_cli.signals import StopSignals
-from sfbptt_cli.storage.checkpoint import checkpoint_hash, load_checkpoint, save_checkpoint
+from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.storage.trajectories import write_trajectories
 from sfbptt_cli.summary import table
 from sfbptt_cli.training import Diverged, Row, Trainer
 
@@ -40,9 +37,6 @@ log = logging.getLogger("sfbptt")
 
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
-# The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
-_STRETCH_LYAPUNOV_TIMES = 10
-_STRETCH_STEPS = 1_000
 
 
 def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
@@ -65,10 +59,11 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
         if folder.manifest().get("status") == "finished":
             log.info("%s is finished; overwrite=true trains it again", path)
         else:
-            _resume(folder, trainer)
+            fingerprint = dataset.fingerprint()
+            _resume(folder, trainer, fingerprint)
             folder.update_manifest(
                 **provenance(),
-                dataset=dataset.fingerprint(),
+                dataset=fingerprint,
                 preprocessing=list(dataset.preprocessing),
                 lambda_max=dataset.lambda_max,
                 lambda_source=dataset.lambda_source,
@@ -106,95 +101,14 @@ def _require_predictable(config: EvaluationConfig, dataset: Dataset) -> None:
     )
 
 
-def measure(path: Path, config: EvaluationConfig, device: str) -> None:
-    """Evaluate a run and write evaluation.json, trajectories.h5 and figures."""
-    run = Run(path, config.checkpoint)
-    dataset = run.dataset
-    model = run.model.to(build_device(device))
-    log.info("evaluating %s", run.checkpoint)
-    result = evaluation.evaluate(model, run.standardiser, dataset, evaluation_settings(config))
-    if result.measured_steps < config.steps:
-        log.warning(
-            "evaluation.steps: %d given, the test trajectory allows %d",
-            config.steps,
-            result.measured_steps,
-        )
-    digest = checkpoint_hash(run.checkpoint)
-    write_trajectories(
-        run.folder.trajectories,
-        result.generated[None],
-        result.truth,
-        dataset.dt,
-        dataset.time_unit,
-        dataset.variables,
-        {
-            "transient": len(result.truth) - result.measured_steps,
-            "checkpoint": config.checkpoint,
-            "checkpoint_sha256": digest,
-            "package_version": provenance()["version"],
-            "commit": provenance()["commit"] or "unknown",
-        },
-    )
-    run.folder.write_evaluation(
-        {
-            "checkpoint": config.checkpoint,
-            "checkpoint_sha256": digest,
-            "verdict": result.verdict,
-            "steps": result.measured_steps,
-            "transient": len(result.truth) - result.measured_steps,
-            "metrics": result.metrics,
-        }
-    )
-    draw(run)
-
-
-def draw(run: Run) -> None:
-    """The figures of a run, from its stored files."""
-    stored, dataset = run.trajectories, run.dataset
-    transient = int(stored.attributes["transient"])
-    truth, generated = stored.truth, stored.generated[0]
-    smoothing = run.metrics["d_h"]["smoothing"]
-    true_spectrum = power_spectrum(truth[transient:], smoothing)
-    frequencies = _frequencies(len(truth) - transient, dataset.dt, len(true_spectrum))
-    stretch = _STRETCH_STEPS
-    lyapunov_time = None
-    if dataset.lambda_max:
-        lyapunov_time = 1 / dataset.lambda_max
-        stretch = round(_STRETCH_LYAPUNOV_TIMES * lyapunov_time / dataset.dt)
-    pictures = {
-        "attractor": figures.attractor(truth[transient:], generated[transient:], stored.variables),
-        "spectra": figures.spectra(
-            frequencies,
-            true_spectrum,
-            power_spectrum(generated[transient:], smoothing),
-            stored.variables,
-            f"1 / {dataset.time_unit.removesuffix('s') or 's'}",
-        ),
-        "time_series": figures.time_series(
-            stored.time[:stretch],
-            truth[:stretch],
-            generated[:stretch],
-            stored.variables,
-            dataset.time_unit,
-            lyapunov_time,
-        ),
-        "training_curve": figures.training_curve(run.history),
-    }
-    run.folder.figures.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        figures.save(picture, run.folder.figures, name)
-
-
-def _frequencies(steps: int, dt: float, count: int) -> Any:
-    import numpy as np
-
-    # The spectrum may leave out the zero frequency.
-    return np.fft.rfftfreq(steps, dt)[-count:]
-
-
-def _resume(folder: RunFolder, trainer: Trainer) -> None:
+def _resume(folder: RunFolder, trainer: Trainer, fingerprint: str) -> None:
     if not folder.last.exists():
         return
+    if folder.manifest().get("dataset") not in (None, fingerprint):
+        raise RequestError(
+            f"dataset: its data are no longer those that '{folder.path}' was begun with; "
+            "accepted: the same data, name=… for another folder, or overwrite=true to start again"
+        )
     trainer.load_state_dict(load_checkpoint(folder.last))
     log.info("continuing %s after %d updates", folder.path, trainer.updates)
 
@@ -273,7 +187,7 @@ def _saver(
         # First the history: training that has a checkpoint of its end does not write it again.
         if trainer.progress.history:
             folder.write_history(trainer.progress.history)
-        content = canonical({"standardiser": scale, **trainer.state_dict()})
+        content = {"standardiser": scale, **trainer.state_dict()}
         save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()
 
@@ -291,7 +205,8 @@ def _conclude(folder: RunFolder) -> None:
     """The table on standard output, then the paths of what was written."""
     print(table(folder.evaluation()))
     print()
-    for path in sorted(p for p in folder.path.rglob("*") if p.is_file() and p.name != ".lock"):
+    # Names with a point are the lock and what a kill may leave of a file half written.
+    for path in sorted(p for p in folder.path.rglob("[!.]*") if p.is_file()):
         print(path)
 
 

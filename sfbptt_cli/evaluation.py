@@ -78,7 +78,7 @@ def evaluate(
         "value": _finite(exponent.value / dataset.dt),
         "standard_error": _finite(exponent.standard_error / dataset.dt),
         "truth": dataset.lambda_max,
-        "unit": f"per {_singular(dataset.time_unit)}",
+        "unit": f"per {singular(dataset.time_unit)}",
     }
     verdict = _verdict(truth[transient:], generated[transient:], exponent)
     return Evaluation(verdict.value, steps, distances, generated, truth)
@@ -216,5 +216,6 @@ def _finite(value: float) -> float | str:
     return float(value) if math.isfinite(value) else "infinite" if value > 0 else str(value)
 
 
-def _singular(unit: str) -> str:
-    return unit.removesuffix("s")
+def singular(unit: str) -> str:
+    """`time units` -> `time unit`; a second stays `s`."""
+    return unit.removesuffix("s") or unit

@@ -106,9 +106,9 @@ def cli() -> Cli:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs without figures, for tests that look at something else: they take most of the time."""
-    from sfbptt_cli import commands
+    from sfbptt_cli import measurement
 
-    monkeypatch.setattr(commands, "draw", lambda run: None)
+    monkeypatch.setattr(measurement, "draw", lambda run: None)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from conftest import TINY, Cli, Finished, run_folder
 LONG = (*TINY, "window=40", "tau=20", "epochs=20", "batches_per_epoch=5", "validation.every=5")
 CHILD = """
 import time
-from sfbptt_cli import cli, commands
+from sfbptt_cli import cli, commands, measurement
 
 def slow(trainer, starts, update=commands.Trainer.update):
     time.sleep(0.08)
@@ -27,7 +27,7 @@ def slow(trainer, starts, update=commands.Trainer.update):
 
 commands.Trainer.update = slow
 commands._CHECKPOINT_SECONDS = 0.0  # a checkpoint after every epoch
-commands.draw = lambda run: None  # the figures take longer than all the rest
+measurement.draw = lambda run: None  # the figures take longer than all the rest
 cli.main()
 """
 
@@ -35,11 +35,11 @@ cli.main()
 @pytest.fixture(scope="session")
 def undisturbed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The results of the long run when nothing disturbs it."""
-    from sfbptt_cli import commands
+    from sfbptt_cli import measurement
 
     cwd = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "draw", lambda run: None)
+        patch.setattr(measurement, "draw", lambda run: None)
         outcome = cli("train", *LONG, cwd=cwd)
     assert outcome.status == 0, outcome.stderr
     return results(run_folder(cwd))

@@ -286,12 +286,12 @@ def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: 
 def test_evaluate_with_other_settings(
     cli: Cli, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sfbptt_cli import commands
+    from sfbptt_cli import measurement
 
     drawn: list[float] = []
-    real = commands.power_spectrum
+    real = measurement.power_spectrum
     monkeypatch.setattr(
-        commands,
+        measurement,
         "power_spectrum",
         lambda x, smoothing: drawn.append(smoothing) or real(x, smoothing),
     )
@@ -554,3 +554,27 @@ def test_load_run_refuses(finished: Finished, copy: Path) -> None:
     edit(run / "config.yaml", "latent_dim: 30", "latent_dim: 31")
     with pytest.raises(RequestError, match="does not fit the model"):
         _ = sfbptt_cli.load_run(run).model
+
+
+def test_data_that_changed_are_not_trained_on(cli: Cli, tmp_path: Path) -> None:
+    """An interrupted run is continued with the data that it was begun with, or not at all."""
+    series = np.random.default_rng(0).normal(size=(1_500, 2)).cumsum(axis=0)
+    np.save(tmp_path / "mine.npy", series)
+    command = (
+        "train",
+        "dataset=npy",
+        "dataset.path=mine.npy",
+        *(o for o in TINY if "dataset" not in o),
+    )
+    assert cli(*command, cwd=tmp_path).status == 0
+    run = run_folder(tmp_path)
+    manifest = content(run / "run.json")
+    (run / "run.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
+    series[7, 1] += 1e-6
+    np.save(tmp_path / "mine.npy", series)
+    before = (run / "checkpoints" / "last.pt").read_bytes()
+    outcome = cli(*command, cwd=tmp_path)
+    assert outcome.status == 2
+    assert outcome.stderr.startswith("sfbptt: dataset: its data are no longer those")
+    assert outcome.stderr.count("\n") == 1
+    assert (run / "checkpoints" / "last.pt").read_bytes() == before

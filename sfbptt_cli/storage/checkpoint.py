@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,21 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Given a path, torch writes its (random) name into the file; given a stream it does not.
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save({"schema": SCHEMA, **content}, file)
+        torch.save(_canonical({"schema": SCHEMA, **content}), file)
+
+
+def _canonical(content: Any) -> Any:
+    """Content such that equal values are pickled as equal bytes.
+
+    Pickle writes an object that it meets again as a reference. Which equal strings and containers
+    are one object depends on whether they were made here or read from an earlier checkpoint.
+    """
+    if isinstance(content, dict):
+        return {_canonical(key): _canonical(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        values = map(_canonical, content)
+        return list(values) if isinstance(content, list) else tuple(values)
+    return sys.intern(content) if isinstance(content, str) else content
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
