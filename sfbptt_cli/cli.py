@@ -73,7 +73,13 @@ def _run(command: str, arguments: list[str]) -> int:
     """Run a command under Hydra and turn what goes wrong into one line and an exit status."""
     import hydra
 
-    from sfbptt_cli.overrides import config_folder, explain, prepare
+    from sfbptt_cli.overrides import (
+        config_folder,
+        explain,
+        prepare,
+        refuse_unknown_keys,
+        settings_help,
+    )
 
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
@@ -90,6 +96,10 @@ def _run(command: str, arguments: list[str]) -> int:
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
         arguments = prepare(arguments)
+        refuse_unknown_keys(command, arguments)
+        if "--help" in arguments or "-h" in arguments:
+            print(settings_help(command, arguments))
+            return 0
         sys.argv = [f"sfbptt {command}", *arguments]
         decorate(job)()
     except KeyboardInterrupt:

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import sfbptt_cli
-from sfbptt_cli.config import NOT_RESULTS, flatten
+from sfbptt_cli.config import (
+    NOT_RESULTS,
+    SCHEMAS,
+    EvaluateConfig,
+    RegularizationConfig,
+    TrainConfig,
+    ValidationConfig,
+    flatten,
+)
 from sfbptt_cli.errors import RequestError, choices, nearest
 from sfbptt_cli.refusals import explain_value
 
+_NESTED = ("regularization", "validation")
 # Parts of the path themselves.
 _IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
 _PATH_GROUPS = ("dataset", "model", "forcing")
@@ -131,11 +141,7 @@ def explain(error: Exception, command: str, arguments: list[str]) -> str:
     if isinstance(error, OverrideParseException):
         return f"'{error.override}' was given; accepted: key=value ({message.splitlines()[0]})"
     if unknown := re.search(r"Could not override '([^']*)'", message):
-        known = _known_keys(command, arguments)
-        return (
-            f"{unknown[1]}: there is no such setting; "
-            f"accepted: those of sfbptt {command} --cfg job{nearest(unknown[1], known)}"
-        )
+        return _no_such_setting(command, unknown[1])
     if present := re.search(r"An item is already at '([^']*)'", message):
         return f"{present[1]}: '+{present[1]}=…' was given; accepted: {present[1]}=…"
     if option := re.search(r"Could not find '([^']*)/([^']*)'", message):
@@ -167,17 +173,70 @@ def _explain_group(arguments: list[str]) -> str | None:
     return None
 
 
-def _known_keys(command: str, arguments: list[str]) -> list[str]:
-    """Keys and groups of the configuration with the groups that the command line chooses."""
+def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
+    """RequestError for a key that no choice of the command has: before Hydra composes twice."""
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        if not equals or not re.fullmatch(r"[a-z_][a-z_.]*", key):
+            continue  # Hydra's grammar, flags, hydra/launcher and the like
+        left = key.startswith(("hydra.", "dataset.parameters."))
+        if not left and key not in _known_keys(command, key):
+            raise RequestError(_no_such_setting(command, key))
+
+
+def _no_such_setting(command: str, key: str) -> str:
+    known = _known_keys(command, key)
+    hint = nearest(key, known)
+    if key in known:
+        hint = f" (another {key.partition('.')[0]} has it)"
+    accepted = f"those of sfbptt {command} --cfg job"
+    return f"{key}: there is no such setting; accepted: {accepted}{hint}"
+
+
+def _known_keys(command: str, unknown: str) -> list[str]:
+    """Every setting of a command, whatever is chosen, without composing once more."""
+    schema = TrainConfig if command == "train" else EvaluateConfig
+    nested = [RegularizationConfig, ValidationConfig] if command == "train" else []
+    keys = [*_choices(), *(f.name for f in fields(schema))]
+    keys += [
+        f"{name}.{f.name}"
+        for name, part in zip(_NESTED, nested, strict=False)
+        for f in fields(part)
+    ]
+    own = {f.name for f in fields(schema)}
+    for group, schemas in SCHEMAS.items():
+        if group in own:
+            keys += {f"{group}.{f.name}" for part in schemas.values() for f in fields(part)}
+    if unknown.startswith("dataset.parameters."):
+        for path in (config_folder() / "dataset").glob("*.yaml"):
+            stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+            keys += [f"dataset.parameters.{name}" for name in stated.get("parameters", {})]
+    return keys
+
+
+def _choices() -> dict[str, list[str]]:
+    """The config groups and the choices of each."""
+    folders = sorted(p for p in config_folder().iterdir() if p.is_dir())
+    return {folder.name: sorted(p.stem for p in folder.glob("*.yaml")) for folder in folders}
+
+
+def settings_help(command: str, arguments: list[str]) -> str:
+    """Groups with their choices, and every setting with its value, after the given overrides.
+
+    Hydra's own help takes seconds to list the groups, schemas among them.
+    """
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose(command)
-        groups = [key for key, value in config.items() if OmegaConf.is_dict(value)]
-        chosen = [a for a in arguments if a.partition("=")[0] in groups]
-        # With a wrong choice among them the usual keys are near enough.
-        with contextlib.suppress(HydraException):
-            config = compose(command, chosen)
-        plain = OmegaConf.to_container(config)
-    return [*groups, *flatten(plain)]  # type: ignore[arg-type]
+        config = compose(command, overrides)
+    groups = {k: v for k, v in _choices().items() if k in config or command == "train"}
+    listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
+    return (
+        f"sfbptt {command} [overrides]\n\n"
+        "Overrides are key=value; a config group is chosen by its name, as in model=lstm.\n\n"
+        f"Config groups and their choices:\n{listed}\n\n"
+        f"Settings:\n{OmegaConf.to_yaml(config)}\n"
+        "Hydra's own flags are listed by --hydra-help."
+    )
 
 
 def config_folder() -> Path:
