@@ -17,6 +17,7 @@ from sfbptt_cli.cli import main
 
 # Settings of a run that takes two seconds, most of them for its figures.
 TINY = (
+    "threads=1",  # the cores belong to the other workers of the tests
     "tau=30",
     "window=100",
     "dataset.train_steps=2000",

@@ -38,7 +38,7 @@ class TrainConfig:
     batches_per_epoch: int = 100
     epochs: int = 90
     device: str = "auto"
-    threads: int = 1  # of torch; more do not pay at these sizes
+    threads: int = 2  # of torch: a third faster than 1, more do not pay at these sizes
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
     dataset: DatasetConfig = MISSING
