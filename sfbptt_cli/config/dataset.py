@@ -41,7 +41,7 @@ class SimulatedConfig(DatasetConfig):
     test_steps: int = 110_000  # also the length of each trajectory behind the floor
     floor_trajectories: int = 5
     transient: int = 10_000  # steps discarded before each trajectory
-    seed: int = 0  # of the three initial conditions; the run's `seed` does not touch the data
+    seed: int = 0  # of the initial conditions; the run's `seed` does not touch the data
     scaling: str = "none"  # common: one mean and one scale for all variables together
     rtol: float = 1e-10  # of the integrator, relative
     atol: float = 1e-10  # of the integrator, absolute, in units of the system
