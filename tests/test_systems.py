@@ -15,7 +15,7 @@ from mpmath import mp
 
 from sfbptt_cli.config import SimulatedConfig
 from sfbptt_cli.errors import RequestError, RunFailed
-from sfbptt_cli.systems import (
+from sfbptt_cli.systems.equations import (
     SYSTEMS,
     System,
     complete_parameters,

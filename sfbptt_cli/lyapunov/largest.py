@@ -1,4 +1,4 @@
-"""Lyapunov exponents. Natural logarithms throughout."""
+"""The largest exponent of a model, from two nearby trajectories."""
 
 from __future__ import annotations
 
