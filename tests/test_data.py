@@ -20,7 +20,7 @@ from scipy import stats
 
 from sfbptt_cli import systems
 from sfbptt_cli.data import Dataset, Standardiser, Windows, dataset, simulate_dataset
-from sfbptt_cli.errors import RequestError
+from sfbptt_cli.errors import RequestError, RunFailed
 
 Array = npt.NDArray[Any]
 
@@ -274,10 +274,10 @@ def test_a_cache_without_its_arrays_is_replaced(cache: Path, content: dict[str, 
 
 def test_a_failed_simulation_leaves_no_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise systems.RunFailed("lost")
+        raise RunFailed("lost")
 
     monkeypatch.setattr(systems, "integrate", fail)
-    with pytest.raises(systems.RunFailed):
+    with pytest.raises(RunFailed):
         _simulate()
     assert [p.suffix for p in cache.iterdir()] == [".lock"]
 
