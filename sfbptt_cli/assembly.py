@@ -26,6 +26,7 @@ from sfbptt_cli.data import (
     read_csv_dataset,
     read_dataset,
     read_temperature,
+    separate_inputs,
     simulate_dataset,
 )
 from sfbptt_cli.data.csv_table import TableFormat
@@ -44,8 +45,21 @@ from sfbptt_cli.training import Trainer, Validation
 
 def build_dataset(config: DatasetConfig, window: int) -> Dataset:
     """Simulate or read the dataset that `config` describes."""
+    dataset = _observations(config, window)
+    if config.inputs is None:
+        return dataset
+    dimension = getattr(config, "dimension", 1)
+    if dimension != 1:
+        raise RequestError(
+            f"dataset.inputs: {config.inputs} was given; accepted: null with delay embedding "
+            f"(dataset.dimension = {dimension})"
+        )
+    return separate_inputs(dataset, config.inputs)
+
+
+def _observations(config: DatasetConfig, window: int) -> Dataset:
     settings = asdict(config)
-    del settings["source"]
+    del settings["source"], settings["inputs"]
     if isinstance(config, SimulatedConfig):
         return simulate_dataset(**settings)
     if isinstance(config, ArrayConfig):
@@ -59,9 +73,11 @@ def _read_table(config: TableConfig, settings: dict[str, Any], window: int) -> D
     settings["missing_values"] = tuple(settings["missing_values"])
     parts = {"form": TableFormat, "repairs": Repairs, "cleaning": Cleaning}
     built = {
-        name: part(**{f.name: settings.pop(f.name) for f in fields(part)})
+        name: part(**_given({f.name: settings.pop(f.name) for f in fields(part)}))
         for name, part in parts.items()
     }
+    if settings["lag"] is None:
+        del settings["lag"]
     if isinstance(config, TemperatureConfig):
         column = settings.pop("column")
         return read_temperature(CsvSource(**settings, **built), column, window)
@@ -70,7 +86,7 @@ def _read_table(config: TableConfig, settings: dict[str, Any], window: int) -> D
     return read_csv_dataset(CsvSource(**settings, **built, columns=chosen), window)
 
 
-def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:
+def build_model(config: ModelConfig, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
     """A model with the parameters that `seed` draws."""
     settings = asdict(config)
     model = lookup(MODELS, settings.pop("name"), "model.name")
@@ -82,7 +98,7 @@ def build_model(config: ModelConfig, obs_dim: int, seed: int) -> LatentModel:
     # A stream of its own, so that no other use of the seed changes the parameters.
     state = np.random.SeedSequence(seed, spawn_key=(0,)).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(state[0] >> 1))
-    return model(obs_dim, **settings, generator=generator)
+    return model(obs_dim, **settings, input_dim=input_dim, generator=generator)
 
 
 def seed_torch(seed: int) -> None:
@@ -126,7 +142,7 @@ def build_trainer(
 ) -> Trainer:
     """Everything `config` says about training, ready to fit."""
     device = build_device(config.device)
-    model = build_model(config.model, dataset.obs_dim, config.seed).to(device)
+    model = build_model(config.model, dataset.obs_dim, dataset.input_dim, config.seed).to(device)
     chosen = config.optimizer
     optimizer, schedule = build_optimizer(
         model.parameters(),
@@ -142,7 +158,7 @@ def build_trainer(
     return Trainer(
         model=model,
         windows=Windows(
-            dataset.train,
+            dataset,
             standardiser,
             config.window,
             config.batch_size,
@@ -156,9 +172,7 @@ def build_trainer(
         schedule=schedule,
         clip_norm=chosen.clip_norm,
         epochs=config.epochs,
-        validation=Validation(
-            dataset.train, standardiser, config.validation.steps, config.validation.trajectories
-        ),
+        validation=_validation(config, dataset, standardiser),
         validate_every=config.validation.every,
         clip_value=chosen.clip_value,
         regularizer=regularizer,
@@ -166,11 +180,24 @@ def build_trainer(
     )
 
 
+def _validation(
+    config: TrainConfig, dataset: Dataset, standardiser: Standardiser
+) -> Validation | None:
+    steps, trajectories = config.validation.steps, config.validation.trajectories
+    if steps is None or trajectories is None:
+        return None
+    return Validation(dataset, standardiser, steps, trajectories)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what is null because another setting leaves it without meaning."""
+    return {key: value for key, value in settings.items() if value is not None}
+
+
 def _method(config: TrainConfig) -> Method:
     settings = asdict(config.forcing)
     build = lookup(METHODS, settings.pop("name"), "forcing.name")
-    # What belongs to another schedule of α is null, and checked to be.
-    return build(**{k: v for k, v in settings.items() if v is not None})
+    return build(**_given(settings))
 
 
 def _tau_schedule(config: TrainConfig, tau: int | None) -> TauAt:
@@ -187,7 +214,7 @@ def _regularization(
 ) -> tuple[Regularizer | None, TeacherNoise | None]:
     settings = asdict(config.regularization)
     std = settings.pop("teacher_noise")
-    regularizer = Regularizer(**settings)
+    regularizer = Regularizer(**_given(settings))
     regularizer.check(model)
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
 

@@ -93,11 +93,12 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
 
 
 def _require_predictable(config: EvaluationConfig, dataset: Dataset) -> None:
+    steps = len(dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]])
     require(
-        config.prediction_steps < len(dataset.test),
+        config.prediction_steps < steps,
         "evaluation.prediction_steps",
         config.prediction_steps,
-        f"less than the {len(dataset.test)} test steps",
+        f"less than the {steps} {config.part} steps",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli import metrics
 from sfbptt_cli.data import Dataset, Standardiser
-from sfbptt_cli.generation import generate
+from sfbptt_cli.generation import along, generate
 from sfbptt_cli.lyapunov import LargestExponent, largest_exponent
 from sfbptt_cli.models import LatentModel
 
@@ -33,6 +33,7 @@ _PREDICTION_CHUNK = 10_000
 class Settings:
     """What is measured and how; fields as in the config group `evaluation`."""
 
+    part: str  # test or train
     steps: int
     transient: int
     bins: int
@@ -62,14 +63,17 @@ def evaluate(
 ) -> Evaluation:
     """Run the model freely from the first test step and compare it with the test trajectory.
 
-    A test trajectory shorter than `transient + steps` is used whole, with a transient of at most
-    a tenth of it; `measured_steps` tells how many steps were compared.
+    With `settings.part` train it is the (first) training trajectory instead. One shorter than
+    `transient + steps` is used whole, with a transient of at most a tenth of it; `measured_steps`
+    tells how many steps were compared.
     """
+    if settings.part == "train":
+        dataset = _of_training(dataset)
     available = len(dataset.test) - 1
     transient = min(settings.transient, available // 10)
     steps = min(settings.steps, available - transient)
     truth = np.asarray(dataset.test[1 : 1 + transient + steps], dtype=np.float64)
-    generated = generate(model, standardiser, dataset.test[:1], transient + steps)[0]
+    generated = _free(model, standardiser, dataset, np.zeros(1, int), transient + steps)[0]
     exponent = _model_exponent(model, standardiser, dataset, settings)
     distances = _distances(truth[transient:], generated[transient:], dataset, transient, settings)
     distances["prediction_error"] = _prediction_error(model, standardiser, dataset, settings)
@@ -82,6 +86,14 @@ def evaluate(
     }
     verdict = _verdict(truth[transient:], generated[transient:], exponent)
     return Evaluation(verdict.value, steps, distances, generated, truth)
+
+
+def _of_training(dataset: Dataset) -> Dataset:
+    """The dataset with its (first) training trajectory in place of the test trajectory."""
+    rows, inputs = dataset.trajectories[0], dataset.inputs
+    if inputs is not None:
+        inputs = replace(inputs, test=inputs.train[rows])
+    return replace(dataset, test=dataset.train[rows], inputs=inputs)
 
 
 def _distances(
@@ -127,6 +139,18 @@ def _distances(
     return result
 
 
+def _free(
+    model: LatentModel,
+    standardiser: Standardiser,
+    dataset: Dataset,
+    starts: NDArray[Any],
+    steps: int,
+) -> Array:
+    """Free runs from rows of the test trajectory, driven by its inputs: (start, steps, N)."""
+    inputs = None if dataset.inputs is None else along(dataset.inputs.test, starts, steps)
+    return generate(model, standardiser, dataset.test[starts], steps, inputs)
+
+
 def _floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Array, Array]]:
     """Pairs of true trajectories whose distance is as small as a perfect model's.
 
@@ -143,18 +167,18 @@ def _prediction_error(
 ) -> Distance:
     """PE(n) over all test points, in squared standard deviations of the training data."""
     n = settings.prediction_steps
-    starts = dataset.test[:-n]
+    count = len(dataset.test) - n
     total = 0.0
-    for first in range(0, len(starts), _PREDICTION_CHUNK):
-        chunk = starts[first : first + _PREDICTION_CHUNK]
-        predicted = generate(model, standardiser, chunk, n)[:, -1]
+    for first in range(0, count, _PREDICTION_CHUNK):
+        chunk = np.arange(first, min(first + _PREDICTION_CHUNK, count))
+        predicted = _free(model, standardiser, dataset, chunk, n)[:, -1]
         truth = dataset.test[first + n : first + n + len(chunk)]
         error = metrics.prediction_error(
             standardiser.standardise(truth), standardiser.standardise(predicted)
         )
         total += error * len(chunk)
     return {
-        "value": _finite(total / len(starts)),
+        "value": _finite(total / count),
         "steps": n,
         "unit": "variance of the training data",
     }
@@ -170,7 +194,7 @@ def _valid_prediction(
     horizon = min(horizon, len(dataset.test) // 2)
     count = min(settings.valid_prediction_starts, len(dataset.test) - horizon)
     starts = np.linspace(0, len(dataset.test) - horizon - 1, count).astype(int)
-    predicted = generate(model, standardiser, dataset.test[starts], horizon)
+    predicted = _free(model, standardiser, dataset, starts, horizon)
     truth = np.stack([dataset.test[s + 1 : s + 1 + horizon] for s in starts])
     scale = float(np.sqrt(dataset.test.var(axis=0).sum()))
     valid = metrics.valid_prediction_steps(
@@ -194,12 +218,22 @@ def _valid_prediction(
 def _model_exponent(
     model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
 ) -> LargestExponent:
-    starts = np.linspace(0, len(dataset.test) - 1, _LYAPUNOV_STARTS).astype(int)
-    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
     device = next(model.parameters()).device
-    return largest_exponent(
-        model, x.to(device), steps=settings.lyapunov_steps, transient=settings.transient
+    steps, transient, last, s = (
+        settings.lyapunov_steps,
+        settings.transient,
+        len(dataset.test) - 1,
+        None,
     )
+    if dataset.inputs is not None:  # along the test trajectory, as far as it reaches
+        transient = min(transient, last // 10)
+        steps = min(steps, last // 2)
+        last -= transient + steps
+    starts = np.linspace(0, last, _LYAPUNOV_STARTS).astype(int)
+    if dataset.inputs is not None:
+        s = torch.from_numpy(along(dataset.inputs.test, starts, transient + steps)).to(device)
+    x = torch.from_numpy(standardiser.standardise(dataset.test[starts])).to(device)
+    return largest_exponent(model, x, steps=steps, transient=transient, s=s)
 
 
 def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> metrics.Verdict:

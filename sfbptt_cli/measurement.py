@@ -40,8 +40,9 @@ def measure(path: Path, config: EvaluationConfig, device: str) -> None:
     result = evaluation.evaluate(model, run.standardiser, dataset, evaluation_settings(config))
     if result.measured_steps < config.steps:
         log.warning(
-            "evaluation.steps: %d given, the test trajectory allows %d",
+            "evaluation.steps: %d given, the %s trajectory allows %d",
             config.steps,
+            config.part,
             result.measured_steps,
         )
     origin = {
@@ -66,6 +67,7 @@ def measure(path: Path, config: EvaluationConfig, device: str) -> None:
     run.folder.write_evaluation(
         {
             **origin,
+            "part": config.part,
             "verdict": result.verdict,
             "steps": result.measured_steps,
             "metrics": result.metrics,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.errors import RequestError, choices, nearest
 
@@ -45,6 +46,23 @@ def one_of(name: str, value: str, accepted: tuple[str, ...]) -> None:
     if value not in accepted:
         hint = nearest(value, accepted)
         raise RequestError(f"{name}: '{value}' was given; accepted: {choices(accepted)}{hint}")
+
+
+def default_where(
+    condition: bool, config: object, group: str, circumstance: str, defaults: Mapping[str, Any]
+) -> None:
+    """Settings that mean something under `condition` only: their defaults where they are null.
+
+    Where the condition does not hold, RequestError for one that is not null: it would be accepted
+    and have no effect. `circumstance` says when that is.
+    """
+    for name, default in defaults.items():
+        value = getattr(config, name)
+        if condition and value is None:
+            setattr(config, name, default)
+        elif not condition:
+            accepted = f"null where {circumstance}"
+            require(value is None, f"{group}.{name}", value, accepted)
 
 
 def folder_name(name: str, value: str) -> None:

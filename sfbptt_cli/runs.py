@@ -46,7 +46,8 @@ class Run:
     @cached_property
     def model(self) -> LatentModel:
         """The trained model, on the CPU."""
-        model = build_model(self.config.model, len(self.standardiser.mean), seed=0)
+        inputs = self.config.dataset.inputs or []
+        model = build_model(self.config.model, len(self.standardiser.mean), len(inputs), seed=0)
         try:
             model.load_state_dict(self._state["model"])
         except RuntimeError as error:
@@ -85,18 +86,40 @@ class Run:
         """The content of run.json."""
         return self.folder.manifest()
 
-    def generate(self, steps: int, x0: ArrayLike | None = None) -> NDArray[np.float64]:
+    def generate(
+        self, steps: int, x0: ArrayLike | None = None, inputs: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Let the model run freely from the observation x0 (N,), or from several (trajectory, N).
 
-        Data units; the default x0 is the first test observation. Returns (steps, N), or
-        (trajectory, steps, N); the first step is the prediction one step after x0.
+        Data units; the default x0 is the first test observation. External inputs (steps, K), the
+        same for every trajectory, are those of the times the steps arrive at; without them, those
+        of the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N);
+        the first step is the prediction one step after x0.
         """
         start = self.dataset.test[0] if x0 is None else np.asarray(x0, dtype=np.float64)
         if start.shape[-1:] != self.standardiser.mean.shape or start.ndim > 2:
             raise ValueError(f"x0 has shape {start.shape}; expected (N,) or (trajectory, N)")
+        starts = np.atleast_2d(start)
+        s = self._inputs(steps, inputs)
+        if s is not None:
+            s = np.broadcast_to(s, (len(starts), *s.shape))
         with torch.inference_mode():
-            generated = generate(self.model, self.standardiser, np.atleast_2d(start), steps)
+            generated = generate(self.model, self.standardiser, starts, steps, s)
         return generated[0] if start.ndim == 1 else generated
+
+    def _inputs(self, steps: int, given: ArrayLike | None) -> NDArray[np.float64] | None:
+        """Inputs (steps, K) of a generation, standardised; None for a model without."""
+        known = self.dataset.inputs if self.config.dataset.inputs else None
+        if known is None:
+            if given is not None:
+                raise ValueError("inputs were given; the model of this run has none")
+            return None
+        s = known.test[1:] if given is None else known.scale.standardise(np.asarray(given))
+        if s.ndim != 2 or len(s) < steps or s.shape[1] != len(known.variables):
+            raise ValueError(
+                f"inputs have shape {s.shape}; expected ({steps} or more, {len(known.variables)})"
+            )
+        return s[:steps]
 
 
 def load_run(path: str | Path, checkpoint: str = "best") -> Run:

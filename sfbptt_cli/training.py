@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sfbptt_cli.data import Standardiser, Windows
+from sfbptt_cli.data import Dataset, Standardiser, Windows
 from sfbptt_cli.errors import Interrupted, RunFailed
 from sfbptt_cli.forcing import Method
-from sfbptt_cli.generation import generate
+from sfbptt_cli.generation import along, generate
 from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm
 from sfbptt_cli.models import LatentModel
 
@@ -50,23 +50,35 @@ class Progress:
 class Validation:
     """D_stsp between short free generations and the training series.
 
-    series (T, N) in data units. Many trajectories at once cost little more than one, and one of
-    the same cost has a D_stsp too noisy to tell converged models apart. Their first tenth, still
-    near the data they start from, is not counted. Binned up to five variables, GMM beyond.
+    Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
+    noisy to tell converged models apart. Their first tenth, still near the data they start from, is
+    not counted. Binned up to five variables, GMM beyond. With external inputs they run along the
+    training trajectories, as far as those reach.
     """
 
     def __init__(
-        self, series: NDArray[Any], standardiser: Standardiser, steps: int, trajectories: int
+        self, dataset: Dataset, standardiser: Standardiser, steps: int, trajectories: int
     ) -> None:
+        series = dataset.train
         stride = max(1, len(series) // _VALIDATION_POINTS)
         self._truth = np.asarray(series[::stride])
-        starts = np.linspace(0, len(series) - 1, trajectories).astype(int)
+        self._inputs = None
+        if dataset.inputs is None:
+            starts = np.linspace(0, len(series) - 1, trajectories).astype(int)
+        else:
+            lengths = [part.stop - part.start for part in dataset.trajectories]
+            steps = min(steps, max(lengths) - 1)
+            possible = np.concatenate(
+                [np.arange(part.start, part.stop - steps) for part in dataset.trajectories]
+            )
+            starts = possible[np.linspace(0, len(possible) - 1, trajectories).astype(int)]
+            self._inputs = along(dataset.inputs.train, starts, steps)
         self._starts = np.asarray(series[starts])
         self._standardiser = standardiser
         self._steps = steps
 
     def __call__(self, model: LatentModel) -> float:
-        generated = generate(model, self._standardiser, self._starts, self._steps)
+        generated = generate(model, self._standardiser, self._starts, self._steps, self._inputs)
         generated = generated[:, self._steps // 10 :].reshape(-1, model.obs_dim)
         if self._truth.shape[1] <= 5:
             return d_stsp_binned(self._truth, generated).value
@@ -128,7 +140,7 @@ class Trainer:
         self.method.advance(self.updates, self.epochs * len(self.windows))
         self.optimizer.zero_grad()
         try:
-            loss = self.loss(self.windows.batch(starts), tau)
+            loss = self.loss(self.windows.batch(starts), tau, self.windows.inputs(starts))
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
             raise Diverged(f"{self._where()}: the readout lost rank and has no inverse") from error
         penalty = 0.0 if self.regularizer is None else self.regularizer(self.model)

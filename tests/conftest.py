@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy.typing as npt
 import pytest
 
 from sfbptt_cli.cli import main
+from sfbptt_cli.data import Dataset
 
 # Settings of a run that takes two seconds, most of them for its figures.
 TINY = (
@@ -38,6 +40,22 @@ TINY = (
     "evaluation.valid_prediction_starts=5",
     "evaluation.lyapunov_steps=100",
 )
+
+
+def as_dataset(train: npt.NDArray[Any], **changes: Any) -> Dataset:
+    """A recorded dataset that trains on (T, N) and tests on the same."""
+    settings: dict[str, Any] = {
+        "name": "test",
+        "train": train,
+        "test": train,
+        "independent": None,
+        "variables": tuple(f"x{i + 1}" for i in range(train.shape[1])),
+        "dt": 1.0,
+        "time_unit": "steps",
+        "lambda_max": None,
+        "lambda_source": "not given",
+    }
+    return Dataset(**{**settings, **changes})
 
 
 class Outcome(NamedTuple):

@@ -51,7 +51,7 @@ def defaults(schema: type[Any]) -> dict[str, Any]:
     for field in dataclasses.fields(schema):
         if field.default_factory is not dataclasses.MISSING:
             value: Any = field.default_factory()
-            values[field.name] = dict(vars(value)) if dataclasses.is_dataclass(value) else value
+            values[field.name] = defaults(type(value)) if dataclasses.is_dataclass(value) else value
         elif field.default != "???":
             values[field.name] = field.default
     return values

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import yaml
+from conftest import as_dataset
 from scipy import stats
 
 from sfbptt_cli import systems
@@ -103,13 +104,13 @@ def test_restore_undoes_standardise_on_any_leading_axes() -> None:
 def _windows(series: Array, window: int, batch: tuple[int, int], seed: int = 0) -> Windows:
     count = series.shape[1]
     same = Standardiser(np.zeros(count), np.ones(count))
-    return Windows(series, same, window, batch[1], batch[0], seed, CPU, torch.float64)
+    return Windows(as_dataset(series), same, window, batch[1], batch[0], seed, CPU, torch.float64)
 
 
 def test_windows_hold_exactly_the_values_of_the_series() -> None:
     series = np.random.default_rng(2).normal(size=(50, 3))
     standardiser = Standardiser.of(series)
-    windows = Windows(series, standardiser, 7, 4, 6, 0, CPU, torch.float64)
+    windows = Windows(as_dataset(series), standardiser, 7, 4, 6, 0, CPU, torch.float64)
     assert len(windows) == 6
     assert windows.starts(0).shape == (6, 4)
     starts = np.array([0, 13, 42, 13])
@@ -123,7 +124,8 @@ def test_windows_hold_exactly_the_values_of_the_series() -> None:
 
 def test_windows_are_single_precision_unless_told() -> None:
     series = np.random.default_rng(3).normal(1e4, 1.0, size=(50, 1))
-    batch = Windows(series, Standardiser.of(series), 5, 2, 1, 0, CPU).batch(np.array([1, 9]))
+    windows = Windows(as_dataset(series), Standardiser.of(series), 5, 2, 1, 0, CPU)
+    batch = windows.batch(np.array([1, 9]))
     assert batch.dtype == torch.float32
     # Standardised in double precision first: 1e4 ± 1 in single precision has an error of 5e-4.
     expected = ((series - series.mean()) / series.std())[1:7]

@@ -16,6 +16,7 @@ from sfbptt_cli.generation import generate
 from sfbptt_cli.models import LatentModel
 
 _SETTINGS: dict[str, Any] = {
+    "part": "test",
     "steps": 2_000,
     "transient": 100,
     "bins": 10,

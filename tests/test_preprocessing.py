@@ -103,7 +103,7 @@ def test_smoothing_is_a_gaussian_filter() -> None:
         (Cleaning(yearly_cycle=1), "steps", "dataset.yearly_cycle: 1 harmonics .*unit is 'steps'"),
         (Cleaning(daily_cycle=12), "days", "dataset.daily_cycle: 12 .* at most 11 at 24 samples a"),
         (Cleaning(yearly_cycle=1), "hours", "dataset.yearly_cycle: the training part covers 0.23"),
-        (Cleaning(smoothing=300.0), "days", "dataset.smoothing: 300 samples .*shorter part, which"),
+        (Cleaning(smoothing=300.0), "days", "dataset.smoothing: 300 samples .*shortest part, which"),
         (Cleaning(trend="cubic"), "days", "dataset.trend: 'cubic' was given; accepted: linear"),
     ],
 )  # fmt: skip
@@ -142,7 +142,7 @@ def test_the_papers_temperature_and_its_five_delays() -> None:
     np.testing.assert_array_equal(dataset.train, embedded[: split - 2000])
     np.testing.assert_array_equal(dataset.test, embedded[split:])
     assert dataset.variables == tuple(f"temperature t-{500 * k}" for k in range(5))
-    assert list(notes) == ["5 delays of 500 samples, training and test part each alone"]
+    assert list(notes) == ["5 delays of 500 samples, each part alone"]
     for fraction, message in ((0.8, "dataset.dimension: 5 delays of 500"), (0.73, "too short")):
         with pytest.raises(RequestError, match=message):
             read_csv_dataset(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import as_dataset
 
 from sfbptt_cli.data import Standardiser, Windows
 from sfbptt_cli.errors import Interrupted
@@ -37,14 +38,14 @@ def _trainer(seed: int = 0, validate: bool = True, **changes: Any) -> Trainer:
     )
     settings: dict[str, Any] = {
         "model": model,
-        "windows": Windows(series, scale, 12, 4, _BATCHES, seed, torch.device("cpu")),
+        "windows": Windows(as_dataset(series), scale, 12, 4, _BATCHES, seed, torch.device("cpu")),
         "method": Sparse(),
         "tau_at": lambda update: 5,
         "optimizer": optimizer,
         "schedule": schedule,
         "clip_norm": 1.0,
         "epochs": _EPOCHS,
-        "validation": Validation(series, scale, 100, 3) if validate else None,
+        "validation": Validation(as_dataset(series), scale, 100, 3) if validate else None,
         "validate_every": 2,
     }
     return Trainer(**{**settings, **changes})
@@ -298,7 +299,7 @@ def test_a_lost_readout_is_a_divergence() -> None:
 def test_validation_scores_a_lost_model_worse_than_any_on_the_attractor() -> None:
     series = _series()
     scale = Standardiser.of(series)
-    validation = Validation(series, scale, 200, 3)
+    validation = Validation(as_dataset(series), scale, 200, 3)
     trained, lost = _trainer(), _trainer()
     with torch.no_grad():
         lost.model.readout.weight.fill_(0).fill_diagonal_(1e-8)

@@ -7,7 +7,16 @@ from typing import Optional, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.refusals import at_least, finite, folder_name, fraction, one_of, positive, require
+from sfbptt_cli.refusals import (
+    at_least,
+    default_where,
+    finite,
+    folder_name,
+    fraction,
+    one_of,
+    positive,
+    require,
+)
 
 
 @dataclass
@@ -19,6 +28,7 @@ class DatasetConfig:
     # Time units between two observations; null where a file's time stamps tell.
     dt: Optional[float] = MISSING  # noqa: UP045
     lambda_max: float | None = None  # per time unit; overrides the published value
+    inputs: list[str] | None = None  # variables that drive the model instead of being observed
 
     def __post_init__(self) -> None:
         folder_name("dataset.name", self.name)
@@ -28,6 +38,7 @@ class DatasetConfig:
         require(self.dt is not None or stamped, "dataset.dt", "null", "a number above 0")
         if self.lambda_max is not None:
             finite("dataset.lambda_max", self.lambda_max)
+        require(self.inputs != [], "dataset.inputs", "[]", "null, or names of variables")
 
 
 @dataclass
@@ -62,17 +73,19 @@ class SimulatedConfig(DatasetConfig):
 
 @dataclass
 class ArrayConfig(DatasetConfig):
-    """A recorded series of T time steps by N variables, split in chronological order."""
+    """A recorded series of T time steps by N variables, or several of different length."""
 
     source: str = "array"
-    path: str | None = None  # .npy, .npz, .h5 or .hdf5
-    key: str | None = None  # the array inside a .npz or HDF5 file
+    path: str | None = None  # .npy, .npz, .h5 or .hdf5; with * several files, a trajectory each
+    key: str | None = None  # the array inside a .npz or HDF5 file; with * several
     time_unit: str = "steps"
-    train_fraction: float = 0.8
+    # Of one series, the first part trains. Of several trajectories (null) all but the last train.
+    train_fraction: float | None = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fraction("dataset.train_fraction", self.train_fraction)
+        if self.train_fraction is not None:
+            fraction("dataset.train_fraction", self.train_fraction)
 
 
 @dataclass
@@ -85,7 +98,9 @@ class TableConfig(DatasetConfig):
     time_column: str | None = None
     time_format: str | None = None  # signs of strptime, or number; null: found
     time_unit: str | None = None  # of dates: seconds, minutes, hours, days; null: days
-    train_fraction: float = 0.8
+    trajectory_column: str | None = None  # name of the column that tells several apart
+    # The first part trains; null with a trajectory column: all but the last trajectory train.
+    train_fraction: float | None = 0.8
     # How the file is written.
     delimiter: str = "auto"  # auto, comma, semicolon, tab
     decimal: str = "auto"  # auto, point, comma
@@ -99,8 +114,10 @@ class TableConfig(DatasetConfig):
     order: str = "refuse"  # time stamps that go back: refuse, sort
     duplicates: str = "refuse"  # one time stamp in several rows: refuse, first, mean
     missing: str = "refuse"  # values or rows: refuse, interpolate
-    max_gap: int = 10  # samples; the longest stretch that is interpolated
-    long_gaps: str = "refuse"  # longer ones: refuse, longest (keep the longest part between)
+    # Samples, the longest stretch that is interpolated; 10, of a climate record 500.
+    max_gap: int | None = None
+    # Longer ones: refuse, longest (keep the longest part between them); refuse.
+    long_gaps: str | None = None
     resample: float | None = None  # new sampling interval, time units
     # What is taken out, fitted to the training part.
     trend: str = "none"  # none, linear
@@ -108,13 +125,16 @@ class TableConfig(DatasetConfig):
     daily_cycle: int = 0  # harmonics; 0: not removed
     smoothing: float = 0.0  # standard deviation of a Gaussian filter, samples
     # Delay embedding.
-    lag: Union[int, str] = 1  # noqa: UP007  samples between two delays, or auto
+    # Samples between two delays, or auto; 1, of a climate record auto.
+    lag: Optional[Union[int, str]] = None  # noqa: UP007, UP045
     dimension: Union[int, str] = 1  # noqa: UP007  delays of each column, or auto; 1: none
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fraction("dataset.train_fraction", self.train_fraction)
-        for name in ("skip_rows", "max_gap", "yearly_cycle", "daily_cycle"):
+        if self.train_fraction is not None:
+            fraction("dataset.train_fraction", self.train_fraction)
+        self._fill()
+        for name in ("skip_rows", "yearly_cycle", "daily_cycle"):
             at_least(f"dataset.{name}", getattr(self, name), 0)
         if self.resample is not None:
             positive("dataset.resample", self.resample)
@@ -123,9 +143,24 @@ class TableConfig(DatasetConfig):
         require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")
         for name in ("lag", "dimension"):
             value = getattr(self, name)
+            if value is None:
+                continue
             right = value == "auto" or (isinstance(value, int) and value >= 1)
             accepted = "a whole number of at least 1, or auto"
             require(right, f"dataset.{name}", f"'{value}'", accepted)
+
+    def _fill(self) -> None:
+        """What means something together with another setting only."""
+        climate = isinstance(self, TemperatureConfig)
+        one_of("dataset.missing", self.missing, ("refuse", "interpolate"))
+        gaps = {"max_gap": 500 if climate else 10, "long_gaps": "refuse"}
+        filling = self.missing == "interpolate"
+        default_where(filling, self, "dataset", "dataset.missing is refuse", gaps)
+        lag = {"lag": "auto" if climate else 1}
+        default_where(self.dimension != 1, self, "dataset", "dataset.dimension is 1", lag)
+        stamped = self.time_column is not None or (climate and self.path is None)
+        without = "dataset.time_column is null"
+        default_where(stamped, self, "dataset", without, {"time_format": None})
 
 
 @dataclass

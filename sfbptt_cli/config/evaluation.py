@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfbptt_cli.refusals import at_least, one_of, positive
+from sfbptt_cli.refusals import at_least, default_where, one_of, positive
 
 
 @dataclass
@@ -12,13 +12,17 @@ class ValidationConfig:
     """Short free generations during training; the best one decides best.pt."""
 
     every: int = 5  # epochs between two validations; 0: never, and best.pt is the last
-    steps: int = 5_000  # generated steps of each trajectory
-    trajectories: int = 20  # generated at once, from starts spread over the training series
+    steps: int | None = None  # generated steps of each trajectory; 5,000
+    # Generated at once, from starts spread over the training series; 20.
+    trajectories: int | None = None
 
     def __post_init__(self) -> None:
         at_least("validation.every", self.every, 0)
-        at_least("validation.steps", self.steps, 100)
-        at_least("validation.trajectories", self.trajectories, 1)
+        defaults = {"steps": 5_000, "trajectories": 20}
+        default_where(self.every > 0, self, "validation", "validation.every is 0", defaults)
+        for name, minimum in (("steps", 100), ("trajectories", 1)):
+            if (value := getattr(self, name)) is not None:
+                at_least(f"validation.{name}", value, minimum)
 
 
 @dataclass
@@ -26,6 +30,8 @@ class EvaluationConfig:
     """The freely running model against the test trajectory."""
 
     checkpoint: str = "best"  # best, last
+    # test: held out; train: what the model was trained on, as in Mikhaeil et al. (2022)
+    part: str = "test"
     steps: int = 100_000  # measured steps, after the transient
     transient: int = 1_000  # steps discarded after the forced start
     bins: int = 30  # of D_stsp (binned), per dimension
@@ -41,6 +47,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
+        one_of("evaluation.part", self.part, ("test", "train"))
         for name, minimum in _EVALUATION_MINIMA.items():
             at_least(f"evaluation.{name}", getattr(self, name), minimum)
         for name in ("gmm_sigma", "spectrum_smoothing", "valid_prediction_threshold"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sfbptt_cli.refusals import at_least, fraction, one_of, require
+from sfbptt_cli.refusals import at_least, default_where, fraction, one_of, require
 
 # The methods that force or cut at an interval.
 WITH_TAU = frozenset({"sparse", "truncated"})
@@ -118,7 +118,7 @@ class RegularizationConfig:
     """What is added to the loss, and noise; all off by default."""
 
     manifold_weight: float = 0.0  # of manifold-attractor regularisation (PLRNN family)
-    manifold_fraction: float = 0.5  # of the latents it acts on, the last ones
+    manifold_fraction: float | None = None  # of the latents it acts on, the last ones; 0.5
     latent_weight: float = 0.0  # of the squared parameters of the latent map
     readout_weight: float = 0.0  # of the squared parameters of the readout
     teacher_noise: float = 0.0  # standard deviation, in standard deviations of the data
@@ -128,8 +128,10 @@ class RegularizationConfig:
             value = getattr(self, name)
             accepted = "a finite number of at least 0"
             require(0 <= value < float("inf"), f"regularization.{name}", value, accepted)
+        without, share = "regularization.manifold_weight is 0", {"manifold_fraction": 0.5}
+        default_where(self.manifold_weight > 0, self, "regularization", without, share)
         share = self.manifold_fraction
-        if share != 1:
+        if share not in (None, 1):
             fraction("regularization.manifold_fraction", share)
 
 

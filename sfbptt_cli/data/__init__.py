@@ -2,7 +2,7 @@
 
 from sfbptt_cli.data.arrays import read_dataset
 from sfbptt_cli.data.csv_reader import CsvSource, read_csv_dataset, read_temperature
-from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.dataset import Dataset, Standardiser, separate_inputs
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.data.windows import Windows
 
@@ -14,5 +14,6 @@ __all__ = [
     "read_csv_dataset",
     "read_dataset",
     "read_temperature",
+    "separate_inputs",
     "simulate_dataset",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +24,97 @@ def read_dataset(
     key: str | None,
     dt: float,
     time_unit: str,
-    train_fraction: float,
+    train_fraction: float | None,
     lambda_max: float | None,
     window: int,
 ) -> Dataset:
-    """A (T, N) array, or (T,) as one variable, split in chronological order.
+    """A (T, N) array, or (T,) as one variable, split in chronological order; or several.
 
-    The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is
-    memory-mapped. Raises RequestError naming row and column (counted from 0) for what cannot be
-    used: missing, empty, text, complex, NaN, Inf, constant, too short for `window` predicted
-    steps.
+    The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is memory-mapped.
+    A `path` with * names several files, a `key` with * several arrays of a file, and an array
+    (K, T, N) holds several trajectories: then `train_fraction` is null, the last one (by name)
+    tests and the others train. Raises RequestError naming row and column (counted from 0) for what
+    cannot be used: missing, empty, text, complex, NaN, Inf, constant, too short for `window`
+    predicted steps.
     """
     if path is None:
         raise RequestError("dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file")
-    series = _read(Path(path), key)
-    if series.ndim == 1:
-        series = series[:, None]
-    _check(series, path)
-    split = round(train_fraction * len(series))
-    _check_length(split, len(series) - split, window, path)
-    train = series[:split]
+    read = _trajectories(path, key)
+    for place, series in read:
+        _check(series, place)
+    place, first = read[0]
+    if len(read) == 1:
+        if train_fraction is None:
+            raise RequestError(
+                f"dataset.train_fraction: null was given, but '{path}' holds one series; "
+                "accepted: a number between 0 and 1"
+            )
+        split = round(train_fraction * len(first))
+        train, test, lengths = first[:split], first[split:], ()
+    else:
+        if train_fraction is not None:
+            raise RequestError(
+                f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
+                f"{len(read)} trajectories; accepted: null (the last one tests, the others train)"
+            )
+        for other, series in read:
+            if series.shape[1] != first.shape[1]:
+                raise RequestError(
+                    f"dataset.path: '{other}' has {series.shape[1]} variables and '{place}' "
+                    f"{first.shape[1]}; accepted: the same number in every trajectory"
+                )
+        *trained, test = (series for _, series in read)
+        train, lengths = np.concatenate(trained), tuple(map(len, trained))
+    check_length(max(lengths, default=len(train)), len(test), window, path)
     _check_varies(train, path)
     if train.dtype.kind != "f" or train.dtype.itemsize > 8:
-        series = series.astype(np.float64)
+        train, test = train.astype(np.float64), test.astype(np.float64)
     return Dataset(
         name=name,
-        train=series[:split],
-        test=series[split:],
+        train=train,
+        test=test,
         independent=None,
-        variables=tuple(f"x{i + 1}" for i in range(series.shape[1])),
+        variables=tuple(f"x{i + 1}" for i in range(train.shape[1])),
         dt=dt,
         time_unit=time_unit,
         lambda_max=lambda_max,
         lambda_source="dataset.lambda_max" if lambda_max is not None else "not given",
+        preprocessing=tuple(tell_trajectories(lengths, window)),
+        train_lengths=lengths,
     )
 
 
-def _read(path: Path, key: str | None) -> NDArray[Any]:
+def tell_trajectories(lengths: Sequence[int], window: int) -> list[str]:
+    """What run.json says of several training trajectories: their number, and those of no use."""
+    if not lengths:
+        return []
+    notes = [f"{len(lengths)} trajectories train, the last one tests"]
+    if short := sum(n <= window for n in lengths):
+        notes.append(f"{short} trajectories give no window: they have at most {window} steps")
+    return notes
+
+
+def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
+    """Every trajectory that is asked for, in the order of their names, with where it was found."""
+    paths = [path]
+    if "*" in path and not Path(path).exists():
+        paths = sorted(glob(path))  # noqa: PTH207  Path.glob takes no absolute pattern
+        if not paths:
+            raise RequestError(
+                f"dataset.path: no file is named like '{path}'; accepted: .npy, .npz or HDF5 files"
+            )
+    found: list[tuple[str, NDArray[Any]]] = []
+    for place in paths:
+        for series in _read(Path(place), key):
+            whole = series[:, None] if series.ndim == 1 else series
+            parts = list(whole) if whole.ndim == 3 else [whole]
+            found += [(place, part) for part in parts]
+    if not found:
+        raise RequestError(f"dataset.path: '{path}' holds no trajectory; accepted: one or more")
+    return found
+
+
+def _read(path: Path, key: str | None) -> list[NDArray[Any]]:
     if not path.is_file():
         raise RequestError(f"dataset.path: '{path}' is not a file; accepted: .npy, .npz or HDF5")
     if path.stat().st_size == 0:
@@ -69,47 +126,52 @@ def _read(path: Path, key: str | None) -> NDArray[Any]:
     if key is not None and path.suffix.lower() == ".npy":
         raise RequestError(f"dataset.key: '{key}' was given, but a .npy file holds a single array")
     try:
-        series = readers[path.suffix.lower()](path, key)
+        arrays = readers[path.suffix.lower()](path, key)
     except RequestError:
         raise
     except Exception as error:  # a damaged file may raise anything, down in zlib or tokenize
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
-    if not isinstance(series, np.ndarray):
+    if not all(isinstance(array, np.ndarray) for array in arrays):
         raise RequestError(f"dataset.path: '{path}' holds no array; accepted: (time, variables)")
-    return series
+    return arrays
 
 
-def _read_npy(path: Path, _: str | None) -> object:
-    return np.lib.format.open_memmap(path, mode="r")
+def _read_npy(path: Path, _: str | None) -> list[Any]:
+    return [np.lib.format.open_memmap(path, mode="r")]
 
 
-def _read_npz(path: Path, key: str | None) -> object:
+def _read_npz(path: Path, key: str | None) -> list[Any]:
     # numpy.load would take a .npy file for a .npz, and leave a damaged one open.
     with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-        return stored[_choose(list(stored.files), key, path)]
+        return [stored[name] for name in _choose(list(stored.files), key, path)]
 
 
-def _read_hdf5(path: Path, key: str | None) -> object:
+def _read_hdf5(path: Path, key: str | None) -> list[Any]:
     import h5py
 
     with h5py.File(path, "r") as file:
         names: list[str] = []
         file.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
-        stored = file[_choose(names, key.strip("/") if key else None, path)]
-        assert isinstance(stored, h5py.Dataset)
-        if stored.dtype.kind not in "fiu":
-            raise RequestError(
-                f"dataset.path: '{path}' holds {stored.dtype}; accepted: real numbers"
-            )
-        return stored[()]
+        arrays = []
+        for name in _choose(names, key.strip("/") if key else None, path):
+            stored = file[name]
+            assert isinstance(stored, h5py.Dataset)
+            if stored.dtype.kind not in "fiu":
+                raise RequestError(
+                    f"dataset.path: '{path}' holds {stored.dtype}; accepted: real numbers"
+                )
+            arrays.append(stored[()])
+        return arrays
 
 
-def _choose(names: list[str], key: str | None, path: Path) -> str:
+def _choose(names: list[str], key: str | None, path: Path) -> list[str]:
     if key is None and len(names) == 1:
-        return names[0]
+        return names
     if key in names:
-        return key
+        return [key]
+    if key is not None and (alike := fnmatch.filter(sorted(names), key)):
+        return alike
     listed = ", ".join(names) or "nothing"
     given = "nothing was given" if key is None else f"'{key}' is not in the file"
     hint = nearest(key, names) if key else ""
@@ -136,7 +198,8 @@ def _check(series: NDArray[Any], path: str) -> None:
             )
 
 
-def _check_length(train: int, test: int, window: int, path: str) -> None:
+def check_length(train: int, test: int, window: int, path: str) -> None:
+    """RequestError for data too short to train on or to measure with; `train` and `test` steps."""
     if train < window + 1 or test < MINIMUM_TEST_STEPS:
         raise RequestError(
             f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.arrays import MINIMUM_TEST_STEPS
-from sfbptt_cli.data.csv_table import Table, TableFormat, read_table
+from sfbptt_cli.data.arrays import check_length, tell_trajectories
+from sfbptt_cli.data.csv_table import Table, TableFormat, read_table, split_table
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import delay_embed, delay_names, estimate_dimension, estimate_lag
-from sfbptt_cli.data.preprocessing import Cleaning, clean
+from sfbptt_cli.data.preprocessing import Cleaning, clean, smooth_all
 from sfbptt_cli.data.sampling import Readings, Repairs, Series, regularise
 from sfbptt_cli.data.timestamps import parse_times
 from sfbptt_cli.errors import RequestError
@@ -33,12 +33,14 @@ class CsvSource:
     path: str | None = None
     columns: tuple[str, ...] | None = None  # None: every column of numbers
     time_column: str | None = None
+    trajectory_column: str | None = None  # its text tells the trajectory that a row belongs to
     time_format: str | None = None  # signs of datetime.strptime, or number; None: found
     time_unit: str | None = None  # of dates: seconds, minutes, hours, days (None); else any name
     dt: float | None = None  # time units between two rows, of a file without time stamps (None: 1)
     lag: int | str = 1  # between two delays, samples, or auto
     dimension: int | str = 1  # number of delays of each column, or auto; 1: no embedding
-    train_fraction: float = 0.8  # the first part trains, the rest tests
+    # The first part trains, the rest tests; None with a trajectory column: the last one tests.
+    train_fraction: float | None = 0.8
     lambda_max: float | None = None  # per time unit
     form: TableFormat = field(default_factory=TableFormat)
     repairs: Repairs = field(default_factory=Repairs)
@@ -48,10 +50,10 @@ class CsvSource:
 def read_csv_dataset(source: CsvSource, window: int) -> Dataset:
     """The dataset, with a sentence for everything that was done to the readings.
 
-    In this order: repair and resample; split in chronological order; trend and cycles, fitted to
-    the training part; smoothing and delay embedding of each part alone, so that no delay vector
-    has values of both. `window` is the length of a training sequence, in steps. Raises
-    RequestError with row and column for what cannot be used.
+    In this order: repair and resample; split in chronological order, or by trajectory; trend and
+    cycles, fitted to the training part; smoothing and delay embedding of each part alone, so that
+    no delay vector has values of both. `window` is the length of a training sequence, in steps.
+    Raises RequestError with row and column for what cannot be used.
     """
     return _dataset(_table(source, "dataset.columns"), source, window)
 
@@ -72,18 +74,27 @@ def _table(source: CsvSource, columns_field: str) -> Table:
     if source.path is None:
         raise RequestError("dataset.path: nothing was given; accepted: a .csv or .csv.gz file")
     return read_table(
-        Path(source.path), source.columns, source.time_column, source.form, columns_field
+        Path(source.path),
+        source.columns,
+        source.time_column,
+        source.form,
+        columns_field,
+        source.trajectory_column,
     )
 
 
 def _dataset(table: Table, source: CsvSource, window: int) -> Dataset:
+    _require_fraction(source)
+    if table.labels is not None:
+        return _of_trajectories(table, source, window)
     series, unit, notes = _series(table, source)
+    assert source.train_fraction is not None
     end, start = _split(series, source.train_fraction, notes)
-    _check_length(end, len(series.values) - start, window, source)
+    check_length(end, len(series.values) - start, window, str(source.path))
     *parts, cleaned = clean(series.values, end, start, series.dt, unit, source.cleaning)
     _check_varies(series.values[:end], parts[0], table.names)
     (train, test), variables, embedded = _embed(parts, table.names, source.lag, source.dimension)
-    _check_length(len(train), len(test), window, source)
+    check_length(len(train), len(test), window, str(source.path))
     return Dataset(
         name=source.name,
         train=train,
@@ -95,6 +106,68 @@ def _dataset(table: Table, source: CsvSource, window: int) -> Dataset:
         lambda_max=source.lambda_max,
         lambda_source="dataset.lambda_max" if source.lambda_max is not None else "not given",
         preprocessing=(*table.notes, *notes, *cleaned, *embedded),
+    )
+
+
+def _require_fraction(source: CsvSource) -> None:
+    """RequestError unless `train_fraction` splits one series, or is None for several."""
+    if source.trajectory_column is None and source.train_fraction is None:
+        raise RequestError(
+            "dataset.train_fraction: null was given; accepted: a number between 0 and 1, or "
+            "dataset.trajectory_column as well"
+        )
+    if source.trajectory_column is not None and source.train_fraction is not None:
+        raise RequestError(
+            f"dataset.train_fraction: {source.train_fraction} was given; accepted with "
+            "dataset.trajectory_column: null (the last trajectory tests, the others train)"
+        )
+
+
+def _of_trajectories(table: Table, source: CsvSource, window: int) -> Dataset:
+    """Every trajectory regularised, smoothed and embedded alone; the last one tests."""
+    cleaning = source.cleaning
+    for name, off in (("trend", "none"), ("yearly_cycle", 0), ("daily_cycle", 0)):
+        if (given := getattr(cleaning, name)) != off:
+            raise RequestError(
+                f"dataset.{name}: {given} was given; accepted with dataset.trajectory_column: {off}"
+            )
+    notes, parts, intervals, unit = list(table.notes), [], {}, "steps"
+    for label, part in split_table(table):
+        series, unit, told = _series(part, source)
+        notes += [f"trajectory '{label}': {sentence}" for sentence in told]
+        parts.append(series.values)
+        intervals[label] = series.dt
+    (first, dt), *others = intervals.items()
+    for label, other in others:
+        if not np.isclose(other, dt, rtol=1e-6, atol=0):
+            raise RequestError(
+                f"dataset.trajectory_column: '{label}' is sampled every {other:g} {unit}, "
+                f"'{first}' every {dt:g}; accepted: one interval (dataset.resample makes one)"
+            )
+    if not others:
+        raise RequestError(
+            f"dataset.trajectory_column: every row belongs to '{first}'; accepted: several"
+        )
+    if cleaning.smoothing > 0:
+        parts = smooth_all(parts, cleaning.smoothing)
+        notes.append(f"Gaussian filter of sigma {cleaning.smoothing:g} samples, each alone")
+    _check_varies(np.concatenate(parts[:-1]), np.concatenate(parts[:-1]), table.names)
+    embedded, variables, told = _embed(parts, table.names, source.lag, source.dimension)
+    *trained, test = embedded
+    lengths = tuple(map(len, trained))
+    check_length(max(lengths), len(test), window, str(source.path))
+    return Dataset(
+        name=source.name,
+        train=np.concatenate(trained),
+        test=test,
+        independent=None,
+        variables=variables,
+        dt=dt,
+        time_unit=unit,
+        lambda_max=source.lambda_max,
+        lambda_source="dataset.lambda_max" if source.lambda_max is not None else "not given",
+        preprocessing=(*notes, *told, *tell_trajectories(lengths, window)),
+        train_lengths=lengths,
     )
 
 
@@ -162,10 +235,10 @@ def _embed(
     if (dimension - 1) * lag >= shortest:
         raise RequestError(
             f"dataset.dimension: {dimension} delays of {lag} samples span more than the "
-            f"{shortest} samples of the shorter part; accepted: fewer or shorter delays, or "
+            f"{shortest} samples of the shortest part; accepted: fewer or shorter delays, or "
             "another dataset.train_fraction"
         )
-    notes.append(f"{dimension} delays of {lag} samples, training and test part each alone")
+    notes.append(f"{dimension} delays of {lag} samples, each part alone")
     return (
         [delay_embed(part, lag, dimension) for part in parts],
         delay_names(names, lag, dimension),
@@ -180,12 +253,4 @@ def _check_varies(raw: Array, cleaned: Array, names: tuple[str, ...]) -> None:
         raise RequestError(
             f"dataset.path: column '{names[constant[0]]}' is constant in the training part, or "
             "nothing but the trend and cycles to remove; accepted: columns that vary"
-        )
-
-
-def _check_length(train: int, test: int, window: int, source: CsvSource) -> None:
-    if train < window + 1 or test < MINIMUM_TEST_STEPS:
-        raise RequestError(
-            f"dataset.path: '{source.path}' is too short: {train} training and {test} test steps; "
-            f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
         )

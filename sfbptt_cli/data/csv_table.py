@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +47,30 @@ class Table:
     values: NDArray[np.float64]  # (R, N), NaN where the file has no value
     lines: NDArray[np.int64]  # (R,), rows of the file, from 1
     stamps: list[str] | None  # (R,), text of the time column
+    labels: list[str] | None  # (R,), text of the trajectory column
     notes: list[str]  # what was left out
+
+
+def split_table(table: Table) -> list[tuple[str, Table]]:
+    """The rows of each label, in the order in which labels first appear."""
+    assert table.labels is not None
+    rows: dict[str, list[int]] = {}
+    for row, label in enumerate(table.labels):
+        rows.setdefault(label.strip(), []).append(row)
+    return [
+        (
+            label,
+            replace(
+                table,
+                values=table.values[chosen],
+                lines=table.lines[chosen],
+                stamps=None if table.stamps is None else [table.stamps[i] for i in chosen],
+                labels=None,
+                notes=[],
+            ),
+        )
+        for label, chosen in rows.items()
+    ]
 
 
 class _Chunk(NamedTuple):
@@ -64,8 +87,9 @@ def read_table(
     time_column: str | None,
     form: TableFormat,
     columns_field: str = "dataset.columns",
+    trajectory_column: str | None = None,
 ) -> Table:
-    """The named columns, or every column of numbers, and the text of the time column.
+    """The named columns, or every column of numbers, and the text of time and trajectory column.
 
     Rows without any text are left out, except in a file of one column: there such a row, above
     the last value, is a missing value. `columns_field` is what the user knows `columns` as.
@@ -80,35 +104,46 @@ def read_table(
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
-        time = None if time_column is None else _index(header, time_column, "dataset.time_column")
+        texts = {
+            kind: _index(header, name, f"dataset.{kind}_column")
+            for kind, name in (("time", time_column), ("trajectory", trajectory_column))
+            if name is not None
+        }
+        if len(set(texts.values())) < len(texts):
+            raise RequestError(
+                f"dataset.trajectory_column: '{trajectory_column}' is the time column; "
+                "accepted: another column"
+            )
         notes: list[str] = []
         if columns is None:
-            chosen, notes = _number_columns(header, first.rows, time, reader)
+            chosen, notes = _number_columns(header, first.rows, texts, reader)
         else:
             chosen = [_index(header, name, columns_field) for name in columns]
         if len(set(chosen)) < len(chosen):
             raise RequestError(f"{columns_field}: a name stands twice; accepted: different columns")
-        if time in chosen:
-            raise RequestError(
-                f"{columns_field}: '{time_column}' is the time column; accepted: other columns"
-            )
+        for kind, index in texts.items():
+            if index in chosen:
+                raise RequestError(
+                    f"{columns_field}: '{header[index]}' is the {kind} column; "
+                    "accepted: other columns"
+                )
         if not chosen:
             raise RequestError(
                 f"dataset.path: '{path}' has no column of numbers among: {choices(header)}"
             )
-        return _collect(chain([first], chunks), header, chosen, time, reader, notes)
+        return _collect(chain([first], chunks), header, chosen, texts, reader, notes)
 
 
 def _collect(
     chunks: Iterator[_Chunk],
     header: Sequence[str],
     chosen: Sequence[int],
-    time: int | None,
+    texts: Mapping[str, int],
     reader: NumberReader,
     notes: list[str],
 ) -> Table:
     lines: list[int] = []
-    stamps: list[str] = []
+    taken: dict[str, list[str]] = {kind: [] for kind in texts}
     parts: list[NDArray[np.float64]] = []
     ending = 0
     for chunk in chunks:
@@ -119,14 +154,16 @@ def _collect(
         ]
         parts.append(np.column_stack(numbers))
         lines += chunk.lines
-        stamps += () if time is None else [fields[time] for fields in chunk.rows]
+        for kind, index in texts.items():
+            taken[kind] += [fields[index] for fields in chunk.rows]
         ending = chunk.ending_blanks + (ending if chunk.ending_blanks == len(chunk.rows) else 0)
     kept = len(lines) - ending
     return Table(
         names=tuple(header[i] for i in chosen),
         values=np.concatenate(parts)[:kept],
         lines=np.array(lines[:kept], dtype=np.int64),
-        stamps=None if time is None else stamps[:kept],
+        stamps=taken["time"][:kept] if "time" in taken else None,
+        labels=taken["trajectory"][:kept] if "trajectory" in taken else None,
         notes=notes,
     )
 
@@ -212,12 +249,15 @@ def _index(header: Sequence[str], name: str, field: str) -> int:
 
 
 def _number_columns(
-    header: Sequence[str], first: Sequence[Sequence[str]], time: int | None, reader: NumberReader
+    header: Sequence[str],
+    first: Sequence[Sequence[str]],
+    texts: Mapping[str, int],
+    reader: NumberReader,
 ) -> tuple[list[int], list[str]]:
     """The columns in which a number stands among the first rows, and notes on the others."""
     chosen, notes = [], []
     for i, name in enumerate(header):
-        if i == time:
+        if i in texts.values():
             continue
         fields = [row[i] for row in first if not reader.is_missing(row[i])]
         if any(looks_like_number(field) for field in fields):
@@ -225,7 +265,7 @@ def _number_columns(
             chosen.append(i)
         elif not fields:
             notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")
-        elif time is None and looks_like_time(fields[0]):
+        elif "time" not in texts and looks_like_time(fields[0]):
             raise RequestError(
                 f"dataset.time_column: nothing was given, but column '{name}' holds time stamps; "
                 f"accepted: dataset.time_column='{name}', or the names of the columns to read"

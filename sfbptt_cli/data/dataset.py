@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError, choices, nearest
 
 Array = NDArray[Any]
 
@@ -40,6 +43,16 @@ class Standardiser:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """External inputs s at the times of the observations, standardised by the training part."""
+
+    variables: tuple[str, ...]  # K
+    train: NDArray[np.float64]  # (T, K)
+    test: NDArray[np.float64]  # (T', K)
+    scale: Standardiser  # from data units
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Observations (time, variable) in data units, with what is known of their source."""
 
@@ -53,10 +66,23 @@ class Dataset:
     lambda_max: float | None  # per time unit
     lambda_source: str
     preprocessing: tuple[str, ...] = ()  # a sentence for everything that was done to the readings
+    # Where `train` holds several trajectories, one after another: their lengths.
+    train_lengths: tuple[int, ...] = ()
+    inputs: Inputs | None = None
 
     @property
     def obs_dim(self) -> int:
         return self.train.shape[1]
+
+    @property
+    def input_dim(self) -> int:
+        return 0 if self.inputs is None else len(self.inputs.variables)
+
+    @property
+    def trajectories(self) -> tuple[slice, ...]:
+        """The rows of each training trajectory."""
+        ends = np.cumsum(self.train_lengths or (len(self.train),)).tolist()
+        return tuple(map(slice, [0, *ends[:-1]], ends))
 
     @property
     def lambda_step(self) -> float | None:
@@ -66,10 +92,50 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of shape, type and bytes of every series: another number, another dataset."""
         digest = hashlib.sha256()
-        for series in (self.train, self.test, self.independent):
+        inputs = () if self.inputs is None else (self.inputs.train, self.inputs.test)
+        digest.update("".join(f"{n} " for n in self.train_lengths).encode())
+        for series in (self.train, self.test, self.independent, *inputs):
             if series is None:
                 continue
             digest.update(f"{series.dtype.str}{series.shape}".encode())
             for i in range(0, len(series), CHUNK):
                 digest.update(np.ascontiguousarray(series[i : i + CHUNK]).data)
         return digest.hexdigest()
+
+
+def separate_inputs(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """The dataset with the variables `names` as external inputs instead of observations.
+
+    Raises RequestError for a variable that is not there, is named twice or does not vary, and where
+    none is left to observe.
+    """
+    for name in names:
+        if name not in dataset.variables:
+            raise RequestError(
+                f"dataset.inputs: '{name}' was given; accepted: {choices(dataset.variables)}"
+                f"{nearest(name, dataset.variables)}"
+            )
+    if len(set(names)) < len(names):
+        raise RequestError("dataset.inputs: a variable stands twice; accepted: different ones")
+    chosen = [dataset.variables.index(name) for name in names]
+    observed = [i for i in range(len(dataset.variables)) if i not in chosen]
+    if not observed:
+        raise RequestError(
+            "dataset.inputs: every variable was given; accepted: some, the others are observed"
+        )
+    scale = Standardiser.of(dataset.train[:, chosen])
+    if not scale.std.all():
+        raise RequestError(
+            f"dataset.inputs: '{names[int(scale.std.argmin())]}' is constant in the training part; "
+            "accepted: variables that vary"
+        )
+    train, test = (scale.standardise(x[:, chosen]) for x in (dataset.train, dataset.test))
+    independent = dataset.independent
+    return replace(
+        dataset,
+        train=dataset.train[:, observed],
+        test=dataset.test[:, observed],
+        independent=None if independent is None else independent[..., observed],
+        variables=tuple(dataset.variables[i] for i in observed),
+        inputs=Inputs(tuple(names), train, test, scale),
+    )

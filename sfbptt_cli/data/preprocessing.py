@@ -60,8 +60,8 @@ def clean(
         values = remove_fit(values, train, cleaning.trend == "linear", frequencies)
     parts = values[:train], values[test:]
     if cleaning.smoothing > 0:
-        _require_room(cleaning.smoothing, min(map(len, parts)))
-        parts = smooth(parts[0], cleaning.smoothing), smooth(parts[1], cleaning.smoothing)
+        first, second = smooth_all(parts, cleaning.smoothing)
+        parts = first, second
         notes.append(
             f"Gaussian filter of sigma {cleaning.smoothing:g} samples, "
             "over training and test part alone, reflected at their ends"
@@ -90,12 +90,15 @@ def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: in
     return period
 
 
-def _require_room(sigma: float, shortest: int) -> None:
+def smooth_all(parts: Sequence[Array], sigma: float) -> list[Array]:
+    """`smooth` of each part alone; RequestError where the filter is longer than the shortest."""
+    shortest = min(map(len, parts))
     if 4 * sigma >= shortest:
         raise RequestError(
             f"dataset.smoothing: {sigma:g} samples were given; accepted: less than a quarter of "
-            f"the shorter part, which has {shortest}"
+            f"the shortest part, which has {shortest}"
         )
+    return [smooth(part, sigma) for part in parts]
 
 
 def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[float]) -> Array:

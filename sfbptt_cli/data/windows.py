@@ -10,22 +10,23 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfbptt_cli.data.dataset import Standardiser
+from sfbptt_cli.data.dataset import Dataset, Standardiser
 
 
 class Windows:
     """Batches of windows x_1 … x_{T+1}, standardised, at starts drawn uniformly.
 
-    The windows are views of the series until a batch is gathered, so a memory-mapped series stays
-    on disk. The starts of an epoch depend on `seed` and the epoch alone: the position in training
-    is the whole state of the sampler.
+    No window spans two trajectories; those of T steps or less have none. The windows are views of
+    the series until a batch is gathered, so a memory-mapped series stays on disk. The starts of an
+    epoch depend on `seed` and the epoch alone: the position in training is the whole state of the
+    sampler.
 
-    series (time, N); a batch is (batch, T + 1, N) on `device`.
+    A batch is (batch, T + 1, N), of inputs (batch, T + 1, K), on `device`.
     """
 
     def __init__(
         self,
-        series: NDArray[Any],
+        dataset: Dataset,
         standardiser: Standardiser,
         window: int,
         batch_size: int,
@@ -35,7 +36,16 @@ class Windows:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         # (start, N, T + 1), no copy
-        self._views = sliding_window_view(series, window + 1, axis=0)
+        self._views = sliding_window_view(dataset.train, window + 1, axis=0)
+        self._inputs = None
+        if dataset.inputs is not None:
+            self._inputs = sliding_window_view(dataset.inputs.train, window + 1, axis=0)
+        rows = dataset.trajectories
+        counts = [max(0, part.stop - part.start - window) for part in rows]
+        # The n-th window of all starts at row n + the shift of the trajectory that it lies in.
+        self._ends = np.cumsum(counts, dtype=np.int64)
+        before = self._ends - counts
+        self._shifts = np.array([part.start for part in rows], dtype=np.int64) - before
         self._standardiser = standardiser
         self._shape = (batches_per_epoch, batch_size)
         self._seed = seed
@@ -48,9 +58,16 @@ class Windows:
     def starts(self, epoch: int) -> NDArray[np.int64]:
         """First time steps of an epoch's windows, (batches_per_epoch, batch)."""
         generator = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, epoch)))
-        return generator.integers(len(self._views), size=self._shape)
+        drawn = generator.integers(self._ends[-1], size=self._shape, dtype=np.int64)
+        return drawn + self._shifts[np.searchsorted(self._ends, drawn, side="right")]
 
     def batch(self, starts: NDArray[np.int64]) -> Tensor:
         """The windows at `starts` (batch,), standardised: (batch, T + 1, N)."""
-        windows = self._standardiser.standardise(self._views[starts].swapaxes(1, 2))
+        return self._tensor(self._standardiser.standardise(self._views[starts].swapaxes(1, 2)))
+
+    def inputs(self, starts: NDArray[np.int64]) -> Tensor | None:
+        """The external inputs of the windows at `starts`, (batch, T + 1, K), if there are any."""
+        return None if self._inputs is None else self._tensor(self._inputs[starts].swapaxes(1, 2))
+
+    def _tensor(self, windows: NDArray[Any]) -> Tensor:
         return torch.from_numpy(windows).to(self._device, self._dtype)

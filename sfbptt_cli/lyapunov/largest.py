@@ -36,22 +36,31 @@ def tau_predicted(lambda_step: float) -> int:
 
 @torch.no_grad()
 def largest_exponent(
-    model: LatentModel, x: Tensor, steps: int, transient: int, every: int = 10, seed: int = 0
+    model: LatentModel,
+    x: Tensor,
+    steps: int,
+    transient: int,
+    every: int = 10,
+    seed: int = 0,
+    s: Tensor | None = None,
 ) -> LargestExponent:
     """λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
 
     x (starts, obs_dim): observations from which the free trajectories start; each runs
     `transient` steps, then `steps` steps beside a copy that is pulled back to distance 1e-8 every
     `every` steps, in float64. λ = mean of ln(distance / 1e-8) / every. The first tenth of the
-    steps, in which the separation turns into the fastest direction, is not counted.
+    steps, in which the separation turns into the fastest direction, is not counted. With external
+    inputs, s (starts, transient + steps, K), it is the exponent of the driven model, both copies
+    being given the same inputs.
 
     Returns the mean over the starts that stay finite, per step, NaN when none does; −∞ means that
     the distance vanished.
     """
     model = copy.deepcopy(model).double()
     state = model.force(x.double())
+    s = None if s is None else s.double()
     if transient:
-        _, state = model.rollout(state, transient)
+        _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
     generator = torch.Generator().manual_seed(seed)
     offset = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state.device)
     offset *= _SEPARATION / offset.norm(dim=1, keepdim=True)
@@ -59,7 +68,11 @@ def largest_exponent(
     growth = state.new_zeros(len(state))
     counted = 0
     for i in range(rounds):
-        _, both = model.rollout(torch.cat([state, state + offset]), every)
+        driven = None
+        if s is not None:
+            first = transient + i * every
+            driven = s[:, first : first + every].repeat(2, 1, 1)
+        _, both = model.rollout(torch.cat([state, state + offset]), every, driven)
         state, other = both.chunk(2)
         offset = other - state
         distance = offset.norm(dim=1, keepdim=True)
