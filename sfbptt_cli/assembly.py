@@ -35,7 +35,6 @@ from sfbptt_cli.data.sampling import Repairs
 from sfbptt_cli.errors import RequestError, lookup
 from sfbptt_cli.evaluation import Settings
 from sfbptt_cli.forcing import METHODS, Method
-from sfbptt_cli.lyapunov import tau_predicted
 from sfbptt_cli.models import MODELS, LatentModel
 from sfbptt_cli.optimization import build_optimizer
 from sfbptt_cli.regularization import Regularizer, TeacherNoise
@@ -116,25 +115,6 @@ def build_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise RequestError("device: cuda was given, but torch sees no GPU; accepted: auto, cpu")
     return torch.device("cuda" if name != "cpu" and available else "cpu")
-
-
-def resolve_tau(tau: int | str | None, window: int, dataset: Dataset) -> tuple[int | None, str]:
-    """The forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
-    if tau is None or isinstance(tau, int):
-        return tau, "tau"
-    if dataset.lambda_step is None or dataset.lambda_step <= 0:
-        raise RequestError(
-            f"tau: auto needs a positive largest Lyapunov exponent, and that of {dataset.name} is "
-            f"{dataset.lambda_max} ({dataset.lambda_source}); accepted: dataset.lambda_max=… per "
-            "time unit, or tau=… in steps"
-        )
-    predicted = tau_predicted(dataset.lambda_step)
-    if predicted > window:
-        raise RequestError(
-            f"tau: auto gives {predicted} steps, longer than window = {window}; "
-            f"accepted: window={predicted} or more, or a smaller tau"
-        )
-    return predicted, f"ln 2 / (lambda_max dt), lambda_max from: {dataset.lambda_source}"
 
 
 def build_trainer(

@@ -12,16 +12,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sfbptt_cli
 from sfbptt_cli.errors import Interrupted, RequestError, RunFailed, choices, nearest
+
+if TYPE_CHECKING:
+    from sfbptt_cli.config import TrainConfig
 
 _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
 
 usage:
   sfbptt train     [overrides]    train, evaluate and draw one run; -m for many
   sfbptt evaluate  run=DIR        measure a run again
+  sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
+  sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
   sfbptt --help | --version
 
 Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one command:
@@ -78,6 +83,7 @@ def _run(command: str, arguments: list[str]) -> int:
         explain,
         prepare,
         refuse_unknown_keys,
+        require_launcher,
         settings_help,
     )
 
@@ -85,77 +91,103 @@ def _run(command: str, arguments: list[str]) -> int:
     # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _register_schemas()
-    statuses: list[int] = []
-
-    def job(composed: Any) -> int:
-        # A stop signal ends a sweep, not only the run that it met.
-        if 130 not in statuses:
-            statuses.append(_guarded(_COMMANDS[command], composed, traceback))
-        return statuses[-1]
-
+    job = _Job(command, traceback)
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
         arguments = prepare(arguments)
         refuse_unknown_keys(command, arguments)
+        require_launcher(arguments)
         if "--help" in arguments or "-h" in arguments:
             print(settings_help(command, arguments))
             return 0
         sys.argv = [f"sfbptt {command}", *arguments]
+        from sfbptt_cli.sweep.sweeper import Sweep
+
+        Sweep.install(_plan_training if command == "train" else None)
         decorate(job)()
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+    except (Interrupted, KeyboardInterrupt) as error:
+        return _fail(str(error) or "interrupted", 130)
     except BrokenPipeError:
         raise
     except Exception as error:  # a job's own are caught around it: this is Hydra, composing
         if traceback:
             raise
         return _fail(explain(error, command, arguments), 2)
-    return max(statuses, default=0)
+    return Sweep.latest.status if Sweep.latest else job.status
 
 
-def _guarded(command: Callable[[Any], None], composed: Any, traceback: bool) -> int:
-    """Run one job; what goes wrong is one line on standard error and an exit status.
+class _Job:
+    """What Hydra calls for each run; launchers send it to other processes."""
+
+    def __init__(self, command: str, traceback: bool) -> None:
+        self.command = command
+        self.traceback = traceback
+        self.status = 0
+
+    def __call__(self, composed: Any) -> int:
+        from sfbptt_cli.sweep.job import run_job, within
+
+        if within():
+            return run_job(lambda again: self._attempt(composed, again), self.command == "train")
+        self.status, message = _guarded(_COMMANDS[self.command], composed, self._unexpected)
+        return _fail(message, self.status) if message else self.status
+
+    def _attempt(self, composed: Any, again: bool) -> tuple[int, str]:
+        import traceback
+
+        if again and "overwrite" in composed:
+            composed.overwrite = False  # a requeued job continues what it began
+        return _guarded(_COMMANDS[self.command], composed, traceback.print_exception)
+
+    def _unexpected(self, error: Exception) -> None:
+        if self.traceback:
+            raise error
+
+
+def _guarded(
+    command: Callable[[Any], None], composed: Any, failed: Callable[[Exception], None]
+) -> tuple[int, str]:
+    """Run one job; an exit status, and a line about what went wrong.
 
     Caught here and not around Hydra, which would add lines of its own, and end a sweep at its
-    first failure.
+    first failure. `failed` sees the exception first.
     """
     try:
         command(composed)
         sys.stdout.flush()
     except (Interrupted, KeyboardInterrupt) as error:
-        return _fail(str(error) or "interrupted", 130)
+        return 130, str(error) or "interrupted"
     except BrokenPipeError:
-        return _unread()
+        return _unread(), ""
     except Exception as error:
-        if traceback:
-            raise
+        failed(error)
         return _explain_failure(error)
-    return 0
+    return 0, ""
 
 
-def _explain_failure(error: Exception) -> int:
+def _explain_failure(error: Exception) -> tuple[int, str]:
     from omegaconf.errors import OmegaConfBaseException
 
     from sfbptt_cli.refusals import explain_value
 
     if isinstance(error, OmegaConfBaseException):
-        return _fail(explain_value(error), 2)
+        return 2, explain_value(error)
     if isinstance(error, RequestError):
-        return _fail(str(error), 2)
+        return 2, str(error)
     name = type(error).__name__
     if isinstance(error, (RunFailed, OSError, MemoryError)):
-        return _fail(str(error) or name, 1)
-    return _fail(f"unexpected {name}: {error}; HYDRA_FULL_ERROR=1 shows where", 1)
+        return 1, str(error) or name
+    return 1, f"unexpected {name}: {error}; HYDRA_FULL_ERROR=1 shows where"
 
 
 def _register_schemas() -> None:
     from hydra.core.config_store import ConfigStore
 
-    from sfbptt_cli.config import SCHEMAS, EvaluateConfig, TrainConfig
+    from sfbptt_cli.config import COMMANDS, SCHEMAS
 
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="evaluate_schema", node=EvaluateConfig)
+    for name, schema in COMMANDS.items():
+        store.store(name=f"{name}_schema", node=schema)
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
             # Not in a group of their own: help would list it among the choices.
@@ -163,21 +195,40 @@ def _register_schemas() -> None:
 
 
 def _train(composed: Any) -> None:
+    from sfbptt_cli.sweep.job import apart
+
+    config, path = _training(composed)
+    # With the defaults of the choices filled in, so that a later version repeats it.
+    stored = asdict(config)
+    if config.threads == "auto" and apart():
+        config.threads = 1  # the cores are shared by as many runs
+    from sfbptt_cli import commands
+
+    commands.train(config, stored, path)
+
+
+def _training(composed: Any) -> tuple[TrainConfig, Path]:
+    """The checked settings of a training run, and its folder."""
     from omegaconf import OmegaConf
 
     from sfbptt_cli.config import typed_config
     from sfbptt_cli.overrides import run_path
 
-    if composed.dataset.get("path"):
-        # Kept absolute, so that the run can be continued and evaluated from another folder.
-        composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
+    _make_absolute(composed)
     plain: Any = OmegaConf.to_container(composed, resolve=True)
-    config = typed_config(plain)
-    path = run_path(plain)
-    from sfbptt_cli import commands
+    return typed_config(plain), run_path(plain)
 
-    # With the defaults of the choices filled in, so that a later version repeats it.
-    commands.train(config, asdict(config), path)
+
+def _plan_training(composed: Any) -> tuple[Path, bool]:
+    """The folder of a training run, and whether it is finished there with the same settings."""
+    from sfbptt_cli.storage.run_folder import RunFolder
+
+    config, path = _training(composed)
+    folder = RunFolder(path)
+    finished = not config.overwrite and folder.manifest().get("status") == "finished"
+    if finished:
+        folder.claim(asdict(config), overwrite=False)
+    return path, finished
 
 
 def _evaluate(composed: Any) -> None:
@@ -196,4 +247,41 @@ def _evaluate(composed: Any) -> None:
     commands.evaluate(Path(config.run), changes, config.device, config.threads)
 
 
-_COMMANDS: dict[str, Callable[[Any], None]] = {"train": _train, "evaluate": _evaluate}
+def _lyapunov(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import LyapunovConfig, checked_config
+
+    if composed.dataset is not None:
+        _make_absolute(composed)
+    plain: Any = OmegaConf.to_container(composed, resolve=True)
+    config = checked_config(plain, LyapunovConfig)
+    from sfbptt_cli import analysis
+
+    analysis.lyapunov(config)
+
+
+def _gradients(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import GradientsConfig
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, GradientsConfig)
+    from sfbptt_cli import analysis
+
+    analysis.gradients(config)
+
+
+def _make_absolute(composed: Any) -> None:
+    # The run can then be continued and evaluated from another folder.
+    if composed.dataset.get("path"):
+        composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
+
+
+_COMMANDS: dict[str, Callable[[Any], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "lyapunov": _lyapunov,
+    "gradients": _gradients,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +18,6 @@ from sfbptt_cli.assembly import (
     build_dataset,
     build_device,
     build_trainer,
-    resolve_tau,
     seed_torch,
 )
 from sfbptt_cli.config import EvaluationConfig, TrainConfig
@@ -31,10 +31,13 @@ from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.summary import table
+from sfbptt_cli.tau_choice import resolve_tau, search_tau, tau_candidates
 from sfbptt_cli.training import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
 
+# A third faster than one; at these sizes more do not pay.
+_THREADS = 2
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
 
@@ -44,7 +47,8 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
 
     `stored` is the resolved configuration as plain values, written to config.yaml.
     """
-    torch.set_num_threads(config.threads)
+    threads = _THREADS if config.threads == "auto" else int(config.threads)
+    torch.set_num_threads(threads)
     seed_torch(config.seed)
     folder = RunFolder(path)
     # All that can be wrong with the request is found before the folder is touched.
@@ -60,7 +64,12 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
             log.info("%s is finished; overwrite=true trains it again", path)
         else:
             fingerprint = dataset.fingerprint()
-            _resume(folder, trainer, fingerprint)
+            _require_same_data(folder, fingerprint)
+            if config.tau == "search":
+                assert tau is not None
+                tau, tau_source = _search(folder, config, dataset, standardiser, tau)
+                trainer = build_trainer(config, dataset, standardiser, tau)
+            _resume(folder, trainer)
             folder.update_manifest(
                 **provenance(),
                 dataset=fingerprint,
@@ -70,7 +79,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
                 tau=tau,
                 tau_source=tau_source,
                 device=str(device),
-                threads=config.threads,
+                threads=threads,
                 parameters=sum(p.numel() for p in trainer.model.parameters()),
                 started=folder.manifest().get("started", _now()),
                 status="running",
@@ -102,14 +111,70 @@ def _require_predictable(config: EvaluationConfig, dataset: Dataset) -> None:
     )
 
 
-def _resume(folder: RunFolder, trainer: Trainer, fingerprint: str) -> None:
-    if not folder.last.exists():
-        return
+def _require_same_data(folder: RunFolder, fingerprint: str) -> None:
     if folder.manifest().get("dataset") not in (None, fingerprint):
         raise RequestError(
             f"dataset: its data are no longer those that '{folder.path}' was begun with; "
             "accepted: the same data, name=… for another folder, or overwrite=true to start again"
         )
+
+
+def _search(
+    folder: RunFolder,
+    config: TrainConfig,
+    dataset: Dataset,
+    standardiser: Standardiser,
+    predicted: int,
+) -> tuple[int, str]:
+    """The τ around τ_pred whose short training ends with the lowest validation D_stsp.
+
+    The scores are kept in run.json as they come.
+    """
+    epochs, factors = config.tau_search.epochs, config.tau_search.factors
+    assert epochs is not None
+    assert factors is not None
+    brief = dataclasses.replace(
+        config, epochs=epochs, validation=dataclasses.replace(config.validation, every=epochs)
+    )
+
+    def score_of(tau: int) -> float:
+        trainer = build_trainer(brief, dataset, standardiser, tau)
+        with StopSignals() as stop:
+            try:
+                stop.over(
+                    lambda: trainer.fit(stop, lambda which: None, lambda: None, lambda row: None)
+                )
+            except Interrupted as interruption:
+                folder.update_manifest(status="interrupted")
+                raise Interrupted(
+                    f"{folder.path} stopped in the search for tau ({interruption}); "
+                    "the same command continues it"
+                ) from None
+        score = trainer.progress.history[-1]["validation_d_stsp"]
+        assert score is not None
+        log.info("tau %d: D_stsp %.3f after %d epochs", tau, score, epochs)
+        return score
+
+    known = {
+        int(tau): float(score) for tau, score in folder.manifest().get("tau_search", {}).items()
+    }
+    tau = search_tau(
+        tau_candidates(predicted, config.window, factors),
+        score_of,
+        known,
+        lambda scores: folder.update_manifest(
+            status="running",
+            dataset=dataset.fingerprint(),
+            # JSON has no infinity.
+            tau_search={t: s if math.isfinite(s) else "inf" for t, s in scores.items()},
+        ),
+    )
+    return tau, f"lowest validation D_stsp of a search around {predicted} steps"
+
+
+def _resume(folder: RunFolder, trainer: Trainer) -> None:
+    if not folder.last.exists():
+        return
     trainer.load_state_dict(load_checkpoint(folder.last))
     log.info("continuing %s after %d updates", folder.path, trainer.updates)
 
@@ -124,6 +189,9 @@ def _fit(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> Non
         status = "trained"
     except (Interrupted, KeyboardInterrupt):
         status = "interrupted"
+        raise
+    except SystemExit:  # a cluster's job, which its launcher has put back into the queue
+        status = "requeued"
         raise
     except Diverged as error:
         status = "diverged"
@@ -157,16 +225,13 @@ def _fit_visibly(folder: RunFolder, trainer: Trainer, standardiser: Standardiser
             if bar.disable and row["validation_d_stsp"] is not None:
                 log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _postfix(row))
 
-        where = "after the last epoch"
+        save = _saver(folder, trainer, standardiser, stop)
         try:
-            trainer.fit(stop, _saver(folder, trainer, standardiser, stop), updated, epoch_done)
+            stop.over(lambda: trainer.fit(stop, save, updated, epoch_done))
         except Interrupted as interruption:
-            where = f"in {interruption}"
-        if stop.received:
             raise Interrupted(
-                f"{folder.path} stopped {where} by {stop.received.name}; "
-                "the same command continues it"
-            )
+                f"{folder.path} stopped {interruption}; the same command continues it"
+            ) from None
 
 
 def _saver(

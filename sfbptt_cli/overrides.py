@@ -6,12 +6,15 @@ import argparse
 import hashlib
 import re
 from dataclasses import fields
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -21,22 +24,24 @@ from omegaconf.errors import OmegaConfBaseException
 
 import sfbptt_cli
 from sfbptt_cli.config import (
+    COMMANDS,
     NOT_RESULTS,
     SCHEMAS,
-    EvaluateConfig,
     RegularizationConfig,
-    TrainConfig,
+    TauSearchConfig,
     ValidationConfig,
     flatten,
 )
 from sfbptt_cli.errors import RequestError, choices, nearest
 from sfbptt_cli.refusals import explain_value
 
-_NESTED = ("regularization", "validation")
+_NESTED = ("regularization", "validation", "tau_search")
 # Parts of the path themselves.
 _IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
 _PATH_GROUPS = ("dataset", "model", "forcing")
 _PATHS = ("run", "dataset.path", "outputs")
+# The plugins that launch the jobs of a sweep elsewhere than in this process.
+_PLUGINS = {"joblib": "hydra_joblib_launcher", "slurm": "hydra_submitit_launcher"}
 # Most file systems take 255 bytes a name.
 _LONGEST_NAME = 200
 
@@ -48,14 +53,12 @@ def run_path(config: dict[str, Any]) -> Path:
     chosen dataset, model and forcing have by default, sorted; other config groups appear by the
     name of the choice. Only inside a Hydra job.
     """
-    usual = compose("train", return_hydra_config=True).hydra.runtime.choices
+    hydra = GlobalHydra.instance().hydra
+    usual = _usual_choices(hydra)
     groups = {*config, "experiment"}
     chosen = {k: v for k, v in HydraConfig.get().runtime.choices.items() if k in groups and v}
     other = {k: v for k, v in chosen.items() if k not in _PATH_GROUPS and v != usual[k]}
-    defaults = compose("train", [f"{group}={choice}" for group, choice in chosen.items()])
-    plain = OmegaConf.to_container(defaults, resolve=True)
-    assert isinstance(plain, dict)
-    before = flatten(plain)  # type: ignore[arg-type]
+    before = _defaults(hydra, tuple(f"{group}={choice}" for group, choice in chosen.items()))
     varied = {
         key: value
         for key, value in flatten(config).items()
@@ -74,6 +77,21 @@ def run_path(config: dict[str, Any]) -> Path:
         / f"{_method(config)}{suffix}"
         / f"seed{config['seed']}"
     )
+
+
+# A sweep asks for the paths of many runs, and composing takes a tenth of a second. The parameter is
+# what `compose` would use, so that another search path is another question.
+
+
+@lru_cache(maxsize=1)
+def _usual_choices(hydra: Any) -> dict[str, str]:
+    return dict(compose("train", return_hydra_config=True).hydra.runtime.choices)
+
+
+@lru_cache(maxsize=64)
+def _defaults(hydra: Any, choices: tuple[str, ...]) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(compose("train", list(choices)), resolve=True)
+    return flatten(plain)
 
 
 def _method(config: dict[str, Any]) -> str:
@@ -133,6 +151,24 @@ def _quote_path(override: str) -> str:
     if key not in _PATHS or value in ("", "null") or value[0] in "'\"":
         return override
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def require_launcher(arguments: list[str]) -> None:
+    """RequestError for a launcher whose plugin is not installed."""
+    for argument in arguments:
+        key, _, name = argument.partition("=")
+        if key.lstrip("+") != "hydra/launcher" or name not in _PLUGINS:
+            continue
+        package = f"hydra_plugins.{_PLUGINS[name]}"
+        try:
+            installed = find_spec(package) is not None
+        except ModuleNotFoundError:  # there is no plugin of Hydra at all
+            installed = False
+        if not installed:
+            raise RequestError(
+                f"hydra/launcher: '{name}' was given, and its plugin is not installed; accepted: "
+                f"basic, or pip install 'sfbptt[{name}]'"
+            )
 
 
 def explain(error: Exception, command: str, arguments: list[str]) -> str:
@@ -195,8 +231,8 @@ def _no_such_setting(command: str, key: str) -> str:
 
 def _known_keys(command: str, unknown: str) -> list[str]:
     """Every setting of a command, whatever is chosen, without composing once more."""
-    schema = TrainConfig if command == "train" else EvaluateConfig
-    nested = [RegularizationConfig, ValidationConfig] if command == "train" else []
+    schema = COMMANDS[command]
+    nested = [RegularizationConfig, ValidationConfig, TauSearchConfig] if command == "train" else []
     keys = [*_choices(), *(f.name for f in fields(schema))]
     keys += [
         f"{name}.{f.name}"
@@ -216,7 +252,7 @@ def _known_keys(command: str, unknown: str) -> list[str]:
 
 def _choices() -> dict[str, list[str]]:
     """The config groups and the choices of each."""
-    folders = sorted(p for p in config_folder().iterdir() if p.is_dir())
+    folders = sorted(p for p in config_folder().iterdir() if p.is_dir() and p.name != "hydra")
     return {folder.name: sorted(p.stem for p in folder.glob("*.yaml")) for folder in folders}
 
 
@@ -235,6 +271,7 @@ def settings_help(command: str, arguments: list[str]) -> str:
         "Overrides are key=value; a config group is chosen by its name, as in model=lstm.\n\n"
         f"Config groups and their choices:\n{listed}\n\n"
         f"Settings:\n{OmegaConf.to_yaml(config)}\n"
+        "Where the runs of -m go: hydra/launcher=basic (one after another), joblib, slurm.\n"
         "Hydra's own flags are listed by --hydra-help."
     )
 

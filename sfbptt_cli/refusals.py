@@ -62,7 +62,7 @@ def default_where(
             setattr(config, name, default)
         elif not condition:
             accepted = f"null where {circumstance}"
-            require(value is None, f"{group}.{name}", value, accepted)
+            require(value is None, f"{group}.{name}".lstrip("."), value, accepted)
 
 
 def folder_name(name: str, value: str) -> None:
@@ -82,7 +82,7 @@ _TYPES = {
     "bool": "true or false",
     "str": "text",
     "Union[int, str]": "a whole number, or auto",
-    "Optional[Union[int, str]]": "a whole number of time steps, or auto",
+    "Optional[Union[int, str]]": "a whole number of time steps, auto or search",
 }
 # The same for the elements of a mapping, by how a message of OmegaConf ends.
 _ENDINGS = {"Integer": _TYPES["int"], "Float": _TYPES["float"]}

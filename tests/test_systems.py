@@ -15,14 +15,14 @@ from mpmath import mp
 
 from sfbptt_cli.config import SimulatedConfig
 from sfbptt_cli.errors import RequestError, RunFailed
-from sfbptt_cli.systems.equations import (
+from sfbptt_cli.systems import (
     SYSTEMS,
     System,
     complete_parameters,
     integrate,
     known_exponent,
-    lorenz,
 )
+from sfbptt_cli.systems.equations import lorenz
 
 Array = npt.NDArray[np.float64]
 
@@ -33,7 +33,9 @@ DEFAULTS = {"rtol": SimulatedConfig.rtol, "atol": SimulatedConfig.atol}
 def _register(patch: pytest.MonkeyPatch, derivative: Any, parameters: dict[str, float]) -> None:
     start = derivative((0.5, 0.5), **parameters)
     names = tuple(f"x{i}" for i in range(len(start)))
-    system = System(derivative, names, parameters, (0.5,) * len(names), (1.0,) * len(names), (), "")
+    system = System(
+        "test", derivative, names, parameters, (0.5,) * len(names), (1.0,) * len(names), (), ""
+    )
     patch.setitem(SYSTEMS, "test", system)
 
 
@@ -263,13 +265,13 @@ def test_an_interruption_ends_the_integration() -> None:
     ],
 )
 def test_known_exponents(changes: dict[str, float], expected: float | None) -> None:
-    known = known_exponent("lorenz", {**CLASSICAL, **changes})
+    known = known_exponent(SYSTEMS["lorenz"], {**CLASSICAL, **changes})
     assert (known.value if known else None) == expected
 
 
 def test_parameters_are_completed_without_touching_the_table() -> None:
-    assert complete_parameters("lorenz", {}) == CLASSICAL
-    completed = complete_parameters("lorenz", {"rho": 35})
+    assert complete_parameters(SYSTEMS["lorenz"], {}) == CLASSICAL
+    completed = complete_parameters(SYSTEMS["lorenz"], {"rho": 35})
     assert completed == {**CLASSICAL, "rho": 35.0}
     assert isinstance(completed["rho"], float)
     assert SYSTEMS["lorenz"].parameters == CLASSICAL
@@ -277,7 +279,7 @@ def test_parameters_are_completed_without_touching_the_table() -> None:
 
 def test_an_unknown_parameter_is_refused() -> None:
     with pytest.raises(RequestError) as refused:
-        complete_parameters("lorenz", {"sigma": 9.0, "roh": 35.0})
+        complete_parameters(SYSTEMS["lorenz"], {"sigma": 9.0, "roh": 35.0})
     assert str(refused.value) == (
         "dataset.parameters.roh: lorenz has no such parameter; "
         "accepted: beta, rho, sigma (did you mean 'rho'?)"

@@ -5,11 +5,13 @@ The checks run when a composed config becomes objects (`OmegaConf.to_object`). O
 `Literal`, so a choice is a `str` checked against the accepted words.
 """
 
+from sfbptt_cli.config.analysis import GradientsConfig, LyapunovConfig
 from sfbptt_cli.config.command import (
     NOT_RESULTS,
     SCHEMAS,
     EvaluateConfig,
     TrainConfig,
+    checked_config,
     flatten,
     typed_config,
 )
@@ -22,11 +24,25 @@ from sfbptt_cli.config.dataset import (
     TemperatureConfig,
 )
 from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
-from sfbptt_cli.config.method import ForcingConfig, RegularizationConfig, TauScheduleConfig
+from sfbptt_cli.config.method import (
+    ForcingConfig,
+    RegularizationConfig,
+    TauScheduleConfig,
+    TauSearchConfig,
+)
 from sfbptt_cli.config.model import ModelConfig
 from sfbptt_cli.config.optimizer import OptimizerConfig
 
+# The settings of each command, as its YAML file states them.
+COMMANDS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "lyapunov": LyapunovConfig,
+    "gradients": GradientsConfig,
+}
+
 __all__ = [
+    "COMMANDS",
     "NOT_RESULTS",
     "SCHEMAS",
     "ArrayConfig",
@@ -35,15 +51,19 @@ __all__ = [
     "EvaluateConfig",
     "EvaluationConfig",
     "ForcingConfig",
+    "GradientsConfig",
+    "LyapunovConfig",
     "ModelConfig",
     "OptimizerConfig",
     "RegularizationConfig",
     "SimulatedConfig",
     "TableConfig",
     "TauScheduleConfig",
+    "TauSearchConfig",
     "TemperatureConfig",
     "TrainConfig",
     "ValidationConfig",
+    "checked_config",
     "flatten",
     "typed_config",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional, TypeVar, Union
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +18,7 @@ from sfbptt_cli.config.method import (
     ForcingConfig,
     RegularizationConfig,
     TauScheduleConfig,
+    TauSearchConfig,
 )
 from sfbptt_cli.config.model import MODEL_SCHEMAS, ModelConfig
 from sfbptt_cli.config.optimizer import OPTIMIZER_SCHEMAS, OptimizerConfig
@@ -31,14 +32,17 @@ class TrainConfig:
 
     name: str = "run"
     seed: int = 0
-    # Steps between two forcings, or auto; null for the methods that force at no interval.
+    # Steps between two forcings, auto (from the largest exponent) or search (short trainings around
+    # it); null for the methods that force at no interval.
     tau: Optional[Union[int, str]] = None  # noqa: UP007, UP045
     window: int = 120  # T, predicted steps of a training sequence
     batch_size: int = 32  # sequences an update
     batches_per_epoch: int = 100
     epochs: int = 90
     device: str = "auto"
-    threads: int = 2  # of torch: a third faster than 1, more do not pay at these sizes
+    # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
+    # jobs of a sweep over processes. No number depends on it.
+    threads: Union[int, str] = "auto"  # noqa: UP007
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
     dataset: DatasetConfig = MISSING
@@ -47,14 +51,19 @@ class TrainConfig:
     tau_schedule: TauScheduleConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    tau_search: TauSearchConfig = field(default_factory=TauSearchConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     evaluation: EvaluationConfig = MISSING
 
     def __post_init__(self) -> None:
         folder_name("name", self.name)
         require(bool(self.outputs), "outputs", "''", "the folder of all runs")
-        for name in ("window", "batch_size", "batches_per_epoch", "epochs", "threads"):
+        for name in ("window", "batch_size", "batches_per_epoch", "epochs"):
             at_least(name, getattr(self, name), 1)
+        if self.threads != "auto":
+            accepted = "a whole number of at least 1, or auto"
+            given = isinstance(self.threads, int) and self.threads >= 1
+            require(given, "threads", f"'{self.threads}'", accepted)
         at_least("seed", self.seed, 0)
         one_of("device", self.device, ("auto", "cpu", "cuda"))
         if isinstance(self.dataset, SimulatedConfig):
@@ -62,6 +71,7 @@ class TrainConfig:
             accepted = f"at most dataset.train_steps - 1 = {longest}"
             require(self.window <= longest, "window", self.window, accepted)
         self._check_tau()
+        self.tau_search.fill(self.tau == "search")
 
     def _check_tau(self) -> None:
         method = self.forcing.name
@@ -71,8 +81,10 @@ class TrainConfig:
             schedule = self.tau_schedule.name
             accepted = f"constant, as forcing={method} has no interval"
             require(schedule == "constant", "tau_schedule", schedule, accepted)
-        elif self.tau != "auto":
-            accepted = f"a whole number of time steps from 1 to window = {self.window}, or auto"
+        elif self.tau not in ("auto", "search"):
+            accepted = (
+                f"a whole number of time steps from 1 to window = {self.window}, auto or search"
+            )
             within = isinstance(self.tau, int) and 1 <= self.tau <= self.window
             require(within, "tau", "nothing" if self.tau is None else f"'{self.tau}'", accepted)
 
@@ -93,7 +105,7 @@ class EvaluateConfig:
 
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs"})
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "threads"})
 
 SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
     "dataset": DATASET_SCHEMAS,
@@ -116,8 +128,16 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+Config = TypeVar("Config")
+
+
 def typed_config(plain: dict[str, Any], where: str = "") -> TrainConfig:
-    """Settings as checked objects, from plain values: the command line's or a run's config.yaml.
+    """`checked_config` of a run."""
+    return checked_config(plain, TrainConfig, where)
+
+
+def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "") -> Config:
+    """Settings of a command as checked objects, from plain values: the command line's or a run's.
 
     A configuration holds values only: interpolations, which could read the environment, are
     refused. Raises RequestError; `where` begins its message.
@@ -126,24 +146,30 @@ def typed_config(plain: dict[str, Any], where: str = "") -> TrainConfig:
         if isinstance(value, str) and ("${" in value or value == "???"):
             raise RequestError(f"{where}{key}: '{value}' was given; accepted: a value")
     try:
-        schemas = OmegaConf.merge(OmegaConf.structured(TrainConfig), _group_schemas(plain))
+        schemas = OmegaConf.merge(OmegaConf.structured(schema), _group_schemas(plain, schema))
         config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
     except OmegaConfBaseException as error:
         raise RequestError(where + explain_value(error)) from error
     except RequestError as error:
         raise RequestError(f"{where}{error}") from error
-    assert isinstance(config, TrainConfig)
+    assert isinstance(config, schema)
     return config
 
 
-def _group_schemas(plain: dict[str, Any]) -> dict[str, Any]:
+def _group_schemas(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
     """The schema of each config group that `plain` chooses."""
-    for name in ("validation", "regularization"):
+    for name in ("validation", "regularization", "tau_search"):
         require(isinstance(plain.get(name, {}), dict), name, plain.get(name), "its settings")
     chosen = {}
+    known = {field.name: field for field in fields(schema)}
     for group, schemas in SCHEMAS.items():
+        if group not in known:
+            continue
         given: Any = plain.get(group)
+        if given is None and known[group].default is None:
+            continue  # a group that may be left out
         require(isinstance(given, dict), group, given, "a config group")
+        assert isinstance(given, dict)
         kind = "source" if group == "dataset" else "name"
         single = schemas.get("default")
         schema = single or lookup(schemas, str(given.get(kind)), f"{group}.{kind}")

@@ -25,17 +25,20 @@ class DatasetConfig:
 
     name: str = MISSING
     source: str = MISSING  # simulated, array, csv, temperature
-    # Time units between two observations; null where a file's time stamps tell.
+    # Time units between two observations; null where a file's time stamps or the period of a
+    # system of dysts tell.
     dt: Optional[float] = MISSING  # noqa: UP045
-    lambda_max: float | None = None  # per time unit; overrides the published value
+    lambda_max: float | None = None  # per time unit; overrides what is published or computed
     inputs: list[str] | None = None  # variables that drive the model instead of being observed
 
     def __post_init__(self) -> None:
         folder_name("dataset.name", self.name)
         if self.dt is not None:
             positive("dataset.dt", self.dt)
-        stamped = isinstance(self, TableConfig)
-        require(self.dt is not None or stamped, "dataset.dt", "null", "a number above 0")
+        told = isinstance(self, TableConfig) or (
+            isinstance(self, SimulatedConfig) and self.library == "dysts"
+        )
+        require(self.dt is not None or told, "dataset.dt", "null", "a number above 0")
         if self.lambda_max is not None:
             finite("dataset.lambda_max", self.lambda_max)
         require(self.inputs != [], "dataset.inputs", "[]", "null, or names of variables")
@@ -47,6 +50,7 @@ class SimulatedConfig(DatasetConfig):
 
     source: str = "simulated"
     system: str = MISSING
+    library: str = "sfbptt"  # that defines the system: sfbptt, dysts
     parameters: dict[str, float] = field(default_factory=dict)
     train_steps: int = 100_000
     test_steps: int = 110_000  # also the length of each trajectory behind the floor
@@ -56,6 +60,15 @@ class SimulatedConfig(DatasetConfig):
     scaling: str = "none"  # common: one mean and one scale for all variables together
     rtol: float = 1e-10  # of the integrator, relative
     atol: float = 1e-10  # of the integrator, absolute, in units of the system
+    # What is observed.
+    observed: list[str] | None = None  # names of variables; null: all
+    lag: Optional[Union[int, str]] = None  # noqa: UP007, UP045  samples between two delays, or auto; 1
+    dimension: Union[int, str] = 1  # noqa: UP007  delays of each observed variable, or auto; 1: none
+    # On the training trajectory alone: what is measured against is the system, not its noise.
+    # Standard deviations of the variable over that trajectory.
+    observation_noise: float = 0.0
+    # Of every trajectory; standard deviations of the variable a square root of a time unit.
+    process_noise: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +82,22 @@ class SimulatedConfig(DatasetConfig):
             finite(f"dataset.parameters.{name}", value)
         require(1e-14 <= self.rtol < 1, "dataset.rtol", self.rtol, "a number from 1e-14 to 1")
         positive("dataset.atol", self.atol)
+        one_of("dataset.library", self.library, ("sfbptt", "dysts"))
+        require(self.observed != [], "dataset.observed", "[]", "null, or names of variables")
+        embedded = self.dimension != 1
+        default_where(embedded, self, "dataset", "dataset.dimension is 1", {"lag": 1})
+        _check_delays(self.lag, self.dimension)
+        for name in ("observation_noise", "process_noise"):
+            level = getattr(self, name)
+            within = 0 <= level < float("inf")
+            require(within, f"dataset.{name}", level, "a finite number of at least 0")
+
+
+def _check_delays(lag: int | str | None, dimension: int | str) -> None:
+    for name, value in (("lag", lag), ("dimension", dimension)):
+        right = value in ("auto", None) or (isinstance(value, int) and value >= 1)
+        accepted = "a whole number of at least 1, or auto"
+        require(right, f"dataset.{name}", f"'{value}'", accepted)
 
 
 @dataclass
@@ -141,13 +170,7 @@ class TableConfig(DatasetConfig):
         smoothing = self.smoothing
         within = 0 <= smoothing < float("inf")
         require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")
-        for name in ("lag", "dimension"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            right = value == "auto" or (isinstance(value, int) and value >= 1)
-            accepted = "a whole number of at least 1, or auto"
-            require(right, f"dataset.{name}", f"'{value}'", accepted)
+        _check_delays(self.lag, self.dimension)
 
     def _fill(self) -> None:
         """What means something together with another setting only."""

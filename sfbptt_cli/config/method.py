@@ -114,6 +114,25 @@ class RandomConfig(TauScheduleConfig):
 
 
 @dataclass
+class TauSearchConfig:
+    """`tau=search`: short trainings at several τ, of which the best is taken."""
+
+    factors: list[float] | None = None  # of τ_pred; 1/4, 1/2, 3/4, 1, 3/2
+    epochs: int | None = None  # of each short training; 15
+
+    def fill(self, searching: bool) -> None:
+        """The defaults where τ is searched; RequestError for what is given where it is not."""
+        defaults = {"factors": [0.25, 0.5, 0.75, 1.0, 1.5], "epochs": 15}
+        default_where(searching, self, "tau_search", "tau is not search", defaults)
+        if self.epochs is not None:
+            at_least("tau_search.epochs", self.epochs, 1)
+        if self.factors is not None:
+            accepted = "numbers above 0"
+            usable = bool(self.factors) and all(0 < f < float("inf") for f in self.factors)
+            require(usable, "tau_search.factors", self.factors, accepted)
+
+
+@dataclass
 class RegularizationConfig:
     """What is added to the loss, and noise; all off by default."""
 

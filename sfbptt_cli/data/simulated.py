@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import inspect
-import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli import systems
+from sfbptt_cli.data.cache import cached
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.errors import lookup
+from sfbptt_cli.data.exponent import largest_known_exponent
+from sfbptt_cli.data.observation import (
+    Observation,
+    add_noise,
+    choose_variables,
+    observe,
+    settle_delays,
+)
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.systems import System
+
+Array = NDArray[np.float64]
 
 # Raised when the same settings give other numbers than before.
 _CACHE_VERSION = 1
+# Observations a period, where dt is left to the system.
+_PER_PERIOD = 100
 
 
 def simulate_dataset(
     name: str,
     system: str,
     parameters: Mapping[str, float],
-    dt: float,
+    dt: float | None,
     train_steps: int,
     test_steps: int,
     floor_trajectories: int,
@@ -37,6 +45,12 @@ def simulate_dataset(
     rtol: float,
     atol: float,
     lambda_max: float | None,
+    library: str = "sfbptt",
+    observed: Sequence[str] | None = None,
+    lag: int | str | None = None,
+    dimension: int | str = 1,
+    observation_noise: float = 0.0,
+    process_noise: float = 0.0,
 ) -> Dataset:
     """Independent trajectories of a system: training, test, and several for the metric floors.
 
@@ -46,96 +60,163 @@ def simulate_dataset(
     Each starts at random (seeded) around the system's start and runs `transient`
     steps before the first kept one. `scaling='common'` maps every value x to (x − m) / s with one
     scalar mean m and standard deviation s over all variables of the training trajectory, as in
-    the files of Mikhaeil et al. (2022). `lambda_max` (per time unit) replaces the published value.
+    the files of Mikhaeil et al. (2022). `lambda_max` (per time unit) replaces the published or
+    computed value; with process noise it is still that of the equations alone. `dt` None is a
+    hundredth of the period that dysts states. Delay vectors leave the lengths as they are: the
+    trajectories run as much longer. What is observed: `observation.py`; `process_noise`:
+    `_with_process_noise`.
 
-    Raises RequestError for an unknown system or parameter.
+    Raises RequestError for an unknown system, parameter or variable, and for process noise on a
+    delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
     """
-    equations = lookup(systems.SYSTEMS, system, "dataset.system")
-    complete = systems.complete_parameters(system, parameters)
-    settings = {
-        "version": _CACHE_VERSION,
-        "system": system,
-        # The equations, too, so that an edited system is not served its former self.
-        "equations": inspect.getsource(equations.derivative),
-        "start": [list(equations.start), list(equations.spread)],
-        "parameters": complete,
-        "dt": dt,
+    equations = systems.find_system(system, library)
+    complete = systems.complete_parameters(equations, parameters)
+    interval = _interval(equations, dt)
+    observation = Observation(
+        observed, 1 if lag is None else lag, dimension, observation_noise, scaling, seed
+    )
+    chosen = choose_variables(observation, equations.variables)
+    _require_noise_possible(equations, process_noise)
+    clean = {
+        **_definition(equations, complete),
+        "dt": interval,
         "steps": [train_steps, test_steps, *[test_steps] * floor_trajectories],
         "transient": transient,
         "seed": seed,
         "rtol": rtol,
         "atol": atol,
     }
-    train, test, independent = _cached(settings)
-    if scaling == "common":
-        mean, std = train.mean(), train.std()
-        train, test, independent = ((x - mean) / std for x in (train, test, independent))
-    known = systems.known_exponent(system, complete)
-    source = "not known for these parameters" if known is None else known.source
-    if lambda_max is not None:
-        source = "dataset.lambda_max"
-    elif known is not None:
-        lambda_max = known.value
+
+    def trajectories(more: int) -> list[Array]:
+        longer = {**clean, "steps": [steps + more for steps in clean["steps"]]}
+        return _trajectories(equations, longer, process_noise)
+
+    lag, dimension, estimates = settle_delays(
+        observation, len(chosen), lambda: add_noise(trajectories(0)[0][:, chosen], observation)
+    )
+    (train, test, *independent), variables, notes = observe(
+        trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
+    )
+    exponent, source = largest_known_exponent(equations, complete, interval, lambda_max)
+    if process_noise:
+        notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
     return Dataset(
         name=name,
         train=train,
         test=test,
-        independent=independent,
-        variables=equations.variables,
-        dt=dt,
+        independent=np.stack(independent),
+        variables=variables,
+        dt=interval,
         time_unit="time units",
-        lambda_max=lambda_max,
+        lambda_max=exponent,
         lambda_source=source,
+        preprocessing=(*estimates, *notes),
     )
 
 
-def _simulate(settings: dict[str, Any]) -> list[NDArray[np.float64]]:
-    equations = systems.SYSTEMS[settings["system"]]
-    start, spread = np.array(equations.start), np.array(equations.spread)
-    generator = np.random.default_rng(settings["seed"])
+def _definition(system: System, parameters: dict[str, float]) -> dict[str, Any]:
+    return {
+        "version": _CACHE_VERSION,
+        "system": system.name,
+        # The equations, too, so that an edited system is not served its former self.
+        "equations": system.text(),
+        "start": [list(system.start), list(system.spread)],
+        "parameters": parameters,
+    }
+
+
+def _interval(system: System, dt: float | None) -> float:
+    if dt is not None:
+        return dt
+    if system.period is None:
+        raise RequestError("dataset.dt: null was given; accepted: a number above 0")
+    return system.period / _PER_PERIOD
+
+
+def _require_noise_possible(system: System, process_noise: float) -> None:
+    if not process_noise:
+        return
+    reason = "is a delay equation" if system.delay is not None else "has unbounded variables"
+    if system.delay is not None or system.observe is not None:
+        raise RequestError(
+            f"dataset.process_noise: {process_noise} was given, and {system.name} {reason}; "
+            "accepted: 0"
+        )
+
+
+def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -> list[Array]:
+    """The trajectories (steps, N) of training, test and floors, from the cache where it has them,
+    with what is seen of an unbounded variable in its place."""
+    states = _cached(system.name, clean, lambda: _simulate(system, clean))
+    if process_noise:
+        noisy = {**clean, "process_noise": process_noise}
+        train = states[0]
+        states = _cached(
+            system.name, noisy, lambda: _with_process_noise(system, clean, process_noise, train)
+        )
+    if system.observe is None:
+        return states
+    return [system.observe(x.T, clean["parameters"]).T for x in states]
+
+
+def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
     return [
         systems.integrate(
-            settings["system"],
+            system,
             settings["parameters"],
-            start + spread * generator.standard_normal(start.shape),
+            start,
             settings["transient"],
             steps,
             settings["dt"],
             settings["rtol"],
             settings["atol"],
         )
-        for steps in settings["steps"]
+        for start, steps in zip(_starts(system, settings), settings["steps"], strict=True)
     ]
 
 
-def cache_folder() -> Path:
-    """$SFBPTT_CACHE, or `sfbptt` in the user's cache folder."""
-    if folder := os.environ.get("SFBPTT_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sfbptt"
+def _starts(system: System, settings: dict[str, Any]) -> Array:
+    """(trajectory, N)"""
+    generator = np.random.default_rng(settings["seed"])
+    drawn = generator.standard_normal((len(settings["steps"]), len(system.start)))
+    return np.array(system.start) + np.array(system.spread) * drawn
 
 
-def _cached(settings: dict[str, Any]) -> list[NDArray[np.float64]]:
-    from sfbptt_cli.storage.atomic import replacing
+def _with_process_noise(
+    system: System, settings: dict[str, Any], level: float, clean: Array
+) -> list[Array]:
+    """dx = f(x) dt + level · s dW, s the variables' standard deviations over the training
+    trajectory without noise; every trajectory, in its transient, too.
 
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder() / f"{settings['system']}-{key}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Runs of a sweep that start together wait here for the first one's result.
-    with _locked(path.with_suffix(".lock")):
-        if path.exists():
-            # A damaged file, which may raise anything, is simulated again and replaced.
-            with suppress(Exception), path.open("rb") as file, np.load(file) as stored:
-                return [stored[part] for part in ("train", "test", "independent")]
-        train, test, *independent = _simulate(settings)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, train=train, test=test, independent=np.stack(independent))
-    return [train, test, np.stack(independent)]
+    Variables whose start is never moved (spread 0), such as Duffing's drive, have none.
+    """
+    diffusion = np.where(np.array(system.spread) > 0, level * clean.std(axis=0), 0.0)
+    stream = np.random.SeedSequence(settings["seed"], spawn_key=(2,))
+    return systems.integrate_noisy(
+        system,
+        settings["parameters"],
+        _starts(system, settings),
+        diffusion,
+        clean,
+        settings["transient"],
+        settings["steps"],
+        settings["dt"],
+        np.random.default_rng(stream),
+    )
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The kernel drops the lock when its process ends, however it ends.
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _cached(
+    name: str, settings: dict[str, Any], simulate: Callable[[], list[Array]]
+) -> list[Array]:
+    return cached(name, settings, ".npz", simulate, _write, _read)
+
+
+def _write(path: Path, trajectories: list[Array]) -> None:
+    train, test, *independent = trajectories
+    with path.open("wb") as file:
+        np.savez(file, train=train, test=test, independent=np.stack(independent))
+
+
+def _read(path: Path) -> list[Array]:
+    with path.open("rb") as file, np.load(file) as stored:
+        return [stored["train"], stored["test"], *stored["independent"]]

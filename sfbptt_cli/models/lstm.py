@@ -48,6 +48,24 @@ class LSTM(LatentModel):
         h = o.sigmoid() * c.tanh()
         return torch.cat([h, c], dim=-1)
 
+    def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
+        """∂(h', c')/∂(h, c), by the chain rule through the four gates."""
+        self.check_inputs(s)
+        h, c = state.chunk(2, dim=-1)
+        i, f, g, o = (h @ self.weight.T + self.bias + self.drive(s)).chunk(4, dim=-1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        W_i, W_f, W_g, W_o = self.weight.chunk(4)
+        t = (f * c + i * g).tanh()
+        slope = o * (1 - t * t)  # ∂h'/∂c'
+
+        def rows(factor: Tensor, W: Tensor) -> Tensor:
+            return factor[..., None] * W
+
+        c_h = rows(c * f * (1 - f), W_f) + rows(g * i * (1 - i), W_i) + rows(i * (1 - g * g), W_g)
+        h_h = rows(slope, c_h) + rows(t * o * (1 - o), W_o)
+        above = torch.cat([h_h, torch.diag_embed(slope * f)], dim=-1)
+        return torch.cat([above, torch.cat([c_h, torch.diag_embed(f)], dim=-1)], dim=-2)
+
     def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
         h, c = (part.unsqueeze(0).contiguous() for part in state.chunk(2, dim=-1))
         inputs, C = self.fused_inputs(state, steps, s)

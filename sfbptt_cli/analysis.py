@@ -1,0 +1,148 @@
+"""The subcommands that analyse datasets and trained models: exponents, gradients."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfbptt_cli import divergence_figure, exponents, figures, gradient_figures
+from sfbptt_cli.assembly import build_dataset
+from sfbptt_cli.config import GradientsConfig, LyapunovConfig, SimulatedConfig
+from sfbptt_cli.data import Dataset
+from sfbptt_cli.exponents import Exponents
+from sfbptt_cli.gradient_growth import describe, gradient_growth
+from sfbptt_cli.lyapunov.data import DataExponent
+from sfbptt_cli.runs import Run
+from sfbptt_cli.storage.atomic import write_json
+from sfbptt_cli.storage.provenance import provenance
+
+log = logging.getLogger("sfbptt")
+
+# The window that a dataset must be long enough for, where none will be trained on.
+_NO_WINDOW = 1
+
+
+def lyapunov(config: LyapunovConfig) -> None:
+    """Print the exponents of a dataset or of a run's model, and write them and a figure."""
+    if config.run is not None:
+        _lyapunov_of_run(config, Run(config.run, config.checkpoint or "best"))
+        return
+    assert config.dataset is not None
+    dataset = build_dataset(config.dataset, _NO_WINDOW)
+    folder = Path(config.outputs) / config.name / dataset.name
+    folder.mkdir(parents=True, exist_ok=True)
+    picture: DataExponent | None = None
+    if config.method == "equations":
+        assert isinstance(config.dataset, SimulatedConfig)
+        found = _of_system(config.dataset, dataset, config)
+    else:
+        found, picture = exponents.from_data(
+            dataset,
+            config.theiler,
+            config.horizon,
+            None if config.fit is None else (config.fit[0], config.fit[1]),
+            _present(config.references),
+            _present(config.surrogates),
+            config.seed,
+        )
+    others = exponents.heuristics(dataset)
+    print(exponents.describe(dataset.name, found))
+    print(exponents.describe_heuristics(others))
+    _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
+    if picture is not None and len(picture.curve[0]):
+        name = "divergence"
+        drawn = divergence_figure.divergence(picture, dataset.dt, dataset.time_unit, dataset.name)
+        figures.save(drawn, folder, name)
+        _print_files(folder / f"{name}.png", folder / f"{name}.pdf")
+
+
+def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
+    """The model's spectrum beside the system's, in the same units."""
+    found = exponents.from_model(
+        run.model,
+        run.standardiser,
+        run.dataset,
+        config.exponents,
+        _present(config.steps),
+        _present(config.transient),
+        _present(config.trajectories),
+        config.seed,
+    )
+    truth = None
+    simulated = run.config.dataset
+    if isinstance(simulated, SimulatedConfig):
+        truth = _of_system(simulated, run.dataset, LyapunovConfig(dataset=simulated))
+    print(exponents.describe(str(run.folder.path), found, truth))
+    content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
+    with run.folder.lock():
+        _write(run.folder.path / "lyapunov.json", config, content)
+
+
+def _of_system(simulated: SimulatedConfig, dataset: Dataset, config: LyapunovConfig) -> Exponents:
+    """The spectrum from the equations; of a delay equation the three leading exponents."""
+    return exponents.from_equations(
+        simulated.system,
+        simulated.library,
+        simulated.parameters,
+        dataset,
+        config.exponents,
+        _present(config.steps),
+        _present(config.transient),
+        _present(config.trajectories),
+        config.seed,
+    )
+
+
+def _write(path: Path, config: LyapunovConfig | GradientsConfig, content: dict[str, Any]) -> None:
+    write_json(path, {"settings": asdict(config), **content, "provenance": provenance()})
+    _print_files(path)
+
+
+def _print_files(*paths: Path) -> None:
+    for path in paths:
+        print(path)
+
+
+def _present(value: int | None) -> int:
+    assert value is not None  # filled in by the schema
+    return value
+
+
+def gradients(config: GradientsConfig) -> None:
+    """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
+    assert config.run is not None
+    run = Run(config.run, config.checkpoint)
+    tau = config.tau if config.tau is not None else run.manifest.get("tau")
+    if tau is not None and tau > config.steps:
+        tau = None  # nothing would be forced
+    growth = gradient_growth(
+        run.model,
+        run.standardiser,
+        run.dataset,
+        tau,
+        config.steps,
+        config.transient,
+        config.orbits,
+        config.lengths,
+        config.cycles,
+        config.starts,
+        config.seed,
+    )
+    print(describe(growth, run.dataset.variables))
+    drawn = gradient_figures.gradient_growth(
+        growth.products,
+        growth.losses,
+        growth.rate.value,
+        growth.lambda_max,
+        forced_products=growth.forced_products,
+        forced_losses=growth.forced_losses,
+        tau=tau,
+        title=growth.regime,
+    )
+    with run.folder.lock():
+        run.folder.figures.mkdir(exist_ok=True)
+        figures.save(drawn, run.folder.figures, "gradients")
+        _write(run.folder.path / "gradients.json", config, growth.as_json())
+    _print_files(*(run.folder.figures / f"gradients.{kind}" for kind in ("png", "pdf")))

@@ -1,0 +1,302 @@
+"""What `sfbptt lyapunov` finds: exponents of a system, of data, of a model, and the τ they mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli import systems
+from sfbptt_cli.data import Dataset, Standardiser
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.evaluation import singular
+from sfbptt_cli.lyapunov import tau_predicted
+from sfbptt_cli.lyapunov.data import DataExponent, exponent_from_data
+from sfbptt_cli.lyapunov.heuristics import (
+    autocorrelation_time,
+    first_minimum_of_mutual_information,
+)
+from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
+from sfbptt_cli.models import LatentModel
+from sfbptt_cli.systems import kaplan_yorke_dimension
+
+Array = NDArray[np.float64]
+
+# Steps of a series that the other heuristics look at.
+_HEURISTIC_STEPS = 100_000
+_ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in steps"
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """Lyapunov exponents per time unit, largest first, with standard errors or a range."""
+
+    source: str
+    values: Array  # (K,)
+    errors: Array | None  # (K,), standard errors; None for recorded data, which have a range
+    dt: float
+    time_unit: str
+    low: float  # of the largest
+    high: float
+    complete: bool = False  # all there are, so that they have a sum and a dimension
+    divergence: float | None = None  # mean of ∇·f, which the sum must be
+    chaotic: bool = True
+    reason: str = ""  # why not
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dimension(self) -> float | None:
+        """Kaplan-Yorke dimension, where the known exponents decide it."""
+        if len(self.values) > 1 and (self.complete or self.values.sum() < 0):
+            return kaplan_yorke_dimension(self.values)
+        return None
+
+    def tau(self) -> dict[str, int] | None:
+        """τ_pred = ln 2 / (λ_max dt) in steps, with its range; None without chaos."""
+        if not self.chaotic:
+            return None
+        low = tau_predicted(self.high * self.dt)
+        high = tau_predicted(self.low * self.dt) if self.low > 0 else None
+        result = {"value": tau_predicted(float(self.values[0]) * self.dt), "low": low}
+        return result if high is None else {**result, "high": high}
+
+    def as_json(self) -> dict[str, Any]:
+        """What lyapunov.json holds of it."""
+        values = [_number(v) for v in self.values]
+        return {
+            "source": self.source,
+            "unit": f"per {singular(self.time_unit)}",
+            "exponents": values,
+            "standard_errors": None if self.errors is None else [_number(e) for e in self.errors],
+            "lambda_max": values[0] if values else None,
+            "lambda_max_range": [_number(self.low), _number(self.high)],
+            "lambda_max_per_step": _number(float(self.values[0]) * self.dt) if values else None,
+            "lyapunov_time": _number(1 / float(self.values[0])) if self.chaotic else None,
+            "kaplan_yorke_dimension": self.dimension,
+            "sum": _number(float(self.values.sum())) if self.complete else None,
+            "mean_divergence": self.divergence,
+            "chaotic": self.chaotic,
+            "reason": self.reason,
+            "tau_pred": self.tau(),
+            **self.details,
+        }
+
+
+def from_equations(
+    system_name: str,
+    library: str,
+    parameters: dict[str, float],
+    dataset: Dataset,
+    exponents: int | None,
+    steps: int,
+    transient: int,
+    trajectories: int,
+    seed: int,
+) -> Exponents:
+    """The spectrum of a simulated system along its tangent flow."""
+    system = systems.find_system(system_name, library)
+    if system.delay is not None and exponents is None:
+        raise RequestError(
+            f"exponents: null was given; accepted for {system_name}, a delay equation: a number, "
+            "as it has infinitely many"
+        )
+    spectrum = systems.spectrum_from_equations(
+        system,
+        systems.complete_parameters(system, parameters),
+        dataset.dt,
+        vectors=exponents,
+        steps=steps,
+        transient=transient,
+        trajectories=trajectories,
+        seed=seed,
+    )
+    values, errors = spectrum.exponents, spectrum.standard_errors
+    return _significant(
+        f"tangent flow of the equations, QR, {trajectories} trajectories of {steps} steps",
+        values,
+        errors,
+        dataset,
+        complete=len(values) == len(system.variables) and system.delay is None,
+        divergence=spectrum.divergence,
+    )
+
+
+def from_model(
+    model: LatentModel,
+    standardiser: Standardiser,
+    dataset: Dataset,
+    exponents: int | None,
+    steps: int,
+    transient: int,
+    trajectories: int,
+    seed: int,
+) -> Exponents:
+    """The spectrum of a model over its whole state, along free trajectories from test data."""
+    starts = np.linspace(0, len(dataset.test) - 1, trajectories).astype(int)
+    s = None
+    if dataset.inputs is not None:
+        if transient + steps >= len(dataset.test):
+            raise RequestError(
+                f"steps: {steps} after {transient} were given; accepted for a driven model: fewer "
+                f"than the {len(dataset.test)} test steps in all"
+            )
+        starts = np.zeros(trajectories, dtype=int)
+        s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
+    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    spectrum = model_spectrum(model, x, steps, transient, exponents, s=s, seed=seed)
+    return _significant(
+        f"tangent map of the model, QR, {spectrum.starts} trajectories of {steps} steps",
+        spectrum.values / dataset.dt,
+        spectrum.standard_errors / dataset.dt,
+        dataset,
+        complete=len(spectrum.values) == model.state_dim,
+        divergence=None,
+    )
+
+
+def _significant(
+    source: str,
+    values: Array,
+    errors: Array,
+    dataset: Dataset,
+    complete: bool,
+    divergence: float | None,
+) -> Exponents:
+    """Chaotic where the largest exponent is above 0 by two standard errors."""
+    low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
+    chaotic, reason = low > 0, ""
+    if math.isnan(values[0]):
+        reason = "every trajectory diverges"
+    elif not chaotic:
+        reason = "the largest exponent is not above 0 by two standard errors"
+    return Exponents(
+        source,
+        values,
+        errors,
+        dataset.dt,
+        dataset.time_unit,
+        low,
+        high,
+        complete,
+        divergence,
+        chaotic,
+        reason,
+    )
+
+
+def from_data(
+    dataset: Dataset,
+    theiler: int | None,
+    horizon: int | None,
+    fit: tuple[int, int] | None,
+    references: int,
+    surrogates: int,
+    seed: int,
+) -> tuple[Exponents, DataExponent]:
+    """λ_max from the divergence of neighbours in the training part, and what it was read from."""
+    series = longest_training_series(dataset)
+    found = exponent_from_data(
+        series,
+        dataset.dt,
+        theiler=theiler,
+        horizon=horizon,
+        fit=fit,
+        references=references,
+        surrogates=surrogates,
+        seed=seed,
+    )
+    details = {
+        "samples": len(series),
+        "fit": None if found.fit is None else list(found.fit),
+        "lag": found.lag,
+        "dimension": found.dimension,
+        "theiler": found.theiler,
+        "references": found.references,
+        "divergence_curve": [found.curve[0].tolist(), found.curve[1].tolist()],
+    }
+    return (
+        Exponents(
+            f"divergence of neighbours in {len(series)} steps of the training part",
+            np.array([found.value]),
+            None,
+            dataset.dt,
+            dataset.time_unit,
+            found.low,
+            found.high,
+            chaotic=found.chaotic,
+            reason=found.reason,
+            details=details,
+        ),
+        found,
+    )
+
+
+def longest_training_series(dataset: Dataset) -> Array:
+    """The longest training trajectory, its first 100,000 steps."""
+    rows = max(dataset.trajectories, key=lambda part: part.stop - part.start)
+    return np.asarray(dataset.train[rows][:_HEURISTIC_STEPS], dtype=np.float64)
+
+
+def heuristics(dataset: Dataset) -> dict[str, int | None]:
+    """The other choices of τ in use, in steps, of the training part."""
+    series = longest_training_series(dataset)
+    return {
+        "first_minimum_of_mutual_information": first_minimum_of_mutual_information(series),
+        "autocorrelation_below_1/e": autocorrelation_time(series),
+    }
+
+
+def describe(name: str, found: Exponents, truth: Exponents | None = None) -> str:
+    """A table for people: the exponents (beside those of the system), and what follows."""
+    unit = singular(found.time_unit)
+    lines = [f"{name}: {found.source}"]
+    if truth is not None:
+        lines.append(f"system: {truth.source}")
+    header = f"{'':>4}  {f'per {unit}':>14}  {'± s.e.':>9}  {'per step':>10}"
+    lines.append(header + ("" if truth is None else f"  {'system':>10}"))
+    for i, value in enumerate(found.values):
+        error = "" if found.errors is None else f"{found.errors[i]:.2g}"
+        row = f"{i + 1:>4}  {value:>14.5g}  {error:>9}  {value * found.dt:>10.4g}"
+        if truth is not None and i < len(truth.values):
+            row += f"  {truth.values[i]:>10.5g}"
+        lines.append(row)
+    if found.errors is None and math.isfinite(found.low):
+        lines.append(f"range of lambda_max: {found.low:.4g} to {found.high:.4g} per {unit}")
+    if found.complete and found.divergence is not None:
+        total = found.values.sum()
+        lines.append(f"sum {total:.6g}; mean divergence of the field {found.divergence:.6g}")
+    if found.dimension is not None:
+        of_system = None if truth is None else truth.dimension
+        beside = "" if of_system is None else f" (system {of_system:.4g})"
+        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{beside}")
+    return "\n".join([*lines, *_consequences(found)])
+
+
+def _consequences(found: Exponents) -> list[str]:
+    tau = found.tau()
+    if tau is None:
+        return [f"not chaotic: {found.reason}", f"tau_pred: none; {_ADVICE}"]
+    time = 1 / float(found.values[0])
+    upper = tau.get("high")
+    return [
+        f"Lyapunov time 1 / lambda_max: {time:.4g} {found.time_unit} = {time / found.dt:.4g} steps",
+        f"tau_pred = ln 2 / (lambda_max dt): {tau['value']} steps "
+        f"({tau['low']} to {'no limit' if upper is None else upper})",
+    ]
+
+
+def describe_heuristics(others: dict[str, int | None]) -> str:
+    """One line for each of the other choices of τ."""
+    words = {name: name.replace("_", " ") for name in others}
+    return "\n".join(
+        f"{words[name]}: {'none' if steps is None else f'{steps} steps'}"
+        for name, steps in others.items()
+    )
+
+
+def _number(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else str(float(value))

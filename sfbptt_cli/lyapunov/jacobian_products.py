@@ -1,0 +1,152 @@
+"""How a state depends on the one it came from, however many steps ago.
+
+Mikhaeil, Monfared, Durstewitz (NeurIPS 2022): ∂z_T/∂z_1 = J_{T-1} … J_1 stays bounded on orbits
+that settle on a stable fixed point or cycle (theorem 1), grows as exp(λ_max T) on chaotic ones
+(theorem 2) and slower than any exponential on quasi-periodic ones (theorem 3). With forcing the
+product starts anew at every forced state. All of it is computed in float64 and given as natural
+logarithms, which do not overflow.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sfbptt_cli.models import LatentModel
+
+_CHUNK = 2048  # Jacobians held at once
+_BLOCKS = 10  # of a single orbit, whose rates give a standard error
+
+
+class LogNorms(NamedTuple):
+    """Natural logarithms of norms, against a number of steps."""
+
+    steps: NDArray[np.int64]  # (points,), increasing
+    values: NDArray[np.float64]  # (orbits, points); NaN from where an orbit diverges
+
+
+class GrowthRate(NamedTuple):
+    """A rate of exponential growth, per step, with its standard error."""
+
+    value: float
+    standard_error: float
+
+
+@torch.no_grad()
+def jacobian_products(
+    model: LatentModel, state: Tensor, steps: int, every: int = 1, s: Tensor | None = None
+) -> LogNorms:
+    """ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
+
+    state (orbits, state_dim): z_1, the whole state, (h, c) of an LSTM; `model.force(x)` and some
+    steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
+    Frobenius norm after each factor and the logarithm of that kept, so that neither overflows.
+    External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
+
+    −∞ where the product vanishes. Raises ValueError when steps or every is below 1 or s does not
+    fit.
+    """
+    if min(steps, every) < 1:
+        raise ValueError(f"steps, every are {steps}, {every}; accepted: 1 or more")
+    model, state = copy.deepcopy(model).double(), state.double()
+    inputs = None if s is None else s.double().expand(len(state), -1, -1)
+    model.check_inputs(inputs, len(state), steps)
+    product = torch.eye(model.state_dim, dtype=state.dtype, device=state.device)
+    product = product.expand(len(state), -1, -1)
+    scale = state.new_zeros(len(state))
+    values = []
+    chunk = max(1, _CHUNK // len(state))
+    for first in range(0, steps, chunk):
+        now = None if inputs is None else inputs[:, first : first + chunk]
+        jacobians, state = _jacobians(model, state, min(chunk, steps - first), now)
+        kept = []
+        for t, jacobian in enumerate(jacobians.unbind(1), first + 1):
+            product = jacobian @ product
+            norm = torch.linalg.matrix_norm(product)
+            scale = scale + norm.log()
+            product = product / norm.clamp_min(1e-300)[:, None, None]
+            if t % every == 0:
+                kept.append((product, scale))
+        values += [_log_norms(*map(torch.stack, zip(*kept, strict=True)))] if kept else []
+    log_norms = torch.cat(values).T if values else state.new_empty(len(state), 0)
+    return LogNorms(np.arange(every, steps + 1, every), log_norms.cpu().numpy())
+
+
+@torch.no_grad()
+def forced_jacobian_products(
+    model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None
+) -> LogNorms:
+    """ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, under forcing every τ steps; f is the last one before 1 + t.
+
+    x (T + 1, obs_dim): the data x_1 … x_{T+1}, standardised. At f = 1, 1 + τ, 1 + 2τ, … the state
+    is replaced by `model.force(x_f)`, after the prediction made there. So the product has 1 to τ
+    factors and starts anew; ∂z_{1+t}/∂z_1 itself is zero beyond the first forcing. External inputs
+    s (T + 1, input_dim) are those of the times of x.
+
+    The values have one row. Raises ValueError when τ is below 1 or s does not fit.
+    """
+    if tau < 1:
+        raise ValueError(f"tau is {tau}; accepted: 1 or more")
+    model = copy.deepcopy(model).double()
+    steps = len(x) - 1
+    # Segments are independent orbits of τ steps; the last may go on beyond the data.
+    starts = model.force(x[:-1:tau].double())
+    if s is not None:
+        model.check_inputs(s, len(x))
+        beyond = s.new_zeros(len(starts) * tau - steps, s.shape[1])
+        s = torch.cat([s[1:], beyond]).unflatten(0, (len(starts), tau))
+    values = jacobian_products(model, starts, tau, s=s).values.reshape(1, -1)[:, :steps]
+    return LogNorms(np.arange(1, steps + 1), values)
+
+
+def growth_rate(log_norms: LogNorms, skip: float = 0.1) -> GrowthRate:
+    """The slope of ln ‖·‖ against steps, by least squares, to be put beside λ_max.
+
+    The first `skip` of the points, in which the product turns into its direction, is left out.
+    Returns the mean over the orbits that stay finite, NaN when none does, and its standard error
+    from the spread of their slopes. A single orbit is cut into ten blocks instead: growth is a
+    random walk about its trend, of which the residuals of the fit say nothing. The error is then
+    √(6/5 S / n), S being length times variance of the rates of the blocks, n the steps, and 6/5
+    what least squares loses on a random walk against end to end growth.
+    """
+    first = int(skip * len(log_norms.steps))
+    t = log_norms.steps[first:].astype(np.float64)
+    y = log_norms.values[:, first:]
+    y = y[np.isfinite(y).all(axis=1)]
+    if len(t) < 2 or not len(y):
+        return GrowthRate(math.nan, math.inf)
+    centred = t - t.mean()
+    slopes = y @ centred / (centred @ centred)
+    if len(slopes) > 1:
+        return GrowthRate(slopes.mean().item(), slopes.std(ddof=1).item() / math.sqrt(len(slopes)))
+    edges = np.linspace(0, len(t) - 1, min(_BLOCKS, len(t) - 1) + 1).astype(int)
+    lengths = np.diff(t[edges])
+    rates = np.diff(y[0, edges]) / lengths
+    variance = rates.var(ddof=1) * lengths.mean() if len(rates) > 1 else math.inf
+    return GrowthRate(slopes.item(), math.sqrt(1.2 * variance / (t[-1] - t[0])))
+
+
+def _jacobians(
+    model: LatentModel, state: Tensor, steps: int, s: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """∂F/∂z along `steps` steps, (orbits, steps, state_dim, state_dim), and the state after."""
+    visited = []
+    for t in range(steps):
+        visited.append(state)
+        state = model.step(state) if s is None else model.step(state, s[:, t])
+    states = torch.stack(visited, dim=1)
+    flat = model.jacobian(states.flatten(0, 1), None if s is None else s.flatten(0, 1))
+    return flat.unflatten(0, states.shape[:2]), state
+
+
+def _log_norms(products: Tensor, scales: Tensor) -> Tensor:
+    """ln of the spectral norms of products · exp(scales), (points, orbits)."""
+    finite = products.isfinite().flatten(2).all(dim=2)
+    norms = torch.linalg.matrix_norm(products.where(finite[..., None, None], 0.0), ord=2)
+    return (scales + norms.log()).where(finite, math.nan)

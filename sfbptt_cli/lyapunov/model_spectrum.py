@@ -1,0 +1,112 @@
+"""The Lyapunov spectrum of a model, by QR along its free trajectories."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sfbptt_cli.models import LatentModel
+
+_MOST_STEPS = 10  # between two orthonormalisations
+# How far apart the stretching of the first and the last direction may get between two of them, in
+# logarithms: e^25 of the 1e16 of float64, so that the last exponent keeps five digits.
+_MOST_SPREAD = 25.0
+
+
+class Spectrum(NamedTuple):
+    """Lyapunov exponents, per step, largest first, with the standard errors of their means."""
+
+    values: NDArray[np.float64]  # (exponents,)
+    standard_errors: NDArray[np.float64]  # (exponents,), infinite for a single start
+    starts: int  # that stayed finite
+
+
+@torch.no_grad()
+def model_spectrum(
+    model: LatentModel,
+    x: Tensor,
+    steps: int,
+    transient: int,
+    exponents: int | None = None,
+    *,
+    s: Tensor | None = None,
+    seed: int = 0,
+) -> Spectrum:
+    """λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
+
+    x (starts, obs_dim): observations from which the free trajectories start; each runs `transient`
+    steps, then `steps` steps with k orthonormal tangent vectors Q, in float64:
+    J Q = Q' R, λ_i = mean of ln R_ii. The vectors are orthonormalised after as many steps, at most
+    ten, as keep the last of them above rounding. The first tenth of the steps, in which they turn
+    into their directions, is not counted. External inputs s (transient + steps, input_dim) are
+    those of the times at which the steps arrive, the same for every start.
+
+    k is `exponents`, by default state_dim, which is 2 latent_dim for an LSTM. A direction that the
+    map wipes out has an exponent of −∞, or one of below about −30, which is rounding.
+
+    Returns means over the starts that stay finite, NaN when none does. Raises ValueError when k is
+    not 1 to state_dim, or when s does not fit.
+    """
+    k = model.state_dim if exponents is None else exponents
+    if not 1 <= k <= model.state_dim:
+        raise ValueError(f"exponents is {k}; accepted: 1 to state_dim = {model.state_dim}")
+    model = copy.deepcopy(model).double()
+    inputs = None if s is None else s.double().expand(len(x), -1, -1)
+    model.check_inputs(inputs, len(x), transient + steps)
+    state = model.force(x.double())
+    if transient:
+        head = None if inputs is None else inputs[:, :transient]
+        state = model.rollout(state, transient, head)[1]
+    growth = _stretching(model, state, steps, k, inputs, seed)
+    values = growth[(growth < math.inf).all(dim=1)].cpu().numpy()
+    if not len(values):
+        return Spectrum(np.full(k, np.nan), np.full(k, np.inf), 0)
+    # Finite time leaves near neighbours out of order.
+    order = np.argsort(-values.mean(axis=0), kind="stable")
+    return Spectrum(values.mean(axis=0)[order], _standard_error(values)[order], len(values))
+
+
+def _stretching(
+    model: LatentModel, state: Tensor, steps: int, k: int, inputs: Tensor | None, seed: int
+) -> Tensor:
+    """Means of ln R_ii over the steps that count, (starts, k), NaN where a trajectory diverges."""
+    generator = torch.Generator().manual_seed(seed)
+    Q = torch.randn(len(state), model.state_dim, k, generator=generator, dtype=state.dtype)
+    Q = torch.linalg.qr(Q.to(state.device))[0]
+    growth = state.new_zeros(len(state), k)
+    turning, done, between = steps // 10, 0, 1
+    while done < steps:
+        between = min(between, (turning if done < turning else steps) - done)
+        for _ in range(between):
+            now = [] if inputs is None else [inputs[:, inputs.shape[1] - steps + done]]
+            Q = model.jacobian(state, *now) @ Q
+            state = model.step(state, *now)
+            done += 1
+        finite = state.isfinite().all(dim=1) & Q.isfinite().flatten(1).all(dim=1)
+        growth[~finite] = math.nan
+        # What has diverged goes on from elsewhere: LAPACK refuses NaN.
+        state = state.where(finite[:, None], 0.0)
+        Q = Q.where(finite[:, None, None], 0.0)
+        Q, R = torch.linalg.qr(Q)
+        stretched = R.diagonal(dim1=1, dim2=2).abs().log()
+        if done > turning:
+            growth += stretched
+        spread = (stretched.amax(dim=1) - stretched.amin(dim=1))[finite]
+        widest = spread.nan_to_num(math.inf).max().item() if len(spread) else 0.0
+        between = max(1, min(_MOST_STEPS, int(between * _MOST_SPREAD / max(widest, 1e-9))))
+    return growth / (steps - turning)
+
+
+def _standard_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the mean over the first axis."""
+    n = len(values)
+    with np.errstate(invalid="ignore"):  # −∞ less −∞
+        return (
+            values.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.full(values.shape[1], np.inf)
+        )

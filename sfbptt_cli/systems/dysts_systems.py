@@ -1,0 +1,147 @@
+"""The chaotic systems of the package dysts, an optional one (Gilpin 2021).
+
+Only its equations, parameters, initial conditions and periods are used. Its tables of exponents are
+not: the two of them differ by more than 1.5-fold for 60 of 134 systems.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sfbptt_cli.errors import RequestError, choices, nearest
+from sfbptt_cli.systems.system import Array, System
+
+# Standard deviations of random starts, as a share of the initial condition: a basin may be small.
+_SPREAD = 0.01
+
+
+def dysts_system(name: str) -> System:
+    """The system `name` of dysts.
+
+    Its variables are x1, …, xN. Where one is unbounded, as the phase of a drive is, what is
+    observed is what dysts makes of the state, with sines and cosines in the place of angles. Raises
+    RequestError without the package, for a name that it does not have, and for a field that depends
+    on time itself.
+    """
+    flows, base = _modules()
+    kinds = (base.DynSys, base.DynSysDelay)
+    known = {
+        key: kind
+        for key, kind in vars(flows).items()
+        if inspect.isclass(kind) and issubclass(kind, kinds) and kind not in kinds
+    }
+    if name not in known:
+        hint = nearest(name, known)
+        raise RequestError(
+            f"dataset.system: '{name}' is unknown to dysts; accepted: {choices(known)}{hint}"
+        )
+    defaults: Any = known[name]()
+    delayed = isinstance(defaults, base.DynSysDelay)
+    start = np.atleast_1d(np.asarray(defaults.ic, dtype=np.float64))[: 1 if delayed else None]
+    numbers = {key: float(v) for key, v in defaults.params.items() if np.ndim(v) == 0}
+    derivative = _delayed_field(known[name]) if delayed else _field(known[name], base.DynSys)
+    if not delayed:
+        _refuse_time(name, defaults, start)
+    arrays = {k: np.asarray(v).tolist() for k, v in defaults.params.items() if k not in numbers}
+    return System(
+        name=name,
+        derivative=derivative,
+        variables=tuple(f"x{i + 1}" for i in range(len(start))),
+        parameters=numbers,
+        start=tuple(start.tolist()),
+        spread=tuple((_SPREAD * np.abs(start)).tolist()),
+        exponents=(),
+        citation=str(getattr(defaults, "citation", "")),
+        delay="tau" if delayed else None,
+        observe=_observation(known[name]) if hasattr(defaults, "_postprocessing") else None,
+        period=float(defaults.period),
+        definition=inspect.getsource(known[name]) + json.dumps(arrays),
+        vectorised=delayed or _vectorised(derivative, numbers, start),
+    )
+
+
+def _modules() -> tuple[ModuleType, ModuleType]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it runs without numba
+            from dysts import base, flows
+    except ImportError as error:
+        raise RequestError(
+            "dataset.library: dysts was given, but it is not installed; "
+            "accepted: sfbptt, or dysts after pip install 'sfbptt[dysts]'"
+        ) from error
+    return flows, base
+
+
+def _instances(kind: type[Any]) -> Callable[[Mapping[str, float]], Any]:
+    """The system with other parameters, made once for the parameters of an integration."""
+
+    @lru_cache(maxsize=1)
+    def build(parameters: tuple[tuple[str, float], ...]) -> Any:
+        return kind(parameters={**kind().params, **dict(parameters)})
+
+    return lambda parameters: build(tuple(parameters.items()))
+
+
+def _field(kind: type[Any], plain: type[Any]) -> Callable[..., Sequence[Any]]:
+    instances = _instances(kind)
+    if kind.rhs is plain.rhs:  # a function of the variables; numbers are faster than an array
+
+        def of_variables(state: Sequence[Any], **parameters: float) -> Sequence[Any]:
+            instance = instances(parameters)
+            return kind._rhs(*state, 0.0, *instance.param_list)
+
+        return of_variables
+
+    def of_array(state: Sequence[Any], **parameters: float) -> Sequence[Any]:
+        return instances(parameters).rhs(np.asarray(state), 0.0)
+
+    return of_array
+
+
+def _delayed_field(kind: type[Any]) -> Callable[..., Sequence[Any]]:
+    instances = _instances(kind)
+
+    def derivative(
+        state: Sequence[Any], delayed: Sequence[Any], **parameters: float
+    ) -> Sequence[Any]:
+        return [kind._rhs(state[0], delayed[0], 0.0, *instances(parameters).param_list)]
+
+    return derivative
+
+
+def _observation(kind: type[Any]) -> Callable[[Array, Mapping[str, float]], Array]:
+    instances = _instances(kind)
+    return lambda states, parameters: np.stack(instances(parameters)._postprocessing(*states))
+
+
+def _refuse_time(name: str, instance: Any, start: Array) -> None:
+    now, later = (np.asarray(instance.rhs(start, t), dtype=np.float64) for t in (0.0, 1.234))
+    if not np.array_equal(now, later):
+        raise RequestError(
+            f"dataset.system: {name} depends on time itself; accepted: autonomous systems"
+        )
+
+
+def _vectorised(
+    derivative: Callable[..., Sequence[Any]], parameters: Mapping[str, float], start: Array
+) -> bool:
+    """Whether the field of an array of states is that of each state."""
+    noise = 1e-3 * np.random.default_rng(0).standard_normal((len(start), 2, 3))
+    states = start[:, None, None] * (1 + noise)
+    apart = np.empty_like(states)
+    for i, j in np.ndindex(2, 3):
+        apart[:, i, j] = derivative(states[:, i, j].tolist(), **parameters)
+    try:
+        together = [np.broadcast_to(v, (2, 3)) for v in derivative(states, **parameters)]
+        return np.allclose(np.stack(together), apart, rtol=1e-9)
+    except (ValueError, TypeError, IndexError):  # it was written for one state
+        return False

@@ -1,0 +1,94 @@
+"""Trajectories of a system: ordinary equations by scipy, delay equations by collocation.
+
+A vector field reads the variables as plain floats, three times faster in the integrator than numpy
+scalars.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sfbptt_cli.errors import RunFailed
+from sfbptt_cli.systems.delay import integrate_delayed
+from sfbptt_cli.systems.equations import SYSTEMS
+from sfbptt_cli.systems.system import Array, System
+
+
+def integrate(
+    system: System | str,
+    parameters: Mapping[str, float],
+    start: Array,
+    first: int,
+    steps: int,
+    dt: float,
+    rtol: float,
+    atol: float,
+) -> Array:
+    """Solve a system, given itself or by its name in SYSTEMS, from an initial condition.
+
+    start (N,), a constant history of delay equations; returns (steps, N): the states at the times
+    dt·(first, …, first + steps − 1) after it. Delay equations by collocation (`delay.py`), others
+    by DOP853 (Dormand and Prince, order 8) in the compiled form of `scipy.integrate.ode`, ten times
+    faster than `solve_ivp` and, unlike LSODA at such tolerances, never taken for stiff. After 20
+    time units at rtol = atol = 1e-10 a Lorenz trajectory is exact to 1e-4 where dt = 0.01 keeps the
+    integrator's steps short, and to 0.1 where the tolerances decide them (tested against a 40-digit
+    solution). Raises RunFailed where it does not succeed.
+    """
+    if isinstance(system, str):
+        system = SYSTEMS[system]
+    if system.delay is None:
+        states = _integrate_ordinary(system, parameters, start, first, steps, dt, rtol, atol)
+    else:
+        states = integrate_delayed(system, parameters, start, first, steps, dt, rtol, atol)
+    if states is None:
+        raise RunFailed(
+            f"dataset: {system.name} cannot be integrated with {dict(parameters)}, dt = {dt}"
+        )
+    return states
+
+
+def _integrate_ordinary(
+    system: System,
+    parameters: Mapping[str, float],
+    start: Array,
+    first: int,
+    steps: int,
+    dt: float,
+    rtol: float,
+    atol: float,
+) -> Array | None:
+    from scipy.integrate import ode  # 0.4 s to import
+
+    derivative = system.derivative
+    raised: list[BaseException] = []
+
+    def float_derivative(_: float, state: Array) -> Sequence[Any]:
+        # After an exception (Ctrl-C, too) the compiled integrator would go on calling, for ever;
+        # one raised between two calls arrives as the cause of a SystemError. NaN makes it stop.
+        try:
+            return derivative(state.tolist(), **parameters)
+        except SystemError as error:
+            raised.append(error.__cause__ or error)
+        except BaseException as error:
+            raised.append(error)
+        return [np.nan] * len(state)
+
+    solver = ode(float_derivative).set_integrator("dop853", rtol=rtol, atol=atol, nsteps=100_000)
+    solver.set_initial_value(start, 0.0)
+    states = np.empty((steps, len(start)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the message below says what the warnings say
+        for i in range(first + steps):
+            state = start if i == 0 else solver.integrate(dt * i)
+            if raised or not solver.successful():
+                break
+            if i >= first:
+                states[i - first] = state
+    if raised and not isinstance(raised[0], ArithmeticError):  # overflow, division by zero
+        raise raised[0]
+    succeeded = not raised and solver.successful() and np.isfinite(states).all()
+    return states if succeeded else None

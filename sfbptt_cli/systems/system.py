@@ -1,0 +1,84 @@
+"""What a dynamical system is: field, variables, parameters, starts, published exponents."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.errors import RequestError, choices, nearest
+
+Array = NDArray[np.float64]
+
+
+class KnownExponent(NamedTuple):
+    """A largest Lyapunov exponent, per time unit, and the parameters it holds for."""
+
+    parameters: dict[str, float]
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class System:
+    """An autonomous system of ordinary differential equations, or of equations with one delay.
+
+    The field takes N values and the parameters by name and gives N values; that of a delay equation
+    takes the N values of one delay ago, too: `derivative(state, delayed, **parameters)`.
+    """
+
+    name: str
+    derivative: Callable[..., Sequence[Any]]
+    variables: tuple[str, ...]
+    parameters: dict[str, float]
+    start: tuple[float, ...]  # in the basin of the attractor; of a delay equation: for all t <= 0
+    spread: tuple[float, ...]  # standard deviations of random starts around it
+    exponents: tuple[KnownExponent, ...]
+    citation: str
+    delay: str | None = None  # the parameter that is the delay, time units
+    # What is seen of states (N, ...), where they are unbounded, as the angle of a rotation is.
+    observe: Callable[[Array, Mapping[str, float]], Array] | None = None
+    # Time units in which a trajectory goes round once, where an observation interval follows it.
+    period: float | None = None
+    definition: str = ""  # the text of the equations, where the source of `derivative` is not it
+    vectorised: bool = True  # the field works on arrays, one a variable, too
+
+    def text(self) -> str:
+        """The equations as they are written: other equations, another text."""
+        return self.definition or inspect.getsource(self.derivative)
+
+
+def complete_parameters(system: System, given: Mapping[str, float]) -> dict[str, float]:
+    """The system's parameters with the given ones in place of their defaults.
+
+    Raises RequestError for a parameter that the system does not have, and for a delay of 0 or less.
+    """
+    known = system.parameters
+    for key in given:
+        if key not in known:
+            raise RequestError(
+                f"dataset.parameters.{key}: {system.name} has no such parameter; "
+                f"accepted: {choices(known) or 'none'}{nearest(key, known)}"
+            )
+    complete = {**known, **{key: float(value) for key, value in given.items()}}
+    if system.delay is not None and complete[system.delay] <= 0:
+        raise RequestError(
+            f"dataset.parameters.{system.delay}: {complete[system.delay]} was given; "
+            "accepted: a number above 0"
+        )
+    return complete
+
+
+def known_exponent(system: System, parameters: Mapping[str, float]) -> KnownExponent | None:
+    """The published largest exponent (per time unit) where it was computed for these parameters."""
+    for known in system.exponents:
+        if all(
+            np.isclose(parameters[key], known.parameters[key], rtol=1e-12, atol=0)
+            for key in parameters
+        ):
+            return known
+    return None
