@@ -27,6 +27,7 @@ usage:
   sfbptt evaluate  run=DIR        measure a run again
   sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
   sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
+  sfbptt report    runs=DIR       table, figure and page of all runs below a folder
   sfbptt --help | --version
 
 Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one command:
@@ -273,6 +274,29 @@ def _gradients(composed: Any) -> None:
     analysis.gradients(config)
 
 
+def _report(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import ReportConfig
+    from sfbptt_cli.overrides import config_folder
+    from sfbptt_cli.report import make_report
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, ReportConfig)
+    assert config.runs is not None
+    out = None if config.out is None else Path(config.out)
+    folder = Path(config.runs)
+    report = make_report(folder, config_folder(), out, config.statistic, config.metrics)
+    print(report.table)
+    print(report.count)
+    for path in report.files:
+        print(path)
+    for note in report.notes:
+        print(f"sfbptt: {note}", file=sys.stderr)
+    for path, reason in report.skipped:
+        print(f"sfbptt: {path} is skipped: {reason}", file=sys.stderr)
+
+
 def _make_absolute(composed: Any) -> None:
     # The run can then be continued and evaluated from another folder.
     if composed.dataset.get("path"):
@@ -284,4 +308,5 @@ _COMMANDS: dict[str, Callable[[Any], None]] = {
     "evaluate": _evaluate,
     "lyapunov": _lyapunov,
     "gradients": _gradients,
+    "report": _report,
 }

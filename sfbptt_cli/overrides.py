@@ -39,7 +39,7 @@ _NESTED = ("regularization", "validation", "tau_search")
 # Parts of the path themselves.
 _IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
 _PATH_GROUPS = ("dataset", "model", "forcing")
-_PATHS = ("run", "dataset.path", "outputs")
+_PATHS = ("run", "runs", "out", "dataset.path", "outputs")
 # The plugins that launch the jobs of a sweep elsewhere than in this process.
 _PLUGINS = {"joblib": "hydra_joblib_launcher", "slurm": "hydra_submitit_launcher"}
 # Most file systems take 255 bytes a name.

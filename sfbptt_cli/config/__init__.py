@@ -5,7 +5,7 @@ The checks run when a composed config becomes objects (`OmegaConf.to_object`). O
 `Literal`, so a choice is a `str` checked against the accepted words.
 """
 
-from sfbptt_cli.config.analysis import GradientsConfig, LyapunovConfig
+from sfbptt_cli.config.analysis import GradientsConfig, LyapunovConfig, ReportConfig
 from sfbptt_cli.config.command import (
     NOT_RESULTS,
     SCHEMAS,
@@ -39,6 +39,7 @@ COMMANDS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "lyapunov": LyapunovConfig,
     "gradients": GradientsConfig,
+    "report": ReportConfig,
 }
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "RegularizationConfig",
+    "ReportConfig",
     "SimulatedConfig",
     "TableConfig",
     "TauScheduleConfig",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sfbptt_cli.config.dataset import DatasetConfig, SimulatedConfig
@@ -119,3 +119,16 @@ class GradientsConfig:
         if self.tau is not None:
             accepted = f"a whole number of steps from 1 to steps = {self.steps}"
             require(1 <= self.tau <= self.steps, "tau", self.tau, accepted)
+
+
+@dataclass
+class ReportConfig:
+    """`sfbptt report`: runs below a folder as a table, a figure and a page."""
+
+    runs: str | None = None  # a folder, at any depth above the runs
+    out: str | None = None  # where the files go; null: <runs>/report
+    statistic: str = "median"  # over seeds: median (and quartiles), mean (and standard error)
+    metrics: list[str] = field(default_factory=lambda: ["d_stsp", "d_h"])  # rows of the figure
+
+    def __post_init__(self) -> None:
+        require(self.runs is not None, "runs", "nothing", "a folder with runs in it (runs=DIR)")

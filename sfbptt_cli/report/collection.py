@@ -1,0 +1,234 @@
+"""The runs below a folder, from their stored files alone: what each is, and how it ended.
+
+Whatever cannot be read is named with a reason; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sfbptt_cli.config import NOT_RESULTS, flatten
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
+
+# The metrics that a report knows, with the words for them.
+METRICS = {
+    "d_stsp": "D_stsp",
+    "d_stsp_gmm": "D_stsp (GMM)",
+    "d_h": "D_H",
+    "d_stsp_paper2022": "D_stsp (paper2022)",
+    "d_h_paper2022": "D_H (paper2022)",
+    "prediction_error": "prediction error",
+    "valid_prediction_time": "valid prediction time",
+    "lambda_max": "lambda_max",
+}
+# A folder that holds one of these is a run, or what is left of one.
+_SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
+_INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
+# With these a run's numbers are those of finished training.
+_TRAINED = ("trained", "finished")
+
+
+class Metric(NamedTuple):
+    """One number of evaluation.json; NaN where a part of it is not known."""
+
+    value: float  # may be infinite
+    floor: float
+    floor_low: float
+    floor_high: float
+    truth: float  # of lambda_max: the system's
+    standard_error: float
+    unit: str
+    settings: tuple[tuple[str, Any], ...]  # how it was measured: bins, estimator, …
+
+
+class Skipped(NamedTuple):
+    """A folder or file that the report leaves out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the report knows of one run."""
+
+    folder: RunFolder
+    label: str  # its path below the reported folder
+    settings: dict[str, Any]  # flat; all that changes results, but the seed; tau as it was used
+    dataset: str
+    model: str
+    forcing: str
+    tau: int | None  # steps
+    seed: int
+    status: str  # of run.json
+    verdict: str | None  # None where nothing was measured
+    metrics: dict[str, Metric]
+    lambda_max: float | None  # of the system or the data, per time unit
+    manifest: dict[str, Any]
+
+    @property
+    def measured(self) -> bool:
+        """Training ended and the model was measured."""
+        return self.verdict is not None
+
+    @property
+    def diverged(self) -> bool:
+        """Training diverged, or the trained model does when it runs freely."""
+        return self.status == "diverged" or self.verdict == "diverged"
+
+
+def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
+    """Every run below `folder`, sorted by path, and what was left out.
+
+    Raises RequestError (field `runs`) where there is no folder, no run, or none that can be read.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"runs: '{folder}' is not a folder; accepted: a folder of runs")
+    runs: list[RunRecord] = []
+    skipped: list[Skipped] = []
+    for path in _candidates(folder, skipped):
+        label = "." if path == folder else str(path.relative_to(folder))
+        try:
+            runs.append(_read(path, label))
+        except (RequestError, OSError, ValueError, TypeError, RecursionError) as error:
+            reason = " ".join(
+                str(error).removeprefix("run: ").replace(f"{path}{os.sep}", "").split()
+            )
+            skipped.append(Skipped(label, reason or type(error).__name__))
+    if not runs:
+        if skipped:
+            first = f"{skipped[0].path}: {skipped[0].reason}"
+            raise RequestError(
+                f"runs: no run below '{folder}' can be read ({len(skipped)} tried; {first}); "
+                "accepted: a folder with runs below it"
+            )
+        raise RequestError(
+            f"runs: '{folder}' holds no run; accepted: a folder with runs below it, "
+            "as outputs/<name>"
+        )
+    return _without_repetitions(runs, skipped), skipped
+
+
+def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    """Folders that are runs or remains of runs, sorted."""
+
+    def unreadable(error: OSError) -> None:
+        skipped.append(Skipped(str(error.filename), f"cannot be read: {error.strerror}"))
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        if _SIGNS.intersection(files):
+            yield Path(parent)
+            folders[:] = [name for name in folders if name not in _INSIDE_A_RUN]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def _read(path: Path, label: str) -> RunRecord:
+    folder = RunFolder(path)
+    for file in (folder.config_file, folder.manifest_file):
+        if not file.is_file():
+            raise ValueError(f"half-written: there is no {file.name}")
+    settings, manifest = flatten(folder.config()), folder.manifest()
+    if manifest.get("schema") != SCHEMA:
+        raise ValueError(
+            f"run.json has schema {manifest.get('schema')}; this version reads {SCHEMA}"
+        )
+    status = _text(manifest, "status", "run.json")
+    tau = manifest.get("tau")
+    if not (tau is None or _whole(tau)):
+        raise ValueError(f"run.json: tau is {tau!r}")
+    lambda_max = manifest.get("lambda_max")
+    seed = settings.get("seed")
+    if not isinstance(seed, int):
+        raise ValueError(f"config.yaml: seed is {seed!r}")
+    verdict, metrics = None, {}
+    if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
+        verdict, metrics = _evaluation(folder)
+    own = {k: v for k, v in settings.items() if k not in NOT_RESULTS and k != "seed"}
+    return RunRecord(
+        folder=folder,
+        label=label,
+        settings={**own, "tau": tau},
+        dataset=_text(settings, "dataset.name", "config.yaml"),
+        model=_text(settings, "model.name", "config.yaml"),
+        forcing=_text(settings, "forcing.name", "config.yaml"),
+        tau=tau,
+        seed=seed,
+        status=status,
+        verdict=verdict,
+        metrics=metrics,
+        lambda_max=None if lambda_max is None else _number(lambda_max, "run.json: lambda_max"),
+        manifest=manifest,
+    )
+
+
+def _evaluation(folder: RunFolder) -> tuple[str, dict[str, Metric]]:
+    """Verdict and known metrics of evaluation.json."""
+    if not folder.evaluation_file.is_file():
+        raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
+    content = folder.evaluation()
+    verdict, stored = content.get("verdict"), content.get("metrics")
+    if not isinstance(verdict, str) or not isinstance(stored, dict):
+        raise ValueError("damaged: evaluation.json has no verdict and metrics")
+    return verdict, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
+
+
+def _metric(name: str, stored: Any) -> Metric:
+    where = f"damaged: evaluation.json: {name}"
+    if not isinstance(stored, dict) or "value" not in stored:
+        raise ValueError(f"{where} has no value")
+    low, high = stored.get("floor_range") or (None, None)
+    numbers = [stored["value"], stored.get("floor"), low, high]
+    numbers += [stored.get("truth"), stored.get("standard_error")]
+    # The settings are what is no result: words, and the sizes that the estimators were given.
+    how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
+    settings = tuple((key, stored[key]) for key in how if key in stored)
+    unit = str(stored.get("unit", ""))
+    return Metric(*(_number(x, where) for x in numbers), unit=unit, settings=settings)
+
+
+def _number(value: Any, where: str) -> float:
+    """A stored number; JSON has neither infinity nor NaN, so those are words. None is NaN."""
+    words = {"infinite": math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+    if value is None:
+        return math.nan
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and value in words:
+        return words[value]
+    raise ValueError(f"{where} is {value!r}, no number")
+
+
+def _text(entries: Mapping[str, Any], key: str, file: str) -> str:
+    value = entries.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{file}: {key} is {value!r}")
+    return value
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _without_repetitions(runs: list[RunRecord], skipped: list[Skipped]) -> list[RunRecord]:
+    """One run for each settings and seed: the same run twice is no second seed.
+
+    A measured run is kept before others, then the first by path.
+    """
+    kept: dict[str, RunRecord] = {}
+    for run in sorted(runs, key=lambda run: not run.measured):
+        first = kept.setdefault(f"{run.seed} {identity(run.settings)}", run)
+        if first is not run:
+            reason = f"repeats settings and seed of {first.label}, which is counted"
+            skipped.append(Skipped(run.label, reason))
+    return sorted(kept.values(), key=lambda run: run.label)
+
+
+def identity(settings: Mapping[str, Any]) -> str:
+    """A text that is equal for equal settings only."""
+    return repr(sorted(settings.items()))

@@ -1,0 +1,117 @@
+"""A report: collect, group, draw, and write what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfbptt_cli import figures
+from sfbptt_cli.errors import RequestError, lookup
+from sfbptt_cli.refusals import one_of
+from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
+from sfbptt_cli.report.highlights import MOST_SHOWN, Highlight, choose, open_highlight
+from sfbptt_cli.report.page import Contents, page
+from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels
+from sfbptt_cli.report.repeat_command import repeat_command
+from sfbptt_cli.report.statistics import STATISTICS
+from sfbptt_cli.report.sweep_figure import sweep_figure
+from sfbptt_cli.report.sweep_table import count_text, groups_csv, printed_table, runs_csv
+from sfbptt_cli.storage.atomic import write_text
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says on the terminal, and the files it wrote."""
+
+    table: str  # of the groups
+    count: str  # how many runs there are, and how they ended
+    notes: tuple[str, ...]  # what forbids comparing some of the numbers
+    skipped: tuple[Skipped, ...]
+    files: tuple[Path, ...]
+
+
+def make_report(
+    folder: Path,
+    configs: Path,
+    out: Path | None = None,
+    statistic: str = "median",
+    metrics: Sequence[str] = ("d_stsp", "d_h"),
+) -> Report:
+    """Write table.csv, groups.csv, sweep.png, sweep.pdf and index.html about the runs in `folder`.
+
+    Stored files are read and nothing is simulated or generated. `configs` is the folder of the
+    config groups, for the commands that repeat runs; `out` is by default `folder`/report;
+    `statistic` is over seeds: median with quartiles, or mean with its standard error; the first of
+    `metrics` decides which runs are the best and the worst. Raises RequestError naming the field:
+    `runs` where there is nothing to report, `statistic`, `metrics`.
+    """
+    one_of("statistic", statistic, STATISTICS)
+    if not metrics:
+        raise RequestError(f"metrics: none was given; accepted: {', '.join(METRICS)}")
+    for metric in metrics:
+        lookup(METRICS, metric, "metrics")
+    runs, skipped = collect(folder)
+    _require_measured(runs, metrics)
+    shown = panels(group_runs(runs))
+    highlights, unread = _open_highlights(shown, metrics[0], configs)
+    notes = [note for panel in shown for note in disagreements(panel)]
+    contents = Contents(
+        title=f"Report on {folder.absolute().name}",
+        panels=tuple(shown),
+        metrics=tuple(metrics),
+        statistic=statistic,
+        highlights=highlights,
+        notes=tuple(notes),
+        skipped=(*skipped, *unread),
+    )
+    return Report(
+        table=printed_table(shown, metrics, statistic),
+        count=count_text(runs),
+        notes=contents.notes,
+        skipped=contents.skipped,
+        files=tuple(_write(contents, folder / "report" if out is None else out)),
+    )
+
+
+def _write(contents: Contents, out: Path) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "table.csv": runs_csv(contents.panels),
+        "groups.csv": groups_csv(contents.panels),
+        "index.html": page(contents),
+    }
+    for name, text in texts.items():
+        write_text(out / name, text)
+    figure = sweep_figure(contents.panels, contents.metrics, contents.statistic)
+    return [*(out / name for name in texts), *figures.save(figure, out, "sweep")]
+
+
+def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:
+    """RequestError for a metric that no run has, where runs have others."""
+    found = sorted({name for run in runs for name in run.metrics})
+    for metric in metrics:
+        if found and metric not in found:
+            raise RequestError(f"metrics: no run has {metric}; accepted: {', '.join(found)}")
+
+
+def _open_highlights(
+    shown: Sequence[Panel], metric: str, configs: Path
+) -> tuple[tuple[tuple[Panel, tuple[tuple[Highlight, str], ...]], ...], list[Skipped]]:
+    """The runs to look at, by panel, each with its command."""
+    found, skipped = [], []
+    for panel in shown[:MOST_SHOWN]:
+        opened = []
+        for kind, run in choose(panel, metric, len(shown)):
+            highlight, unread = open_highlight(kind, run)
+            skipped += unread
+            opened.append((highlight, _command(run, configs)))
+        found.append((panel, tuple(opened)))
+    return tuple(found), skipped
+
+
+def _command(run: RunRecord, configs: Path) -> str:
+    try:
+        return repeat_command(run.folder.config(), configs)
+    except RequestError as error:
+        return f"# This version does not accept the settings: {error}"

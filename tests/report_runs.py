@@ -1,0 +1,137 @@
+"""Run folders as `sfbptt train` leaves them, written at once: what reports are tested on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from sfbptt_cli.config import typed_config
+from sfbptt_cli.storage.trajectories import write_trajectories
+
+DT = 0.01
+LAMBDA_MAX = 1.105  # per time unit, of the Lorenz system with rho = 38
+STEPS, TRANSIENT = 1_500, 100
+
+SIZES = {"lstm": {}, "rnn": {}, "plrnn": {}}
+
+
+def config(
+    dataset: str = "lorenz_paper",
+    model: str = "lstm",
+    forcing: str = "sparse",
+    tau: int | str | None = 30,
+    seed: int = 0,
+    **changes: Any,
+) -> dict[str, Any]:
+    """The content of a config.yaml; `changes` are top-level settings."""
+    from dataclasses import asdict
+
+    plain = {
+        "name": "sweep",
+        "seed": seed,
+        "tau": tau,
+        "dataset": {
+            "name": dataset,
+            "source": "simulated",
+            "system": "lorenz",
+            "dt": DT,
+            "scaling": "common",
+            "parameters": {"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
+        },
+        "model": {"name": model, "latent_dim": 30, "readout": "linear"},
+        "forcing": {"name": forcing},
+        "tau_schedule": {"name": "constant"},
+        "optimizer": {"name": "adam"},
+        "evaluation": {},
+        **changes,
+    }
+    return asdict(typed_config(plain))
+
+
+def spiral(variables: int, steps: int = STEPS, phase: float = 0.0) -> np.ndarray:
+    """A curve that fills space slowly, (steps, variables), between -20 and 20."""
+    t = DT * np.arange(steps)[:, None] * np.sqrt(2 + np.arange(variables)) * 4
+    return 20 * np.sin(t + phase) * np.cos(0.31 * t)
+
+
+def evaluation(d_stsp: float | str, d_h: float | str, verdict: str = "chaotic") -> dict[str, Any]:
+    """The content of an evaluation.json."""
+    floors = {"d_stsp": (0.05, 0.04, 0.06), "d_h": (0.05, 0.045, 0.055)}
+    metrics: dict[str, Any] = {
+        name: {"value": value, "floor": floor, "floor_range": [low, high]}
+        for (name, (floor, low, high)), value in zip(floors.items(), (d_stsp, d_h), strict=True)
+    }
+    metrics["d_stsp"] |= {"estimator": "binned", "bins": 30, "outside": 0.0}
+    metrics["d_h"]["smoothing"] = 20.0
+    metrics["prediction_error"] = {"value": 1e-4, "steps": 20, "unit": "variance of the data"}
+    metrics["lambda_max"] = {
+        "value": 1.0,
+        "standard_error": 0.02,
+        "truth": LAMBDA_MAX,
+        "unit": "per time unit",
+    }
+    return {
+        "checkpoint": "best",
+        "transient": TRANSIENT,
+        "verdict": verdict,
+        "steps": STEPS - TRANSIENT,
+        "metrics": metrics,
+    }
+
+
+def write_run(
+    folder: Path,
+    status: str = "finished",
+    d_stsp: float | str = 0.1,
+    d_h: float | str = 0.2,
+    verdict: str = "chaotic",
+    variables: int = 3,
+    manifest: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Path:
+    """A run below `folder`, in the place that its settings give it; returns the run's folder.
+
+    Only a finished or trained one has numbers and trajectories.
+    """
+    stored = config(**settings)
+    tau = stored["tau"]
+    method = stored["forcing"]["name"] + ("" if tau is None else f"-tau{tau}")
+    extra = "".join(f",{k}={v}" for k, v in settings.items() if k in ("window", "threads"))
+    path = folder / stored["dataset"]["name"] / stored["model"]["name"] / f"{method}{extra}"
+    path = path / f"seed{stored['seed']}"
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text(yaml.safe_dump(stored, sort_keys=False), encoding="utf-8")
+    entries = {
+        "schema": 1,
+        "version": "0.1.0",
+        "commit": "0" * 40,
+        "dataset": "f" * 64,
+        "lambda_max": LAMBDA_MAX,
+        "tau": tau,
+        "parameters": 3810,
+        "status": status,
+        "training_seconds": 96.3,
+        **(manifest or {}),
+    }
+    (path / "run.json").write_text(json.dumps(entries), encoding="utf-8")
+    rows = ["epoch,loss,tau,gradient_norm,learning_rate,validation_d_stsp,best"]
+    rows += [f"{e},{0.8**e},30,0.1,0.001,{1 / e if e % 5 == 0 else ''},{int(e == 20)}"
+             for e in range(1, 21)]  # fmt: skip
+    (path / "metrics.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    if status in ("finished", "trained"):
+        stored_evaluation = evaluation(d_stsp, d_h, verdict)
+        (path / "evaluation.json").write_text(json.dumps(stored_evaluation), encoding="utf-8")
+        write_trajectories(
+            path / "trajectories.h5",
+            spiral(variables, phase=0.3)[None],
+            spiral(variables),
+            DT,
+            "time units",
+            tuple("xyzuvw"[:variables]),
+            {"transient": TRANSIENT},
+        )
+    return path
