@@ -25,6 +25,7 @@ Row = dict[str, float | int | None]
 
 # Points of the training series that a validation compares with.
 _VALIDATION_POINTS = 100_000
+_VALIDATION_BINS = 30
 # Two validations of one model differ by about this factor. Among scores that close the later epoch
 # is kept: its loss is lower, and the lowest of many scores is the luckiest one.
 _TIE = 1.25
@@ -52,8 +53,9 @@ class Validation:
 
     Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
     noisy to tell converged models apart. Their first tenth, still near the data they start from, is
-    not counted. Binned up to five variables, GMM beyond. With external inputs they run along the
-    training trajectories, as far as those reach.
+    not counted. Binned where the grid has at most ten cells a point, else GMM: on a finer one every
+    model scores as a fixed point does. With external inputs they run along the training
+    trajectories, as far as those reach.
     """
 
     def __init__(
@@ -80,8 +82,8 @@ class Validation:
     def __call__(self, model: LatentModel) -> float:
         generated = generate(model, self._standardiser, self._starts, self._steps, self._inputs)
         generated = generated[:, self._steps // 10 :].reshape(-1, model.obs_dim)
-        if self._truth.shape[1] <= 5:
-            return d_stsp_binned(self._truth, generated).value
+        if _VALIDATION_BINS ** self._truth.shape[1] <= 10 * len(self._truth):
+            return d_stsp_binned(self._truth, generated, bins=_VALIDATION_BINS).value
         return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
 
 
