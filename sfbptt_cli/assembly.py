@@ -124,6 +124,7 @@ def build_trainer(
     device = build_device(config.device)
     model = build_model(config.model, dataset.obs_dim, dataset.input_dim, config.seed).to(device)
     chosen = config.optimizer
+    assert chosen.learning_rate is not None
     optimizer, schedule = build_optimizer(
         model.parameters(),
         chosen.name,

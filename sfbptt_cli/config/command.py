@@ -20,7 +20,7 @@ from sfbptt_cli.config.method import (
     TauScheduleConfig,
     TauSearchConfig,
 )
-from sfbptt_cli.config.model import MODEL_SCHEMAS, ModelConfig
+from sfbptt_cli.config.model import LEARNING_RATE, LEARNING_RATES, MODEL_SCHEMAS, ModelConfig
 from sfbptt_cli.config.optimizer import OPTIMIZER_SCHEMAS, OptimizerConfig
 from sfbptt_cli.errors import RequestError, lookup
 from sfbptt_cli.refusals import at_least, explain_value, folder_name, one_of, require
@@ -71,6 +71,8 @@ class TrainConfig:
             accepted = f"at most dataset.train_steps - 1 = {longest}"
             require(self.window <= longest, "window", self.window, accepted)
         self._check_tau()
+        if self.optimizer.learning_rate is None:
+            self.optimizer.learning_rate = LEARNING_RATES.get(self.model.name, LEARNING_RATE)
         self.tau_search.fill(self.tau == "search")
 
     def _check_tau(self) -> None:

@@ -23,7 +23,7 @@ class OptimizerConfig:
     """Optimizer and learning-rate schedule; the learning rate is the schedule's maximum."""
 
     name: str = MISSING
-    learning_rate: float = 1.5e-2
+    learning_rate: float | None = None  # null: what suits the model (config/model.py)
     schedule: str = "onecycle"  # constant, onecycle, cosine, exponential
     warmup: float | None = None  # onecycle: fraction of training with rising rate; default 0.3
     final: float | None = None  # cosine, exponential: last rate over first; default 0.001
@@ -31,7 +31,8 @@ class OptimizerConfig:
     clip_value: float | None = None  # each entry of the gradient is cut at ± this; null: not
 
     def __post_init__(self) -> None:
-        positive("optimizer.learning_rate", self.learning_rate)
+        if self.learning_rate is not None:
+            positive("optimizer.learning_rate", self.learning_rate)
         one_of("optimizer.schedule", self.schedule, tuple(_SCHEDULE_SETTINGS))
         fill(self, "optimizer", "schedule", _SCHEDULE_SETTINGS)
         if self.warmup is not None:
