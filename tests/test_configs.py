@@ -66,7 +66,7 @@ def disagreeing(stated: dict[str, Any], schema: type[Any]) -> dict[str, tuple[An
 
 def test_there_are_files_to_look_at() -> None:
     assert {"train", "evaluate"} <= set(COMMANDS)
-    assert set(GROUPS) - {"experiment"} == SCHEMAS.keys()
+    assert set(GROUPS) - {"experiment", "hydra"} == SCHEMAS.keys()
     assert ("model", "lstm") in CHOICES
     assert ("dataset", "npy") in CHOICES
 

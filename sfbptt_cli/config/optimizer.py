@@ -69,6 +69,7 @@ class AdamWConfig(OptimizerConfig):
 class SGDConfig(OptimizerConfig):
     """Stochastic gradient descent with momentum."""
 
+    learning_rate: float | None = 1.5e-2
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
