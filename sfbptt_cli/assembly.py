@@ -59,6 +59,7 @@ def build_dataset(config: DatasetConfig, window: int) -> Dataset:
 def _observations(config: DatasetConfig, window: int) -> Dataset:
     settings = asdict(config)
     del settings["source"], settings["inputs"]
+    settings.pop("lambda_evidence", None)  # says what is made of the data, not what they are
     if isinstance(config, SimulatedConfig):
         return simulate_dataset(**settings)
     if isinstance(config, ArrayConfig):

@@ -24,7 +24,7 @@ _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced B
 
 usage:
   sfbptt train     [overrides]    train, evaluate and draw one run; -m for many
-  sfbptt evaluate  run=DIR        measure a run again
+  sfbptt evaluate  run=DIR        measure a run again; runs=DIR: all below a folder
   sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
   sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
   sfbptt report    runs=DIR       table, figure and page of all runs below a folder
@@ -240,11 +240,16 @@ def _evaluate(composed: Any) -> None:
 
     config = OmegaConf.to_object(composed)
     assert isinstance(config, EvaluateConfig)
+    given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
+    changes = {key: getattr(config.evaluation, key) for key in given}
+    if config.runs is not None:
+        from sfbptt_cli.remeasurement import evaluate_runs
+
+        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
+        return
     assert config.run is not None
     from sfbptt_cli import commands
 
-    given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
-    changes = {key: getattr(config.evaluation, key) for key in given}
     commands.evaluate(Path(config.run), changes, config.device, config.threads)
 
 

@@ -54,7 +54,10 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     # All that can be wrong with the request is found before the folder is touched.
     device = build_device(config.device)
     dataset = build_dataset(config.dataset, config.window)
-    tau, tau_source = resolve_tau(config.tau, config.window, dataset)
+    evidence = getattr(config.dataset, "lambda_evidence", "clear")
+    tau, tau_source = resolve_tau(config.tau, config.window, dataset, evidence)
+    if config.tau == "auto":
+        log.info("tau = %s: %s", tau, tau_source)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, tau)
     _require_predictable(config.evaluation, dataset)

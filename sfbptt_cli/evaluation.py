@@ -15,13 +15,16 @@ from sfbptt_cli import metrics
 from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.generation import along, generate
 from sfbptt_cli.lyapunov import LargestExponent, largest_exponent
+from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.models import LatentModel
+from sfbptt_cli.systems import kaplan_yorke_dimension
 
 Array = NDArray[np.float64]
 Distance = dict[str, Any]
 
 # Parallel free trajectories behind the model's largest exponent.
 _LYAPUNOV_STARTS = 32
+_DIMENSION_STARTS = 16
 # Valid prediction is followed for this many Lyapunov times, or steps where λ_max is unknown.
 _VALID_LYAPUNOV_TIMES = 15
 _VALID_STEPS = 1_000
@@ -45,6 +48,7 @@ class Settings:
     valid_prediction_threshold: float
     valid_prediction_starts: int
     lyapunov_steps: int
+    dimension_steps: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def evaluate(
         "truth": dataset.lambda_max,
         "unit": f"per {singular(dataset.time_unit)}",
     }
+    distances["kaplan_yorke_dimension"] = _dimension(model, standardiser, dataset, settings)
     verdict = _verdict(truth[transient:], generated[transient:], exponent)
     return Evaluation(verdict.value, steps, distances, generated, truth)
 
@@ -234,6 +239,42 @@ def _model_exponent(
         s = torch.from_numpy(along(dataset.inputs.test, starts, transient + steps)).to(device)
     x = torch.from_numpy(standardiser.standardise(dataset.test[starts])).to(device)
     return largest_exponent(model, x, steps=steps, transient=transient, s=s)
+
+
+def _dimension(
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+) -> Distance:
+    """Kaplan-Yorke dimension of the model's attractor, from as many exponents as decide it.
+
+    Those are the leading two more than there are observations; where they do not sum to less than
+    zero the attractor has more dimensions than that, and the value is a word.
+    """
+    transient, steps, last = settings.transient, settings.dimension_steps, len(dataset.test)
+    s = None
+    starts = np.linspace(0, last - 1, _DIMENSION_STARTS).astype(int)
+    if dataset.inputs is not None:
+        transient, steps = min(transient, last // 10), min(steps, last // 2)
+        starts[:] = 0  # every start is driven by the same inputs
+        s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
+    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    device = next(model.parameters()).device
+    count = min(model.state_dim, dataset.obs_dim + 2)
+    spectrum = model_spectrum(
+        model, x.to(device), steps, transient, count, s=None if s is None else s.to(device)
+    )
+    exponents = spectrum.values
+    value: float | str = "undecided"
+    if np.isnan(exponents).any():
+        value = "diverged"
+    elif exponents.sum() < 0 or count == model.state_dim:
+        value = kaplan_yorke_dimension(exponents)
+    return {
+        "value": value,
+        "truth": dataset.dimension,
+        "exponents": [_finite(float(e)) for e in exponents / dataset.dt],
+        "unit": f"per {singular(dataset.time_unit)}",
+        "steps": steps,
+    }
 
 
 def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> metrics.Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def measure(path: Path, config: EvaluationConfig, device: str) -> None:
     run.folder.write_evaluation(
         {
             **origin,
-            "part": config.part,
+            "settings": asdict(config),
             "verdict": result.verdict,
             "steps": result.measured_steps,
             "metrics": result.metrics,

@@ -102,7 +102,7 @@ class Run:
         starts = np.atleast_2d(start)
         s = self._inputs(steps, inputs)
         if s is not None:
-            s = np.broadcast_to(s, (len(starts), *s.shape))
+            s = np.repeat(s[None], len(starts), axis=0)
         with torch.inference_mode():
             generated = generate(self.model, self.standardiser, starts, steps, s)
         return generated[0] if start.ndim == 1 else generated

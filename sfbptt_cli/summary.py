@@ -13,6 +13,7 @@ _LABELS: dict[str, str] = {
     "prediction_error": "prediction error",
     "valid_prediction_time": "valid prediction time",
     "lambda_max": "lambda_max",
+    "kaplan_yorke_dimension": "Kaplan-Yorke dimension",
 }
 
 
@@ -55,4 +56,6 @@ def _note(name: str, metric: dict[str, Any]) -> str:
         return f"{metric['unit']}, quartiles {low:.3g} to {high:.3g}"
     if name == "lambda_max":
         return f"{metric['unit']}, of the model; under floor: of the system"
+    if name == "kaplan_yorke_dimension":
+        return "of the model; under floor: of the system"
     return ""

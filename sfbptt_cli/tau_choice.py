@@ -16,12 +16,13 @@ _LONGEST = 100_000
 _ADVICE = "accepted: dataset.lambda_max=… per time unit, or tau=… in steps"
 
 
-def predicted_tau(field_value: str, dataset: Dataset) -> tuple[int, str]:
+def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -> tuple[int, str]:
     """τ_pred = ln 2 / (λ_max dt) in steps, and where λ_max is from.
 
     λ_max is that of the dataset where it is known, else an estimate from the training part (its
-    first 100,000 steps, or its longest trajectory). RequestError, naming `tau`, where no positive
-    exponent is found.
+    first 100,000 steps, or its longest trajectory). With `evidence` weak a rate at which neighbours
+    separate will do, though it is not told from that of noise. RequestError, naming `tau`, where no
+    positive exponent is found.
     """
     if dataset.lambda_step is not None:
         if dataset.lambda_step <= 0:
@@ -34,25 +35,30 @@ def predicted_tau(field_value: str, dataset: Dataset) -> tuple[int, str]:
     longest = max(dataset.trajectories, key=lambda part: part.stop - part.start)
     series = dataset.train[longest][:_LONGEST]
     found = exponent_from_data(series, dataset.dt)
-    if not found.chaotic:
+    apparent = found.low > 0
+    if not (found.chaotic or (evidence == "weak" and apparent)):
+        more = f", dataset.lambda_evidence=weak (1 / {1 / found.value:.0f} a time unit)"
         raise RequestError(
             f"tau: {field_value} needs a positive largest Lyapunov exponent, and the data show "
-            f"none ({found.reason}); {_ADVICE}"
+            f"none ({found.reason}); {_ADVICE}{more if apparent else ''}"
         )
+    doubt = "" if found.chaotic else f"; weak evidence: {found.reason}"
     tau = tau_predicted(found.value * dataset.dt)
     shortest = tau_predicted(found.high * dataset.dt)
     return tau, (
         f"ln 2 / (lambda_max dt), lambda_max {found.value:.4g} estimated from the divergence of "
         f"neighbours in the training part, {found.low:.4g} to {found.high:.4g} "
-        f"(tau {shortest} to {math.log(2) / (found.low * dataset.dt):.0f})"
+        f"(tau {shortest} to {math.log(2) / (found.low * dataset.dt):.0f}){doubt}"
     )
 
 
-def resolve_tau(tau: int | str | None, window: int, dataset: Dataset) -> tuple[int | None, str]:
+def resolve_tau(
+    tau: int | str | None, window: int, dataset: Dataset, evidence: str = "clear"
+) -> tuple[int | None, str]:
     """The forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
     if tau is None or isinstance(tau, int):
         return tau, "tau"
-    predicted, source = predicted_tau(tau, dataset)
+    predicted, source = predicted_tau(tau, dataset, evidence)
     if predicted > window:
         raise RequestError(
             f"tau: {tau} gives {predicted} steps, longer than window = {window}; "

@@ -39,6 +39,7 @@ TINY = (
     "evaluation.prediction_steps=5",
     "evaluation.valid_prediction_starts=5",
     "evaluation.lyapunov_steps=100",
+    "evaluation.dimension_steps=100",
 )
 
 

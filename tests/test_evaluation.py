@@ -28,6 +28,7 @@ _SETTINGS: dict[str, Any] = {
     "valid_prediction_threshold": 0.5,
     "valid_prediction_starts": 20,
     "lyapunov_steps": 2_000,
+    "dimension_steps": 2_000,
 }
 
 
@@ -101,6 +102,8 @@ def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
     exponent = result.metrics["lambda_max"]
     assert exponent["value"] == pytest.approx(0.41922 / 0.5, rel=0.02)
     assert exponent["truth"] == pytest.approx(0.41922 / 0.5)
+    # 1 + .41922 / |ln .3 - .41922| (Grassberger and Procaccia 1983: 1.258).
+    assert result.metrics["kaplan_yorke_dimension"]["value"] == pytest.approx(1.258, abs=0.01)
     assert result.metrics["prediction_error"]["value"] < 1e-20
     # Float64 rounding grows to the attractor's size in ln(1e16)/λ = 88 steps, 37 Lyapunov times:
     # beyond the horizon of 15.

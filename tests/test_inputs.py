@@ -166,6 +166,7 @@ def test_an_evaluation_follows_the_inputs() -> None:
         valid_prediction_threshold=0.5,
         valid_prediction_starts=10,
         lyapunov_steps=200,
+        dimension_steps=200,
     )
     for part in ("test", "train"):
         result = evaluate(
@@ -221,7 +222,7 @@ def test_a_driven_oscillator_trains_and_is_loaded(cli: Cli, tmp_path: Path) -> N
         run.generate(50, inputs=same[:20])
     evaluated = cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path)
     assert evaluated.status == 0, evaluated.stderr
-    assert run.folder.evaluation()["part"] == "train"
+    assert run.folder.evaluation()["settings"]["part"] == "train"
 
 
 def test_a_model_without_inputs_refuses_them(cli: Cli, tmp_path: Path) -> None:

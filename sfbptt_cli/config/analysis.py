@@ -96,9 +96,9 @@ class GradientsConfig:
     steps: int = 10_000  # the longest T
     tau: int | None = None  # forcing interval of the forced orbit; null: that of the run
     transient: int = 1_000  # free steps before the orbit
-    orbits: int = 16  # free orbits from places spread over the test data
+    orbits: int = 8  # free orbits from places spread over the test data
     lengths: int = 12  # T at which the loss gradient is computed, evenly in ln T
-    cycles: int = 4  # fixed points and cycles up to this order are searched; 0: none
+    cycles: int = 2  # fixed points and cycles up to this order are searched; 0: none
     starts: int = 200  # of the search
     seed: int = 0
 

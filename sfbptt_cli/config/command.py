@@ -23,7 +23,7 @@ from sfbptt_cli.config.method import (
 from sfbptt_cli.config.model import LEARNING_RATE, LEARNING_RATES, MODEL_SCHEMAS, ModelConfig
 from sfbptt_cli.config.optimizer import OPTIMIZER_SCHEMAS, OptimizerConfig
 from sfbptt_cli.errors import RequestError, lookup
-from sfbptt_cli.refusals import at_least, explain_value, folder_name, one_of, require
+from sfbptt_cli.refusals import at_least, default_where, explain_value, folder_name, one_of, require
 
 
 @dataclass
@@ -93,15 +93,22 @@ class TrainConfig:
 
 @dataclass
 class EvaluateConfig:
-    """`sfbptt evaluate`: measure a run again; what is not given stays as the run has it."""
+    """`sfbptt evaluate`: measure runs again; what is not given stays as each run has it."""
 
-    run: str | None = None
+    run: str | None = None  # the folder of a run: measured in any case
+    runs: str | None = None  # a folder above runs: those without such an evaluation are measured
+    jobs: int | None = None  # processes for runs; null: one a core
     device: str = "auto"
     threads: int = 1
     evaluation: EvaluationConfig = MISSING
 
     def __post_init__(self) -> None:
-        require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
+        given = [name for name in ("run", "runs") if getattr(self, name) is not None]
+        accepted = "either the folder of a run (run=DIR) or a folder of runs (runs=DIR)"
+        require(len(given) == 1, "run", "runs, too," if given else "nothing", accepted)
+        default_where(self.runs is not None, self, "", "runs is null", {"jobs": None})
+        if self.jobs is not None:
+            at_least("jobs", self.jobs, 1)
         one_of("device", self.device, ("auto", "cpu", "cuda"))
         at_least("threads", self.threads, 1)
 

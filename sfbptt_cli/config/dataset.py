@@ -93,7 +93,7 @@ class SimulatedConfig(DatasetConfig):
             require(within, f"dataset.{name}", level, "a finite number of at least 0")
 
 
-def _check_delays(lag: int | str | None, dimension: int | str) -> None:
+def _check_delays(lag: int | str | None, dimension: int | str | None) -> None:
     for name, value in (("lag", lag), ("dimension", dimension)):
         right = value in ("auto", None) or (isinstance(value, int) and value >= 1)
         accepted = "a whole number of at least 1, or auto"
@@ -108,6 +108,7 @@ class ArrayConfig(DatasetConfig):
     path: str | None = None  # .npy, .npz, .h5 or .hdf5; with * several files, a trajectory each
     key: str | None = None  # the array inside a .npz or HDF5 file; with * several
     time_unit: str = "steps"
+    lambda_evidence: str = "clear"  # see TableConfig
     # Of one series, the first part trains. Of several trajectories (null) all but the last train.
     train_fraction: float | None = 0.8
 
@@ -115,6 +116,7 @@ class ArrayConfig(DatasetConfig):
         super().__post_init__()
         if self.train_fraction is not None:
             fraction("dataset.train_fraction", self.train_fraction)
+        one_of("dataset.lambda_evidence", self.lambda_evidence, ("clear", "weak"))
 
 
 @dataclass
@@ -128,6 +130,9 @@ class TableConfig(DatasetConfig):
     time_format: str | None = None  # signs of strptime, or number; null: found
     time_unit: str | None = None  # of dates: seconds, minutes, hours, days; null: days
     trajectory_column: str | None = None  # name of the column that tells several apart
+    # What tau=auto and tau=search demand of the data. clear: exponential divergence, unlike that of
+    # linear noise; weak: neighbours that separate at some rate, which may come of noise.
+    lambda_evidence: str = "clear"
     # The first part trains; null with a trajectory column: all but the last trajectory train.
     train_fraction: float | None = 0.8
     # How the file is written.
@@ -156,7 +161,8 @@ class TableConfig(DatasetConfig):
     # Delay embedding.
     # Samples between two delays, or auto; 1, of a climate record auto.
     lag: Optional[Union[int, str]] = None  # noqa: UP007, UP045
-    dimension: Union[int, str] = 1  # noqa: UP007  delays of each column, or auto; 1: none
+    # Delays of each column, or auto; 1: none. Of a climate record auto.
+    dimension: Optional[Union[int, str]] = 1  # noqa: UP007, UP045
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -179,9 +185,13 @@ class TableConfig(DatasetConfig):
         gaps = {"max_gap": 500 if climate else 10, "long_gaps": "refuse"}
         filling = self.missing == "interpolate"
         default_where(filling, self, "dataset", "dataset.missing is refuse", gaps)
-        lag = {"lag": "auto" if climate else 1}
+        shipped = climate and self.path is None
+        if self.dimension is None:
+            self.dimension = 4 if shipped else "auto"
+        lag = {"lag": 48 if shipped else "auto" if climate else 1}  # a day of the shipped series
         default_where(self.dimension != 1, self, "dataset", "dataset.dimension is 1", lag)
-        stamped = self.time_column is not None or (climate and self.path is None)
+        stamped = self.time_column is not None or shipped
+        one_of("dataset.lambda_evidence", self.lambda_evidence, ("clear", "weak"))
         without = "dataset.time_column is null"
         default_where(stamped, self, "dataset", without, {"time_format": None})
 
@@ -200,6 +210,8 @@ class TemperatureConfig(TableConfig):
 
     source: str = "temperature"
     column: str | None = None
+    lambda_evidence: str = "weak"  # no such record shows more
+    dimension: Optional[Union[int, str]] = None  # noqa: UP007, UP045
 
 
 DATASET_SCHEMAS: dict[str, type[DatasetConfig]] = {

@@ -44,6 +44,7 @@ class EvaluationConfig:
     valid_prediction_threshold: float = 0.5  # normalised error that ends a valid prediction
     valid_prediction_starts: int = 500
     lyapunov_steps: int = 10_000  # of the model's largest exponent, for each of 32 starts
+    dimension_steps: int = 2_000  # of its Kaplan-Yorke dimension, for each of 16 starts
 
     def __post_init__(self) -> None:
         one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
@@ -64,4 +65,5 @@ _EVALUATION_MINIMA = {
     "prediction_steps": 1,
     "valid_prediction_starts": 1,
     "lyapunov_steps": 100,
+    "dimension_steps": 100,
 }

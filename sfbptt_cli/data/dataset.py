@@ -65,6 +65,7 @@ class Dataset:
     time_unit: str
     lambda_max: float | None  # per time unit
     lambda_source: str
+    dimension: float | None = None  # Kaplan-Yorke, of the system's attractor, where it is published
     preprocessing: tuple[str, ...] = ()  # a sentence for everything that was done to the readings
     # Where `train` holds several trajectories, one after another: their lengths.
     train_lengths: tuple[int, ...] = ()

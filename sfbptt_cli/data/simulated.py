@@ -97,6 +97,7 @@ def simulate_dataset(
     (train, test, *independent), variables, notes = observe(
         trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
     )
+    published = systems.known_exponent(equations, complete)
     exponent, source = largest_known_exponent(equations, complete, interval, lambda_max)
     if process_noise:
         notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
@@ -110,6 +111,7 @@ def simulate_dataset(
         time_unit="time units",
         lambda_max=exponent,
         lambda_source=source,
+        dimension=None if published is None else published.dimension,
         preprocessing=(*estimates, *notes),
     )
 

@@ -26,6 +26,7 @@ METRICS = {
     "prediction_error": "prediction error",
     "valid_prediction_time": "valid prediction time",
     "lambda_max": "lambda_max",
+    "kaplan_yorke_dimension": "Kaplan-Yorke dimension",
 }
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})

@@ -22,7 +22,14 @@ SCHEMA = 1
 
 # Every name that a run writes but config.yaml, by which it is known; `overwrite` removes these and
 # nothing else.
-_FILES = ("run.json", "metrics.csv", "trajectories.h5", "evaluation.json", "lyapunov.json", "gradients.json")
+_FILES = (
+    "run.json",
+    "metrics.csv",
+    "trajectories.h5",
+    "evaluation.json",
+    "lyapunov.json",
+    "gradients.json",
+)
 _FOLDERS = ("checkpoints", "figures")
 
 

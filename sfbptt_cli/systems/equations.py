@@ -66,11 +66,13 @@ _ALL = (
                 0.9057,
                 "Viswanath (1998), Lyapunov exponents from random Fibonacci sequences to the "
                 "Lorenz equations: 0.90566",
+                2.062,
             ),
             KnownExponent(
                 {"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
                 1.105,
                 _TANGENT_FLOW,
+                2.075,
             ),
         ),
         citation="Lorenz (1963), Deterministic nonperiodic flow, J. Atmos. Sci. 20, 130",
@@ -83,8 +85,8 @@ _ALL = (
         start=(1.0, 1.0, 0.5),
         spread=(0.3, 0.3, 0.1),
         exponents=(
-            KnownExponent({"a": 0.2, "b": 0.2, "c": 5.7}, 0.0714, "Sprott (2003): 0.0714"),
-            KnownExponent({"a": 0.15, "b": 0.2, "c": 10.0}, 0.0886, _TANGENT_FLOW),
+            KnownExponent({"a": 0.2, "b": 0.2, "c": 5.7}, 0.0714, "Sprott (2003): 0.0714", 2.013),
+            KnownExponent({"a": 0.15, "b": 0.2, "c": 10.0}, 0.0886, _TANGENT_FLOW, 2.009),
         ),
         citation="Rössler (1976), An equation for continuous chaos, Phys. Lett. A 57, 397",
     ),

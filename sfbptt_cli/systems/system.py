@@ -21,6 +21,7 @@ class KnownExponent(NamedTuple):
     parameters: dict[str, float]
     value: float
     source: str
+    dimension: float | None = None  # Kaplan-Yorke, of the whole spectrum of the same source
 
 
 @dataclass(frozen=True)
