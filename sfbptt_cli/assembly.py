@@ -39,7 +39,7 @@ from sfbptt_cli.models import MODELS, LatentModel
 from sfbptt_cli.optimization import build_optimizer
 from sfbptt_cli.regularization import Regularizer, TeacherNoise
 from sfbptt_cli.tau_schedule import TAU_SCHEDULES, TauAt
-from sfbptt_cli.training import Trainer, Validation
+from sfbptt_cli.training import JacobianNorms, Trainer, Validation
 
 
 def build_dataset(config: DatasetConfig, window: int) -> Dataset:
@@ -137,17 +137,19 @@ def build_trainer(
         options=chosen.options(),
     )
     regularizer, noise = _regularization(config, model)
+    windows = Windows(
+        dataset,
+        standardiser,
+        config.window,
+        config.batch_size,
+        config.batches_per_epoch,
+        config.seed,
+        device,
+    )
+    norms = JacobianNorms(windows, config.window) if config.validation.jacobian_norms else None
     return Trainer(
         model=model,
-        windows=Windows(
-            dataset,
-            standardiser,
-            config.window,
-            config.batch_size,
-            config.batches_per_epoch,
-            config.seed,
-            device,
-        ),
+        windows=windows,
         method=_method(config),
         tau_at=_tau_schedule(config, tau),
         optimizer=optimizer,
@@ -156,6 +158,7 @@ def build_trainer(
         epochs=config.epochs,
         validation=_validation(config, dataset, standardiser),
         validate_every=config.validation.every,
+        diagnose=norms,
         clip_value=chosen.clip_value,
         regularizer=regularizer,
         noise=noise,

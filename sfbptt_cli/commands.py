@@ -47,10 +47,13 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
 
     `stored` is the resolved configuration as plain values, written to config.yaml.
     """
+    folder = RunFolder(path)
     threads = _THREADS if config.threads == "auto" else int(config.threads)
+    if stored["threads"] == "auto" and not config.overwrite:
+        # Those that the run was begun with, as the last digits may depend on them.
+        threads = folder.manifest().get("threads", threads)
     torch.set_num_threads(threads)
     seed_torch(config.seed)
-    folder = RunFolder(path)
     # All that can be wrong with the request is found before the folder is touched.
     device = build_device(config.device)
     dataset = build_dataset(config.dataset, config.window)

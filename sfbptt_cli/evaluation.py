@@ -194,8 +194,8 @@ def _valid_prediction(
 ) -> Distance:
     """Valid prediction time over many starts: median and quartiles."""
     horizon = _VALID_STEPS
-    if dataset.lambda_step:
-        horizon = math.ceil(_VALID_LYAPUNOV_TIMES / dataset.lambda_step)
+    if dataset.lyapunov_steps is not None:
+        horizon = math.ceil(_VALID_LYAPUNOV_TIMES * dataset.lyapunov_steps)
     horizon = min(horizon, len(dataset.test) // 2)
     count = min(settings.valid_prediction_starts, len(dataset.test) - horizon)
     starts = np.linspace(0, len(dataset.test) - horizon - 1, count).astype(int)
@@ -206,8 +206,8 @@ def _valid_prediction(
         truth, predicted, scale, settings.valid_prediction_threshold
     )
     factor, unit = dataset.dt, dataset.time_unit
-    if dataset.lambda_step:
-        factor, unit = dataset.lambda_step, "Lyapunov times"
+    if dataset.lyapunov_steps is not None:
+        factor, unit = 1 / dataset.lyapunov_steps, "Lyapunov times"
     quartiles = np.quantile(valid, [0.25, 0.5, 0.75]) * factor
     return {
         "value": float(quartiles[1]),

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 # Steps of a series that the other heuristics look at.
 _HEURISTIC_STEPS = 100_000
+# Logarithm of the growth of tangent vectors, over a whole trajectory, that only chaos explains.
+_LEAST_GROWTH = 3.0
 _ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in steps"
 
 
@@ -120,6 +122,7 @@ def from_equations(
         values,
         errors,
         dataset,
+        steps,
         complete=len(values) == len(system.variables) and system.delay is None,
         divergence=spectrum.divergence,
     )
@@ -153,6 +156,7 @@ def from_model(
         spectrum.values / dataset.dt,
         spectrum.standard_errors / dataset.dt,
         dataset,
+        steps,
         complete=len(spectrum.values) == model.state_dim,
         divergence=None,
     )
@@ -163,16 +167,21 @@ def _significant(
     values: Array,
     errors: Array,
     dataset: Dataset,
+    steps: int,
     complete: bool,
     divergence: float | None,
 ) -> Exponents:
-    """Chaotic where the largest exponent is above 0 by two standard errors."""
+    """Chaotic where the largest exponent is above 0 by two standard errors, and by more than the
+    growth of a quasi-periodic orbit's tangent vectors, a power of time, gives in so many steps."""
     low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
-    chaotic, reason = low > 0, ""
+    growth = float(values[0]) * dataset.dt * steps
+    chaotic, reason = low > 0 and growth > _LEAST_GROWTH, ""
     if math.isnan(values[0]):
         reason = "every trajectory diverges"
-    elif not chaotic:
+    elif low <= 0:
         reason = "the largest exponent is not above 0 by two standard errors"
+    elif not chaotic:
+        reason = f"tangent vectors grow by e^{growth:.2g} in {steps} steps, no more than on a torus"
     return Exponents(
         source,
         values,

@@ -30,6 +30,7 @@ log = logging.getLogger("sfbptt")
 # The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
 _STRETCH_LYAPUNOV_TIMES = 10
 _STRETCH_STEPS = 1_000
+_LONGEST_STRETCH = 20_000
 
 
 def measure(path: Path, config: EvaluationConfig, device: str) -> None:
@@ -85,9 +86,9 @@ def draw(run: Run) -> None:
     smoothing = run.metrics["d_h"]["smoothing"]
     stretch = _STRETCH_STEPS
     lyapunov_time = None
-    if dataset.lambda_max:
-        lyapunov_time = 1 / dataset.lambda_max
-        stretch = round(_STRETCH_LYAPUNOV_TIMES * lyapunov_time / dataset.dt)
+    if dataset.lyapunov_steps is not None:
+        lyapunov_time = dataset.lyapunov_steps * dataset.dt
+        stretch = min(round(_STRETCH_LYAPUNOV_TIMES * dataset.lyapunov_steps), _LONGEST_STRETCH)
     pictures = {
         "attractor": figures.attractor(truth[transient:], generated[transient:], stored.variables),
         "spectra": _spectra(

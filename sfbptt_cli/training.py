@@ -18,17 +18,24 @@ from sfbptt_cli.data import Dataset, Standardiser, Windows
 from sfbptt_cli.errors import Interrupted, RunFailed
 from sfbptt_cli.forcing import Method
 from sfbptt_cli.generation import along, generate
+from sfbptt_cli.lyapunov.jacobian_products import jacobian_products
 from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm
 from sfbptt_cli.models import LatentModel
 
 Row = dict[str, float | int | None]
 
+# Windows whose first states Jacobian products start from.
+_JACOBIAN_STARTS = 16
 # Points of the training series that a validation compares with.
 _VALIDATION_POINTS = 100_000
 _VALIDATION_BINS = 30
 # Two validations of one model differ by about this factor. Among scores that close the later epoch
 # is kept: its loss is lower, and the lowest of many scores is the luckiest one.
 _TIE = 1.25
+
+
+# Columns of `JacobianNorms`.
+_NOT_DIAGNOSED: Row = {"log_jacobian_tau": None, "log_jacobian_window": None}
 
 
 class Diverged(RunFailed):
@@ -87,12 +94,36 @@ class Validation:
         return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
 
 
+class JacobianNorms:
+    """Mean ln ‖∂z_{t+n}/∂z_t‖₂ over n = τ and n = T steps, from states forced on training data.
+
+    With forcing every τ steps no gradient passes more than the first; without, none less than the
+    second (Mikhaeil et al. 2022, theorem 2).
+    """
+
+    def __init__(self, windows: Windows, window: int) -> None:
+        starts = windows.starts(0).reshape(-1)[:_JACOBIAN_STARTS]
+        self._x = windows.batch(starts)[:, 0]
+        self._s = windows.inputs(starts)
+        self._window = window
+
+    def __call__(self, model: LatentModel, tau: int) -> dict[str, float]:
+        state = model.force(self._x).detach()
+        s = None if self._s is None else self._s[:, 1:]
+        norms = jacobian_products(model, state, self._window, 1, s).values.mean(axis=0)
+        return {
+            "log_jacobian_tau": float(norms[min(tau, self._window) - 1]),
+            "log_jacobian_window": float(norms[-1]),
+        }
+
+
 class Trainer:
     """Minimises the mean squared error of a training method's predictions.
 
     To it comes what `regularizer` makes of the model. `noise`, of the windows and the update, makes
     the observations that states are computed from. The gradient is scaled down to `clip_norm`, then
-    each of its entries is cut at ±`clip_value`.
+    each of its entries is cut at ±`clip_value`. What `diagnose` says of the model, with the τ of
+    the epoch's last update, joins the rows of validated epochs.
     """
 
     def __init__(
@@ -107,6 +138,7 @@ class Trainer:
         epochs: int,
         validation: Validation | None,
         validate_every: int,
+        diagnose: Callable[[LatentModel, int], dict[str, float]] | None = None,
         clip_value: float | None = None,
         regularizer: Callable[[LatentModel], Tensor] | None = None,
         noise: Callable[[Tensor, int], Tensor] | None = None,
@@ -124,6 +156,7 @@ class Trainer:
         self.epochs = epochs
         self.validation = validation
         self.validate_every = validate_every
+        self.diagnose = diagnose
         self.progress = Progress()
 
     @property
@@ -209,6 +242,11 @@ class Trainer:
         best = best or (final and math.isinf(progress.best_score) and score is None)
         if score is not None:
             progress.best_score = min(score, progress.best_score)
+        said: Row = {}
+        if self.diagnose is not None:
+            # Every row has the columns, empty where nothing was computed.
+            tau = self.tau_at(self.updates - 1)
+            said.update(self.diagnose(self.model, tau) if score is not None else _NOT_DIAGNOSED)
         progress.history.append(
             {
                 "epoch": epoch,
@@ -218,6 +256,7 @@ class Trainer:
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
                 "validation_d_stsp": score,
                 "best": int(best),
+                **said,
             }
         )
         progress.epoch, progress.batch = epoch, 0

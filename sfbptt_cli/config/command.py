@@ -41,7 +41,8 @@ class TrainConfig:
     epochs: int = 90
     device: str = "auto"
     # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
-    # jobs of a sweep over processes. No number depends on it.
+    # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed
+    # in another order from some sizes on.
     threads: Union[int, str] = "auto"  # noqa: UP007
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
@@ -114,7 +115,7 @@ class EvaluateConfig:
 
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "threads"})
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs"})
 
 SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
     "dataset": DATASET_SCHEMAS,

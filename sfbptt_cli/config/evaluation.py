@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfbptt_cli.refusals import at_least, default_where, one_of, positive
+from sfbptt_cli.refusals import at_least, default_where, one_of, positive, require
 
 
 @dataclass
@@ -15,11 +15,17 @@ class ValidationConfig:
     steps: int | None = None  # generated steps of each trajectory; 5,000
     # Generated at once, from starts spread over the training series; 20.
     trajectories: int | None = None
+    # Write the mean log norm of Jacobian products over tau and over the window to metrics.csv.
+    jacobian_norms: bool = False
 
     def __post_init__(self) -> None:
         at_least("validation.every", self.every, 0)
         defaults = {"steps": 5_000, "trajectories": 20}
         default_where(self.every > 0, self, "validation", "validation.every is 0", defaults)
+        accepted = "false where validation.every is 0"
+        require(
+            self.every > 0 or not self.jacobian_norms, "validation.jacobian_norms", True, accepted
+        )
         for name, minimum in (("steps", 100), ("trajectories", 1)):
             if (value := getattr(self, name)) is not None:
                 at_least(f"validation.{name}", value, minimum)

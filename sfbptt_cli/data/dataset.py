@@ -90,6 +90,13 @@ class Dataset:
         """The largest exponent per step, λ_max · dt."""
         return None if self.lambda_max is None else self.lambda_max * self.dt
 
+    @property
+    def lyapunov_steps(self) -> float | None:
+        """The Lyapunov time 1 / λ_max in steps; None where there is none, as without chaos."""
+        return (
+            1 / self.lambda_step if self.lambda_step is not None and self.lambda_step > 0 else None
+        )
+
     def fingerprint(self) -> str:
         """SHA-256 of shape, type and bytes of every series: another number, another dataset."""
         digest = hashlib.sha256()

@@ -138,8 +138,10 @@ def _interval(system: System, dt: float | None) -> float:
 def _require_noise_possible(system: System, process_noise: float) -> None:
     if not process_noise:
         return
-    reason = "is a delay equation" if system.delay is not None else "has unbounded variables"
-    if system.delay is not None or system.observe is not None:
+    reason = "has unbounded variables"
+    if system.delay is not None or system.discrete:
+        reason = "is a map" if system.discrete else "is a delay equation"
+    if system.delay is not None or system.discrete or system.observe is not None:
         raise RequestError(
             f"dataset.process_noise: {process_noise} was given, and {system.name} {reason}; "
             "accepted: 0"

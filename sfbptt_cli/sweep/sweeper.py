@@ -61,8 +61,9 @@ class Sweep(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Hydra's call before `sweep`."""
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.config, self.hydra_context = config, hydra_context  # Hydra's own checks read these
+        self._config, self._loader = config, hydra_context.config_loader
+        self._plugin = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -96,11 +97,11 @@ class Sweep(Sweeper):
 
     @property
     def _folder(self) -> SweepFolder:
-        return SweepFolder(Path(self.config.hydra.sweep.dir).absolute())
+        return SweepFolder(Path(self._config.hydra.sweep.dir).absolute())
 
     @property
     def _launcher(self) -> str:
-        return launcher(self.config.hydra)
+        return launcher(self._config.hydra)
 
     def _list_jobs(self, arguments: list[str]) -> None:
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
@@ -118,7 +119,7 @@ class Sweep(Sweeper):
         found = shutil.which("sbatch") and shutil.which("srun")
         accepted = "a machine with sbatch and srun, or hydra/launcher=joblib"
         require(bool(found), "hydra/launcher", "slurm", accepted)
-        settings = self.config.hydra.launcher
+        settings = self._config.hydra.launcher
         accepted = f"less than hydra.launcher.timeout_min = {settings.timeout_min} minutes"
         delay = settings.signal_delay_s
         fits = delay < 60 * settings.timeout_min
@@ -145,7 +146,7 @@ class Sweep(Sweeper):
         Composing takes a tenth of a second, so it is done once for each choice of config groups.
         Hydra, too, applies overrides of values afterwards.
         """
-        loader = self.hydra_context.config_loader
+        loader = self._loader
         assert isinstance(loader, ConfigLoaderImpl)
         values, groups = [], []
         for text, override in zip(
@@ -157,7 +158,7 @@ class Sweep(Sweeper):
             else:
                 values.append(override)
         if tuple(groups) not in self._compositions:
-            composed = loader.load_sweep_config(self.config, groups)
+            composed = loader.load_sweep_config(self._config, groups)
             self._compositions[tuple(groups)] = composed
         config = deepcopy(self._compositions[tuple(groups)])
         loader._apply_overrides_to_config(values, config)
@@ -174,7 +175,8 @@ class Sweep(Sweeper):
             raised = self._launch(waiting)
             progress.look()
             if raised is not None and self._with_status("waiting") == waiting:
-                raise raised
+                reason = str(raised).strip("'\" \n").splitlines() or [repr(raised)]
+                raise RequestError(f"hydra/launcher: {reason[-1]}") from raised
             if self._launcher == "SlurmLauncher":
                 break
             suspects += [job for job in waiting if job.status == "running"]
@@ -201,7 +203,7 @@ class Sweep(Sweeper):
         for begin in range(0, len(batch), size):
             try:
                 with _forwarding(self._folder) if local else contextlib.nullcontext():
-                    self.launcher.launch(batch[begin : begin + size], initial_job_idx=begin)
+                    self._plugin.launch(batch[begin : begin + size], initial_job_idx=begin)
                     continue
             except Exception as error:
                 raised = error
@@ -210,7 +212,7 @@ class Sweep(Sweeper):
                     raise Interrupted("interrupted; the jobs stay in the queue") from None
                 raise
             if self._launcher == "SlurmLauncher":
-                _await_cluster(self.launcher)
+                _await_cluster(self._plugin)
         return raised
 
 
@@ -240,6 +242,7 @@ def _await_cluster(launcher: Any) -> None:
     from submitit import SlurmJob
 
     pattern = Path(launcher.params["submitit_folder"]).absolute()  # ends with the job's name, %j
-    jobs: list[Any] = [SlurmJob(pattern, path.name) for path in pattern.parent.glob("*_*")]
+    submitted = pattern.parent.glob("*/*_submitted.pkl")
+    jobs: list[Any] = [SlurmJob(pattern, path.parent.name) for path in submitted]
     for job in jobs:
         job.wait()

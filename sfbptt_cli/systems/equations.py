@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sfbptt_cli.systems.maps import MAPS
 from sfbptt_cli.systems.system import KnownExponent, System
 
 
@@ -124,4 +125,4 @@ _ALL = (
     ),
 )
 
-SYSTEMS: dict[str, System] = {system.name: system for system in _ALL}
+SYSTEMS: dict[str, System] = {system.name: system for system in (*_ALL, *MAPS)}

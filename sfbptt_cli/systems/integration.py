@@ -15,6 +15,7 @@ import numpy as np
 from sfbptt_cli.errors import RunFailed
 from sfbptt_cli.systems.delay import integrate_delayed
 from sfbptt_cli.systems.equations import SYSTEMS
+from sfbptt_cli.systems.maps import iterate
 from sfbptt_cli.systems.system import Array, System
 
 
@@ -31,16 +32,18 @@ def integrate(
     """Solve a system, given itself or by its name in SYSTEMS, from an initial condition.
 
     start (N,), a constant history of delay equations; returns (steps, N): the states at the times
-    dt·(first, …, first + steps − 1) after it. Delay equations by collocation (`delay.py`), others
-    by DOP853 (Dormand and Prince, order 8) in the compiled form of `scipy.integrate.ode`, ten times
-    faster than `solve_ivp` and, unlike LSODA at such tolerances, never taken for stiff. After 20
-    time units at rtol = atol = 1e-10 a Lorenz trajectory is exact to 1e-4 where dt = 0.01 keeps the
-    integrator's steps short, and to 0.1 where the tolerances decide them (tested against a 40-digit
-    solution). Raises RunFailed where it does not succeed.
+    dt·(first, …, first + steps − 1) after it. Maps are iterated, delay equations solved by
+    collocation (`delay.py`), others by DOP853 (Dormand and Prince, order 8) in the compiled form of
+    `scipy.integrate.ode`, ten times faster than `solve_ivp` and, unlike LSODA at such tolerances,
+    never taken for stiff. After 20 time units at rtol = atol = 1e-10 a Lorenz trajectory is exact
+    to 1e-4 where dt = 0.01 keeps the integrator's steps short, and to 0.1 where the tolerances
+    decide them (tested against a 40-digit solution). Raises RunFailed where it does not succeed.
     """
     if isinstance(system, str):
         system = SYSTEMS[system]
-    if system.delay is None:
+    if system.discrete:
+        states = iterate(system, parameters, start, first, steps)
+    elif system.delay is None:
         states = _integrate_ordinary(system, parameters, start, first, steps, dt, rtol, atol)
     else:
         states = integrate_delayed(system, parameters, start, first, steps, dt, rtol, atol)

@@ -35,7 +35,7 @@ class Spectrum(NamedTuple):
     exponents: Array  # (K,)
     standard_errors: Array  # (K,), of the mean over the trajectories
     # Mean of ∇·f along the trajectories, which all N exponents must sum to; None where fewer than
-    # N were asked for, and for delay equations.
+    # N were asked for, for delay equations and for maps.
     divergence: float | None
 
 
@@ -127,6 +127,9 @@ def spectrum_from_equations(
         rates = _delay_rates(system, parameters, starts, samples, vectors, *delays)
         return _spectrum(rates, None)
     field, scale = vector_field(system, parameters), scale_of(system, samples)
+    if system.discrete:  # the field is the map itself
+        count = vectors or len(start)
+        return _spectrum(growth_rates(field, starts, count, steps, transient, 1, scale) / dt, None)
     inner = inner_steps(field, samples, scale, dt)
     traces: list[float] = []
 

@@ -26,7 +26,7 @@ class KnownExponent(NamedTuple):
 
 @dataclass(frozen=True)
 class System:
-    """An autonomous system of ordinary differential equations, or of equations with one delay.
+    """An autonomous system of ordinary differential equations, or with one delay, or a map.
 
     The field takes N values and the parameters by name and gives N values; that of a delay equation
     takes the N values of one delay ago, too: `derivative(state, delayed, **parameters)`.
@@ -47,6 +47,7 @@ class System:
     period: float | None = None
     definition: str = ""  # the text of the equations, where the source of `derivative` is not it
     vectorised: bool = True  # the field works on arrays, one a variable, too
+    discrete: bool = False  # a map: `derivative` is the next state, and dt a name for its step
 
     def text(self) -> str:
         """The equations as they are written: other equations, another text."""
