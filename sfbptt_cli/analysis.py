@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfbptt_cli import divergence_figure, exponents, figures, gradient_figures
+from sfbptt_cli import divergence_figure, exponents, figure_style, gradient_figures
 from sfbptt_cli.assembly import build_dataset
 from sfbptt_cli.config import GradientsConfig, LyapunovConfig, SimulatedConfig
 from sfbptt_cli.data import Dataset
+from sfbptt_cli.exponent_table import describe_exponents, describe_heuristics
 from sfbptt_cli.exponents import Exponents
 from sfbptt_cli.gradient_growth import describe, gradient_growth
 from sfbptt_cli.lyapunov.data import DataExponent
@@ -48,13 +49,13 @@ def lyapunov(config: LyapunovConfig) -> None:
             config.seed,
         )
     others = exponents.heuristics(dataset)
-    print(exponents.describe(dataset.name, found))
-    print(exponents.describe_heuristics(others))
+    print(describe_exponents(dataset.name, found))
+    print(describe_heuristics(others))
     _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
     if picture is not None and len(picture.curve[0]):
         name = "divergence"
         drawn = divergence_figure.divergence(picture, dataset.dt, dataset.time_unit, dataset.name)
-        figures.save(drawn, folder, name)
+        figure_style.save(drawn, folder, name)
         _print_files(folder / f"{name}.png", folder / f"{name}.pdf")
 
 
@@ -74,7 +75,7 @@ def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
     simulated = run.config.dataset
     if isinstance(simulated, SimulatedConfig):
         truth = _of_system(simulated, run.dataset, LyapunovConfig(dataset=simulated))
-    print(exponents.describe(str(run.folder.path), found, truth))
+    print(describe_exponents(str(run.folder.path), found, truth))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
@@ -143,6 +144,6 @@ def gradients(config: GradientsConfig) -> None:
     )
     with run.folder.lock():
         run.folder.figures.mkdir(exist_ok=True)
-        figures.save(drawn, run.folder.figures, "gradients")
+        figure_style.save(drawn, run.folder.figures, "gradients")
         _write(run.folder.path / "gradients.json", config, growth.as_json())
     _print_files(*(run.folder.figures / f"gradients.{kind}" for kind in ("png", "pdf")))

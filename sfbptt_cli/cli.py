@@ -1,4 +1,4 @@
-"""The command line; the only module that knows Hydra.
+"""The command line: messages, exit statuses, one job or a sweep of them.
 
 Nothing here imports torch before a configuration has been composed and checked, so that help,
 mistakes and tab completion answer at once.
@@ -10,15 +10,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sfbptt_cli
 from sfbptt_cli.errors import Interrupted, RequestError, RunFailed, choices, nearest
-
-if TYPE_CHECKING:
-    from sfbptt_cli.config import TrainConfig
+from sfbptt_cli.requests import COMMANDS, plan_training
 
 _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
 
@@ -58,9 +54,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"sfbptt {sfbptt_cli.__version__}")
         return 0
     command = arguments[0]
-    if command not in _COMMANDS:
-        hint = nearest(command, _COMMANDS)
-        return _fail(f"'{command}' is not a command; accepted: {choices(_COMMANDS)}{hint}", 2)
+    if command not in COMMANDS:
+        hint = nearest(command, COMMANDS)
+        return _fail(f"'{command}' is not a command; accepted: {choices(COMMANDS)}{hint}", 2)
     return _run(command, arguments[1:])
 
 
@@ -104,7 +100,7 @@ def _run(command: str, arguments: list[str]) -> int:
         sys.argv = [f"sfbptt {command}", *arguments]
         from sfbptt_cli.sweep.sweeper import Sweep
 
-        Sweep.install(_plan_training if command == "train" else None)
+        Sweep.install(plan_training if command == "train" else None)
         decorate(job)()
     except (Interrupted, KeyboardInterrupt) as error:
         return _fail(str(error) or "interrupted", 130)
@@ -130,7 +126,7 @@ class _Job:
 
         if within():
             return run_job(lambda again: self._attempt(composed, again), self.command == "train")
-        self.status, message = _guarded(_COMMANDS[self.command], composed, self._unexpected)
+        self.status, message = _guarded(COMMANDS[self.command], composed, self._unexpected)
         return _fail(message, self.status) if message else self.status
 
     def _attempt(self, composed: Any, again: bool) -> tuple[int, str]:
@@ -138,7 +134,7 @@ class _Job:
 
         if again and "overwrite" in composed:
             composed.overwrite = False  # a requeued job continues what it began
-        return _guarded(_COMMANDS[self.command], composed, traceback.print_exception)
+        return _guarded(COMMANDS[self.command], composed, traceback.print_exception)
 
     def _unexpected(self, error: Exception) -> None:
         if self.traceback:
@@ -184,134 +180,13 @@ def _explain_failure(error: Exception) -> tuple[int, str]:
 def _register_schemas() -> None:
     from hydra.core.config_store import ConfigStore
 
-    from sfbptt_cli.config import COMMANDS, SCHEMAS
+    from sfbptt_cli.config import COMMANDS as SETTINGS
+    from sfbptt_cli.config import SCHEMAS
 
     store = ConfigStore.instance()
-    for name, schema in COMMANDS.items():
+    for name, schema in SETTINGS.items():
         store.store(name=f"{name}_schema", node=schema)
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
             # Not in a group of their own: help would list it among the choices.
             store.store(name=f"{group}_schema_{name}", node=schema)
-
-
-def _train(composed: Any) -> None:
-    from sfbptt_cli.sweep.job import apart
-
-    config, path = _training(composed)
-    # With the defaults of the choices filled in, so that a later version repeats it.
-    stored = asdict(config)
-    if config.threads == "auto" and apart():
-        config.threads = 1  # the cores are shared by as many runs
-    from sfbptt_cli import commands
-
-    commands.train(config, stored, path)
-
-
-def _training(composed: Any) -> tuple[TrainConfig, Path]:
-    """The checked settings of a training run, and its folder."""
-    from omegaconf import OmegaConf
-
-    from sfbptt_cli.config import typed_config
-    from sfbptt_cli.overrides import run_path
-
-    _make_absolute(composed)
-    plain: Any = OmegaConf.to_container(composed, resolve=True)
-    return typed_config(plain), run_path(plain)
-
-
-def _plan_training(composed: Any) -> tuple[Path, bool]:
-    """The folder of a training run, and whether it is finished there with the same settings."""
-    from sfbptt_cli.storage.run_folder import RunFolder
-
-    config, path = _training(composed)
-    folder = RunFolder(path)
-    finished = not config.overwrite and folder.manifest().get("status") == "finished"
-    if finished:
-        folder.claim(asdict(config), overwrite=False)
-    return path, finished
-
-
-def _evaluate(composed: Any) -> None:
-    from omegaconf import OmegaConf
-
-    from sfbptt_cli.config import EvaluateConfig
-    from sfbptt_cli.overrides import given_keys
-
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, EvaluateConfig)
-    given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
-    changes = {key: getattr(config.evaluation, key) for key in given}
-    if config.runs is not None:
-        from sfbptt_cli.remeasurement import evaluate_runs
-
-        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
-        return
-    assert config.run is not None
-    from sfbptt_cli import commands
-
-    commands.evaluate(Path(config.run), changes, config.device, config.threads)
-
-
-def _lyapunov(composed: Any) -> None:
-    from omegaconf import OmegaConf
-
-    from sfbptt_cli.config import LyapunovConfig, checked_config
-
-    if composed.dataset is not None:
-        _make_absolute(composed)
-    plain: Any = OmegaConf.to_container(composed, resolve=True)
-    config = checked_config(plain, LyapunovConfig)
-    from sfbptt_cli import analysis
-
-    analysis.lyapunov(config)
-
-
-def _gradients(composed: Any) -> None:
-    from omegaconf import OmegaConf
-
-    from sfbptt_cli.config import GradientsConfig
-
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, GradientsConfig)
-    from sfbptt_cli import analysis
-
-    analysis.gradients(config)
-
-
-def _report(composed: Any) -> None:
-    from omegaconf import OmegaConf
-
-    from sfbptt_cli.config import ReportConfig
-    from sfbptt_cli.overrides import config_folder
-    from sfbptt_cli.report import make_report
-
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, ReportConfig)
-    assert config.runs is not None
-    out = None if config.out is None else Path(config.out)
-    folder = Path(config.runs)
-    report = make_report(folder, config_folder(), out, config.statistic, config.metrics)
-    print(report.table)
-    print(report.count)
-    for path in report.files:
-        print(path)
-    for note in report.notes:
-        print(f"sfbptt: {note}", file=sys.stderr)
-    for path, reason in report.skipped:
-        print(f"sfbptt: {path} is skipped: {reason}", file=sys.stderr)
-
-
-def _make_absolute(composed: Any) -> None:
-    # The run can then be continued and evaluated from another folder.
-    if composed.dataset.get("path"):
-        composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
-
-
-_COMMANDS: dict[str, Callable[[Any], None]] = {
-    "train": _train,
-    "evaluate": _evaluate,
-    "lyapunov": _lyapunov,
-    "gradients": _gradients,
-    "report": _report,
-}

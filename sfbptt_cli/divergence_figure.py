@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfbptt_cli.figures import GENERATED, LYAPUNOV, SINGLE, TRUTH, _figure, _style
+from sfbptt_cli.figure_style import GENERATED, LYAPUNOV, SINGLE, TRUTH, new_figure, style
 from sfbptt_cli.lyapunov.data import DataExponent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@_style()
+@style()
 def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
     """Mean log distance of neighbours against time; the fitted window; slopes of the range.
 
@@ -22,7 +22,7 @@ def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
     estimate and of both ends of its range, per time unit.
     """
     steps, curve = found.curve
-    figure = _figure(SINGLE, 2.6)
+    figure = new_figure(SINGLE, 2.6)
     axes = figure.add_subplot()
     axes.plot(dt * steps, curve, color=TRUTH, label="neighbours")
     if found.fit is not None and math.isfinite(found.value):

@@ -1,54 +1,38 @@
 """Pictures of a run, for papers and the report: attractor, spectra, time series, training curve.
 
-Arrays in, figures out: no metrics, no reading, no pyplot. Truth is dark grey, the reconstruction
-vermillion (Okabe-Ito: told apart by colour-blind readers and in grey print).
+Arrays in, figures out: no metrics, no reading, no pyplot.
 """
 
 from __future__ import annotations
 
-import contextlib
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sfbptt_cli.storage.atomic import replacing
+from sfbptt_cli.figure_style import (
+    DOUBLE,
+    GENERATED,
+    LYAPUNOV,
+    SINGLE,
+    TRUTH,
+    Array,
+    new_figure,
+    settled,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
-TRUTH, GENERATED, LYAPUNOV = "#333333", "#D55E00", "#0072B2"
-SINGLE, DOUBLE, DPI = 3.4, 7.0, 200  # inches, one and two columns of a page; pixels an inch
 MOST_STEPS = 20_000  # drawn of one attractor; more is a solid blot
 MOST_SPECTRA, MOST_ROWS = 6, 10  # panels that stay legible on a page
-MOST_PDF_BYTES = 1_000_000  # beyond, lines go into the PDF as pixels
 
 
-@contextlib.contextmanager
-def _style() -> Iterator[None]:
-    # Imported inside functions throughout: matplotlib takes 0.4 s that other commands must not pay.
-    from matplotlib import rc, rc_context, rcdefaults
-
-    with rc_context():
-        rcdefaults()  # a user's matplotlibrc must not change the files of a run
-        rc("font", size=7)
-        rc("axes", titlesize=8, labelsize=8, linewidth=0.6, xmargin=0.01)
-        rc("axes.spines", top=False, right=False)
-        rc("figure", titlesize=9, labelsize=8)
-        rc("legend", fontsize=8, frameon=False)
-        rc("grid", color="0.9", linewidth=0.4)
-        rc("lines", linewidth=0.9)
-        rc("agg.path", chunksize=20_000)  # Agg refuses longer paths if they are too entangled
-        rc("pdf", fonttype=42)  # TrueType: journals refuse Type 3
-        yield
-
-
-@_style()
+@style()
 def attractor(
     truth: ArrayLike,
     generated: ArrayLike,
@@ -76,17 +60,17 @@ def attractor(
     if outside.any():
         words.append(f"{100 * outside.mean():.3g}% of the points are out of view")
     y[outside] = np.nan  # 3-D axes do not clip by themselves
-    figure = _figure(DOUBLE, 3.2)
+    figure = new_figure(DOUBLE, 3.2)
     panels = ((x, TRUTH, "truth"), (y, GENERATED, "\n".join(words)))
     for i, (points, color, text) in enumerate(panels):
         axes = _state_space(figure, 1 + i, labels, low, high)
         axes.plot(*points[:MOST_STEPS].T, color=color, linewidth=0.3)
         axes.set_title(text, color=color, pad=6 if len(labels) == 2 else -8)
     figure.suptitle(title or "")
-    return _settled(figure, right=0.98)  # the layout overlooks the label of a z axis
+    return settled(figure, right=0.98)  # the layout overlooks the label of a z axis
 
 
-@_style()
+@style()
 def spectra(
     frequencies: ArrayLike,
     truth: ArrayLike,
@@ -103,7 +87,7 @@ def spectra(
     p, q = _matrix(truth, variables), _matrix(generated, variables)
     shown = min(len(variables), MOST_SPECTRA)
     rows, columns = (shown + 2) // 3, min(shown, 3)
-    figure = _figure(SINGLE if shown == 1 else DOUBLE, 0.7 + 1.5 * rows)
+    figure = new_figure(SINGLE if shown == 1 else DOUBLE, 0.7 + 1.5 * rows)
     for i in range(shown):
         note = "" if (q[:, i] > 0).any() else ": the reconstruction has no power"
         axes = figure.add_subplot(rows, columns, i + 1, title=variables[i] + note)
@@ -116,10 +100,10 @@ def spectra(
         _tick_log_axis(axes)
     figure.supxlabel(_labels(["frequency"], [frequency_unit])[0])
     figure.supylabel("share of power")
-    return _settled(figure, shown, len(variables))
+    return settled(figure, shown, len(variables))
 
 
-@_style()
+@style()
 def time_series(
     time: ArrayLike,
     truth: ArrayLike,
@@ -138,7 +122,7 @@ def time_series(
     t, x = np.asarray(time, dtype=np.float64), _matrix(truth, variables)
     y, words = _finite_part(_matrix(generated, variables))
     shown = min(len(variables), MOST_ROWS)
-    figure = _figure(DOUBLE, 0.9 + 0.7 * shown)
+    figure = new_figure(DOUBLE, 0.9 + 0.7 * shown)
     panels = list(figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0])
     low, high = _limits(x, margin=0.1)
     reach = high - low  # axes are those of the truth, up to three times as wide where needed
@@ -154,10 +138,10 @@ def time_series(
     panels[-1].set_xlabel(_labels(["time"], [time_unit])[0])
     if lyapunov_time is not None and 0 < lyapunov_time <= t[-1] - t[0]:
         _count_lyapunov_times(panels, t[0], t[-1], lyapunov_time)
-    return _settled(figure, shown, len(variables))
+    return settled(figure, shown, len(variables))
 
 
-@_style()
+@style()
 def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
     """Loss, validation D_stsp and gradient norm against the epoch, a panel for each that is known.
 
@@ -170,7 +154,7 @@ def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
     epoch, _, validation, _ = table.values()
     known = [key for key in keys[1:] if key == "loss" or np.isfinite(table[key]).any()]
     kept = [i for i, row in enumerate(history) if row.get("best")]
-    figure = _figure(SINGLE, 0.6 + 1.15 * len(known))
+    figure = new_figure(SINGLE, 0.6 + 1.15 * len(known))
     panels = list(figure.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0])
     for axes, key in zip(panels, known, strict=True):
         drawn = np.isfinite(table[key]) & (table[key] > 0)
@@ -186,40 +170,7 @@ def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
                 axes.set_title(f"best.pt: {score:.3g} at epoch {at:.0f}", color=GENERATED)
     panels[-1].set_xlabel("epoch")
     panels[-1].locator_params("x", nbins=6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
-    return _settled(figure)
-
-
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.pdf, each whole or not at all; the same input, the same bytes."""
-    paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    vector: dict[str, Any] = {"format": "pdf", "dpi": 300, "metadata": {"CreationDate": None}}
-    with _style(), replacing(paths[0]) as png, replacing(paths[1]) as pdf:
-        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-        figure.savefig(pdf, **vector)
-        if pdf.stat().st_size > MOST_PDF_BYTES:
-            for line in (line for axes in figure.axes for line in axes.lines):
-                line.set_rasterized(len(line.get_path()) > 1000)
-            figure.savefig(pdf, **vector)
-    return paths
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=DPI)
-
-
-def _settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
-    """Add the legend and lay out, once: another pass at each drawing would move things a bit."""
-    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
-    lines, labels = figure.axes[0].get_legend_handles_labels()
-    if labels:
-        note = f"first {shown} of {total} variables" if shown < total else None
-        figure.legend(lines, labels, title=note, loc="outside upper right", ncols=2)
-    figure.align_ylabels()
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
+    return settled(figure)
 
 
 def _state_space(figure: Figure, i: int, labels: Sequence[str], low: Array, high: Array) -> Axes:

@@ -1,6 +1,6 @@
 """The picture of exploding gradients: Jacobian products and loss gradients against the time T.
 
-Arrays in, figure out; `figures.save` writes it. A free run is vermillion, one with forcing blue,
+Arrays in, figure out. A free run is vermillion, one with forcing blue,
 the fit dark grey, the exponent dashed green (Okabe-Ito: told apart by colour-blind readers).
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfbptt_cli.figures import DOUBLE, Array, _figure, _settled, _style
+from sfbptt_cli.figure_style import DOUBLE, Array, new_figure, settled, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ FREE, FORCED, FITTED, EXPONENT = "#D55E00", "#0072B2", "#333333", "#009E73"
 Growth = tuple[ArrayLike, ArrayLike]
 
 
-@_style()
+@style()
 def gradient_growth(
     products: Growth,
     losses: Growth,
@@ -43,7 +43,7 @@ def gradient_growth(
     `lambda_max`, natural logarithms per step, are drawn as slopes and written beside each other;
     the line of λ_max starts where the fitted one does. Norms that are zero or not finite are gaps.
     """
-    figure = _figure(DOUBLE, 2.7)
+    figure = new_figure(DOUBLE, 2.7)
     left, right = figure.subplots(1, 2)
     every = "forced" if tau is None else rf"forced every $\tau$ = {tau} steps"
     t, free = _log10(products)
@@ -62,7 +62,7 @@ def gradient_growth(
     for axes in (left, right):
         axes.axhline(0, color="0.8", linewidth=0.5, zorder=0)
     figure.suptitle(title or "", x=0.02, ha="left")
-    return _settled(figure)
+    return settled(figure)
 
 
 def _log10(growth: Growth) -> tuple[Array, Array]:
@@ -91,7 +91,7 @@ def _slopes(axes: Axes, t: Array, values: Array, rate: float, lambda_max: float 
         return
     start, run = curves.mean() - rate / math.log(10) * (t.mean() - t[0]), t - t[0]
     lines = [(rate, "-", FITTED, "fitted"), (lambda_max, "--", EXPONENT, r"$\lambda_\mathrm{max}$")]
-    for slope, style, color, name in lines:
+    for slope, dashes, color, name in lines:
         if slope is not None and math.isfinite(slope):
             label = f"{name}, {slope:#.3g} per step"
-            axes.plot(t, start + slope / math.log(10) * run, style, color=color, label=label)
+            axes.plot(t, start + slope / math.log(10) * run, dashes, color=color, label=label)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli import evaluation, figures
+from sfbptt_cli import evaluation, figure_style, figures
 from sfbptt_cli.assembly import build_device, evaluation_settings
 from sfbptt_cli.config import EvaluationConfig
 from sfbptt_cli.evaluation import singular
@@ -111,7 +111,7 @@ def draw(run: Run) -> None:
     }
     run.folder.figures.mkdir(exist_ok=True)
     for name, picture in pictures.items():
-        figures.save(picture, run.folder.figures, name)
+        figure_style.save(picture, run.folder.figures, name)
 
 
 def _spectra(

@@ -40,8 +40,8 @@ _NESTED = ("regularization", "validation", "tau_search")
 _IN_PATH = {"seed", "tau", "dataset.name", "model.name", "forcing.name"}
 _PATH_GROUPS = ("dataset", "model", "forcing")
 _PATHS = ("run", "runs", "out", "dataset.path", "outputs")
-# The plugins that launch the jobs of a sweep elsewhere than in this process.
-_PLUGINS = {"joblib": "hydra_joblib_launcher", "slurm": "hydra_submitit_launcher"}
+# Plugins that launch the jobs of a sweep elsewhere, and are not installed with sfbptt itself.
+_PLUGINS = {"slurm": "hydra_submitit_launcher"}
 # Most file systems take 255 bytes a name.
 _LONGEST_NAME = 200
 

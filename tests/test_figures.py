@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfbptt_cli import figures
+from sfbptt_cli import figure_style, figures
 
 NAMES = ["x", "y", "z", "a", "b", "c", "d"]
 STEPS = 500
@@ -71,7 +71,7 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     from PIL import Image
 
     figure = make(kind)
-    png, pdf = figures.save(figure, tmp_path, kind)
+    png, pdf = figure_style.save(figure, tmp_path, kind)
     assert sorted(tmp_path.iterdir()) == sorted([png, pdf]), "no temporary file is left"
     with Image.open(png) as image:
         image.verify()
@@ -85,7 +85,7 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     assert b"/Type3" not in content, "journals refuse Type 3 fonts"
     first = png.read_bytes(), content
     for again in (figure, make(kind)):  # the same figure once more, and one made anew
-        figures.save(again, tmp_path, kind)
+        figure_style.save(again, tmp_path, kind)
         assert (png.read_bytes(), pdf.read_bytes()) == first
 
 
@@ -93,11 +93,11 @@ def test_a_failed_save_leaves_the_old_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = make("training_curve")
-    paths = figures.save(figure, tmp_path, "curve")
+    paths = figure_style.save(figure, tmp_path, "curve")
     before = [path.read_bytes() for path in paths]
     monkeypatch.setattr(figure, "savefig", lambda path, **_: path.write_text("half") and 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        figures.save(figure, tmp_path, "curve")
+        figure_style.save(figure, tmp_path, "curve")
     assert [path.read_bytes() for path in paths] == before
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
@@ -106,13 +106,13 @@ def test_dense_lines_become_pixels_in_the_pdf_only_when_it_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = figures.time_series(np.arange(2000), wave(1, 2000), wave(1, 2000), ["x"], "s")
-    pdf = figures.save(figure, tmp_path, "series")[1]
+    pdf = figure_style.save(figure, tmp_path, "series")[1]
     assert b"/Subtype /Image" not in pdf.read_bytes()
-    monkeypatch.setattr(figures, "MOST_PDF_BYTES", 1000)
-    figures.save(figure, tmp_path, "series")
+    monkeypatch.setattr(figure_style, "MOST_PDF_BYTES", 1000)
+    figure_style.save(figure, tmp_path, "series")
     first = pdf.read_bytes()
     assert b"/Subtype /Image" in first
-    figures.save(figure, tmp_path, "series")
+    figure_style.save(figure, tmp_path, "series")
     assert pdf.read_bytes() == first
 
 
@@ -121,7 +121,7 @@ def test_neither_import_nor_drawing_touches_pyplot_or_the_settings_of_matplotlib
 ) -> None:
     code = """
 import pathlib, sys
-from sfbptt_cli import figures
+from sfbptt_cli import figure_style, figures
 assert "matplotlib" not in sys.modules, "importing the module must be cheap"
 import matplotlib, numpy
 def settings():  # asking for the backend would import pyplot
@@ -129,7 +129,7 @@ def settings():  # asking for the backend would import pyplot
 before = settings()
 figure = figures.attractor(numpy.eye(3), numpy.eye(3), "xyz")
 figures.training_curve([{"epoch": 1, "loss": 1.0}])
-figures.save(figure, pathlib.Path(sys.argv[1]), "attractor")
+figure_style.save(figure, pathlib.Path(sys.argv[1]), "attractor")
 assert settings() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -139,9 +139,9 @@ assert "matplotlib.pyplot" not in sys.modules
 def test_settings_of_the_user_do_not_change_the_files(tmp_path: Path) -> None:
     import matplotlib
 
-    figures.save(make("spectra"), tmp_path, "plain")
+    figure_style.save(make("spectra"), tmp_path, "plain")
     with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.bbox": "tight"}):
-        figures.save(make("spectra"), tmp_path, "mine")
+        figure_style.save(make("spectra"), tmp_path, "mine")
     for ending in ("png", "pdf"):
         assert (tmp_path / f"plain.{ending}").read_bytes() == (
             tmp_path / f"mine.{ending}"

@@ -243,7 +243,8 @@ def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path)
     parts = [_lorenz_like(n, n) for n in (300, 120, 15, 250)]
     for i, part in enumerate(parts):
         np.save(tmp_path / f"run{i}.npy", part)
-    np.savez(tmp_path / "all.npz", **{f"run{i}": part for i, part in enumerate(parts)}, time=[1.0])
+    named: dict[str, Any] = {f"run{i}": part for i, part in enumerate(parts)}
+    np.savez(tmp_path / "all.npz", **named, time=[1.0])
     by_files = _arrays(str(tmp_path / "run*.npy"))
     by_key = _arrays(str(tmp_path / "all.npz"), "run*")
     for dataset in (by_files, by_key):

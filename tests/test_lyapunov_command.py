@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sfbptt_cli.exponents import Exponents
 SHORT = ("steps=2000", "transient=1000", "trajectories=16")
 
 
-def _written(folder: Path) -> dict[str, object]:
+def _written(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "lyapunov.json").read_text())
 
 
@@ -97,10 +98,10 @@ def test_requests_that_are_refused(
     assert "lyapunov.json" not in str(tree(tmp_path))
 
 
-def _found(values: list[float], **changes: object) -> Exponents:
+def _found(values: list[float], **changes: Any) -> Exponents:
     errors = np.full(len(values), 0.01)
     settings = {"low": values[0] - 0.02, "high": values[0] + 0.02, **changes}
-    return Exponents("test", np.array(values), errors, 0.1, "time units", **settings)  # type: ignore[arg-type]
+    return Exponents("test", np.array(values), errors, 0.1, "time units", **settings)
 
 
 def test_tau_has_the_range_of_its_exponent() -> None:

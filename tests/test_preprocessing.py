@@ -103,7 +103,7 @@ def test_smoothing_is_a_gaussian_filter() -> None:
         (Cleaning(yearly_cycle=1), "steps", "dataset.yearly_cycle: 1 harmonics .*unit is 'steps'"),
         (Cleaning(daily_cycle=12), "days", "dataset.daily_cycle: 12 .* at most 11 at 24 samples a"),
         (Cleaning(yearly_cycle=1), "hours", "dataset.yearly_cycle: the training part covers 0.23"),
-        (Cleaning(smoothing=300.0), "days", "dataset.smoothing: 300 samples .*shortest part, which"),
+        (Cleaning(smoothing=300.0), "days", "dataset.smoothing: 300 .*shortest part, which"),
         (Cleaning(trend="cubic"), "days", "dataset.trend: 'cubic' was given; accepted: linear"),
     ],
 )  # fmt: skip

@@ -58,7 +58,7 @@ def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     from sfbptt_cli.report import making
 
     monkeypatch.setattr(making, "sweep_figure", lambda *_: None)
-    monkeypatch.setattr(making.figures, "save", lambda *_: [])
+    monkeypatch.setattr(making.figure_style, "save", lambda *_: [])
 
 
 # --- statistics ------------------------------------------------------------------------------

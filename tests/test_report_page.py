@@ -134,7 +134,7 @@ def test_a_page_about_60_runs_of_four_datasets_is_small(
     import report_runs
 
     monkeypatch.setattr(making, "sweep_figure", lambda *_: None)
-    monkeypatch.setattr(making.figures, "save", lambda *_: [])
+    monkeypatch.setattr(making.figure_style, "save", lambda *_: [])
     monkeypatch.setattr(report_runs, "spiral", lambda n, phase=0.0: spiral(n, 13_000, phase))
     first = write_run(tmp_path / "first", dataset="d0", seed=0)
     config = (first / "config.yaml").read_text(encoding="utf-8")

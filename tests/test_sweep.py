@@ -126,7 +126,6 @@ def test_interpolations_and_groups_are_those_of_hydra(
 @pytest.mark.parametrize(
     ("launcher", "fragments"),
     [
-        ("joblib", ["pip install 'sfbptt[joblib]'"]),
         ("slurm", ["pip install 'sfbptt[slurm]'"]),
         ("jolib", ["hydra/launcher: 'jolib' was given; accepted: ", "basic"]),
     ],

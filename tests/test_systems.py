@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from mpmath import mp
 
+from sfbptt_cli import systems
 from sfbptt_cli.config import SimulatedConfig
 from sfbptt_cli.errors import RequestError, RunFailed
 from sfbptt_cli.systems import (
@@ -320,3 +322,38 @@ def test_lorenz96_rests_at_its_forcing_and_is_a_ring() -> None:
     np.testing.assert_allclose(
         derivative(np.roll(state, 3).tolist(), forcing=8.0), np.roll(expected, 3)
     )
+
+
+def test_maps_are_iterated() -> None:
+    system = systems.find_system("henon")
+    states = integrate(system, system.parameters, np.array([0.1, 0.2]), 1, 3, 1.0, 1e-9, 1e-9)
+    x, y = 0.1, 0.2
+    for state in states:
+        x, y = 1 - 1.4 * x * x + y, 0.3 * x
+        np.testing.assert_array_equal(state, [x, y])
+
+
+def test_the_henon_map_has_its_published_exponent_and_a_cycle_of_four() -> None:
+    system = systems.find_system("henon")
+    spectrum = systems.spectrum_from_equations(system, system.parameters, 1.0)
+    assert spectrum.exponents[0] == pytest.approx(0.41922, rel=0.01)
+    assert spectrum.exponents.sum() == pytest.approx(math.log(0.3), rel=1e-6)
+    cycle = integrate(system, {"a": 1.0, "b": 0.3}, np.array([0.1, 0.1]), 5_000, 8, 1.0, 0, 0)
+    np.testing.assert_allclose(cycle[:4], cycle[4:], atol=1e-12)
+    assert np.ptp(cycle[:4, 0]) > 1
+
+
+def test_the_delayed_logistic_map_is_quasi_periodic() -> None:
+    system = systems.find_system("delayed_logistic")
+    spectrum = systems.spectrum_from_equations(system, system.parameters, 1.0)
+    assert abs(spectrum.exponents[0]) < 1e-4
+    assert spectrum.exponents[1] < -0.1
+    orbit = integrate(system, system.parameters, np.array([0.5, 0.5]), 2_000, 400, 1.0, 0, 0)
+    distances = np.linalg.norm(orbit[1:] - orbit[0], axis=1)
+    assert distances.min() > 1e-6  # it never returns
+    assert distances.min() < 0.05  # but nearly
+
+
+def test_a_lost_map_is_a_failure() -> None:
+    with pytest.raises(RunFailed):
+        integrate("henon", {"a": 3.0, "b": 0.3}, np.array([5.0, 5.0]), 0, 100, 1.0, 0, 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfbptt_cli import figures
+from sfbptt_cli import figure_style
 from sfbptt_cli.errors import RequestError, lookup
 from sfbptt_cli.refusals import one_of
 from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
@@ -84,7 +84,7 @@ def _write(contents: Contents, out: Path) -> list[Path]:
     for name, text in texts.items():
         write_text(out / name, text)
     figure = sweep_figure(contents.panels, contents.metrics, contents.statistic)
-    return [*(out / name for name in texts), *figures.save(figure, out, "sweep")]
+    return [*(out / name for name in texts), *figure_style.save(figure, out, "sweep")]
 
 
 def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:

@@ -1,0 +1,137 @@
+"""From a composed configuration to the command that it asks for.
+
+Nothing here imports torch before the configuration has been checked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfbptt_cli.config import TrainConfig
+
+
+def _train(composed: Any) -> None:
+    from sfbptt_cli.sweep.job import apart
+
+    config, path = _training(composed)
+    # With the defaults of the choices filled in, so that a later version repeats it.
+    stored = asdict(config)
+    if config.threads == "auto" and apart():
+        config.threads = 1  # the cores are shared by as many runs
+    from sfbptt_cli import commands
+
+    commands.train(config, stored, path)
+
+
+def _training(composed: Any) -> tuple[TrainConfig, Path]:
+    """The checked settings of a training run, and its folder."""
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import typed_config
+    from sfbptt_cli.overrides import run_path
+
+    _make_absolute(composed)
+    plain: Any = OmegaConf.to_container(composed, resolve=True)
+    return typed_config(plain), run_path(plain)
+
+
+def plan_training(composed: Any) -> tuple[Path, bool]:
+    """The folder of a training run, and whether it is finished there with the same settings."""
+    from sfbptt_cli.storage.run_folder import RunFolder
+
+    config, path = _training(composed)
+    folder = RunFolder(path)
+    finished = not config.overwrite and folder.manifest().get("status") == "finished"
+    if finished:
+        folder.claim(asdict(config), overwrite=False)
+    return path, finished
+
+
+def _evaluate(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import EvaluateConfig
+    from sfbptt_cli.overrides import given_keys
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, EvaluateConfig)
+    given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
+    changes = {key: getattr(config.evaluation, key) for key in given}
+    if config.runs is not None:
+        from sfbptt_cli.remeasurement import evaluate_runs
+
+        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
+        return
+    assert config.run is not None
+    from sfbptt_cli import commands
+
+    commands.evaluate(Path(config.run), changes, config.device, config.threads)
+
+
+def _lyapunov(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import LyapunovConfig, checked_config
+
+    if composed.dataset is not None:
+        _make_absolute(composed)
+    plain: Any = OmegaConf.to_container(composed, resolve=True)
+    config = checked_config(plain, LyapunovConfig)
+    from sfbptt_cli import analysis
+
+    analysis.lyapunov(config)
+
+
+def _gradients(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import GradientsConfig
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, GradientsConfig)
+    from sfbptt_cli import analysis
+
+    analysis.gradients(config)
+
+
+def _report(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config import ReportConfig
+    from sfbptt_cli.overrides import config_folder
+    from sfbptt_cli.report import make_report
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, ReportConfig)
+    assert config.runs is not None
+    out = None if config.out is None else Path(config.out)
+    folder = Path(config.runs)
+    report = make_report(folder, config_folder(), out, config.statistic, config.metrics)
+    print(report.table)
+    print(report.count)
+    for path in report.files:
+        print(path)
+    for note in report.notes:
+        print(f"sfbptt: {note}", file=sys.stderr)
+    for path, reason in report.skipped:
+        print(f"sfbptt: {path} is skipped: {reason}", file=sys.stderr)
+
+
+def _make_absolute(composed: Any) -> None:
+    # The run can then be continued and evaluated from another folder.
+    if composed.dataset.get("path"):
+        composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
+
+
+COMMANDS: dict[str, Callable[[Any], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "lyapunov": _lyapunov,
+    "gradients": _gradients,
+    "report": _report,
+}
