@@ -140,7 +140,7 @@ def gradients(config: GradientsConfig) -> None:
         forced_products=growth.forced_products,
         forced_losses=growth.forced_losses,
         tau=tau,
-        title=growth.regime,
+        title=growth.regime.partition(":")[0],
     )
     with run.folder.lock():
         run.folder.figures.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfbptt_cli.figure_style import GENERATED, LYAPUNOV, SINGLE, TRUTH, new_figure, style
+from sfbptt_cli.figure_style import GENERATED, LYAPUNOV, SINGLE, TRUTH, laid_out, new_figure, style
 from sfbptt_cli.lyapunov.data import DataExponent
 
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
     axes.set_ylabel("mean ln distance (standard deviations)")
     axes.set_title(name if found.chaotic else f"{name}: not chaotic")
     axes.legend(loc="lower right")
-    return figure
+    return laid_out(figure)

@@ -54,11 +54,16 @@ def new_figure(width: float, height: float) -> Figure:
 
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
     """Add the legend and lay out, once: another pass at each drawing would move things a bit."""
-    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
     lines, labels = figure.axes[0].get_legend_handles_labels()
     if labels:
         note = f"first {shown} of {total} variables" if shown < total else None
         figure.legend(lines, labels, title=note, loc="outside upper right", ncols=2)
+    return laid_out(figure, right)
+
+
+def laid_out(figure: Figure, right: float = 1.0) -> Figure:
+    """Room for what was drawn, found once."""
+    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
     figure.align_ylabels()
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

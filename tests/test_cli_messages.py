@@ -35,7 +35,7 @@ def refused(cli: Cli, cwd: Path, *arguments: str) -> str:
 
 
 TAU = "accepted: a whole number of time steps from 1 to window = "
-TAU_TYPE = "accepted: a whole number of time steps, or auto"
+TAU_TYPE = "accepted: a whole number of time steps, auto or search"
 FOLDER = "accepted: a folder name without '/' that does not start with '.'"
 NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg job"
 
@@ -67,7 +67,7 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("tau=abc", ["tau: 'abc' was given; ", TAU]),
         ("tau=0", ["tau: '0' was given; ", TAU]),
         ("tau=-1", ["tau: '-1' was given; ", TAU]),
-        ("tau=101 window=100", ["tau: '101' was given; ", TAU + "100, or auto"]),
+        ("tau=101 window=100", ["tau: '101' was given; ", TAU + "100, auto or search"]),
         ("tau=", ["tau: '' was given; ", TAU]),
         ("tau=30.5", ["tau: '30.5' was given; ", TAU_TYPE]),
         ("tau=[1]", ["tau: '[1]' was given; ", TAU_TYPE]),
@@ -140,7 +140,8 @@ CONSTANT = np.column_stack([FINITE_SERIES[:, 0], np.full(len(FINITE_SERIES), 4.5
         (lambda path: path.write_text("1 2 3\n4 5 6\n"), ["cannot be read"]),
         (_save(np.zeros((0, 3))), ["is empty", "(0, 3)"]),
         (_save([["a", "b"], ["c", "d"]]), ["<U1", "accepted: real numbers"]),
-        (_save(np.zeros((50, 3, 2))), ["(50, 3, 2)", "accepted: (time, variables)"]),
+        (_save(np.zeros((50, 3, 2))), ["dataset.train_fraction: ", "50 trajectories", "null"]),
+        (_save(np.zeros((50, 3, 2, 2))), ["(50, 3, 2, 2)", "accepted: (time, variables)"]),
         (_save(_with(7, 1, math.nan)), ["row 7, column 1", "nan", "accepted: finite numbers"]),
         (_save(_with(1499, 2, math.inf)), ["row 1499, column 2", "inf", "accepted: finite"]),
         (_save(_with(0, 0, -math.inf)), ["row 0, column 0", "-inf", "accepted: finite"]),
@@ -162,7 +163,7 @@ def test_data_file(
 @pytest.mark.parametrize(
     ("overrides", "fragments"),
     [
-        ("", ["run: nothing was given; accepted: the folder of a run (run=DIR)"]),
+        ("", ["run: nothing was given; accepted: either the folder of a run (run=DIR)"]),
         ("run=nowhere", ["run: 'nowhere' is not a folder; accepted: the folder of a run"]),
         ("run=outputs", ["run: 'outputs' is not a run", "accepted: the folder of a run"]),
         ("run", ["'run' was given; accepted: key=value"]),

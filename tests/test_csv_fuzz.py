@@ -81,7 +81,7 @@ def round_trip(
         header, rows, DELIMITERS[delimiter], "," if decimal == "comma" else ".", quoting, end
     )
     content = text.encode(encoding)
-    path.write_bytes(gzip.compress(content, 1) if zipped else content)
+    path.write_bytes(gzip.compress(content, 1, mtime=0) if zipped else content)
     read = read_table(path, header, None, form)
     assert read.names == tuple(header)
     expected = [[np.nan if x is None else float(str(x)) for x in row] for row in rows]
@@ -209,7 +209,7 @@ def test_damaged_files(
 def test_damaged_gzip_files(tmp_path: Path) -> None:
     path = tmp_path / "x.csv.gz"
     source = CsvSource(path=str(path), time_column="time", train_fraction=0.5)
-    zipped = gzip.compress(BASE)
+    zipped = gzip.compress(BASE, mtime=0)
     path.write_bytes(zipped)
     whole = read_csv_dataset(source, window=20)
     rng = random.Random(0)

@@ -8,13 +8,14 @@ import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sfbptt_cli.config import NOT_RESULTS, flatten
+from sfbptt_cli.config import NOT_RESULTS, flatten, typed_config
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.atomic import write_json, write_text
 
@@ -101,7 +102,10 @@ class RunFolder:
             yield
 
     def _compare(self, config: dict[str, Any]) -> None:
-        stored, given = flatten(self.config()), flatten(config)
+        before = self.config()
+        with suppress(RequestError):  # settings that were added since then have their defaults
+            before = asdict(typed_config(before))
+        stored, given = flatten(before), flatten(config)
         differing = [
             f"{key} ({stored.get(key)} there, {given.get(key)} given)"
             for key in sorted(stored.keys() | given.keys())
