@@ -41,8 +41,8 @@ def table(tmp_path: Path, content: str | bytes, **form: object) -> Table:
         PLAIN.replace(",", " , "),
         '"time";"T (degC)";"p"\n"0";"1,5";"-2"\n"1";"2,5e1";"1000"\n"2";"-3,25";"0,5"',
         "\ufeff" + PLAIN,
-        gzip.compress(PLAIN.encode()),
-        gzip.compress(("\ufeff" + PLAIN).encode()),
+        gzip.compress(PLAIN.encode(), mtime=0),
+        gzip.compress(("\ufeff" + PLAIN).encode(), mtime=0),
         PLAIN.encode("utf-16"),
         PLAIN.replace("p\n", "p,station\n").replace("2\n", "2,B01\n", 1).replace("00\n", "00,B 2\n")
         .replace("0.5\n", "0.5,\n"),
@@ -142,7 +142,7 @@ def test_columns_that_are_left_out_are_told(tmp_path: Path) -> None:
         ("time,T\n0,1\n", {"encoding": "rot13"}, "dataset.encoding: 'rot13' is unknown"),
         (b"time,T\n0,\xff\n", {}, "dataset.encoding: .* cannot be decoded"),
         (b"\xff\xfet\0i\0m", {}, "dataset.encoding: .* cannot be decoded as utf-16"),
-        (gzip.compress(PLAIN.encode())[:-5], {}, "dataset.path: .* cannot be read: Compressed"),
+        (gzip.compress(PLAIN.encode(), mtime=0)[:-5], {}, "dataset.path: .* cannot be read: Compressed"),
         (b"\x1f\x8b\x08" + b"\0" * 30, {}, "dataset.path: .* cannot be read"),
     ],
 )  # fmt: skip
