@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli import divergence_figure, exponents, figure_style, gradient_figures
 from sfbptt_cli.assembly import build_dataset
-from sfbptt_cli.config import GradientsConfig, LyapunovConfig, SimulatedConfig
+from sfbptt_cli.config import DatasetConfig, GradientsConfig, LyapunovConfig, SimulatedConfig
 from sfbptt_cli.data import Dataset
 from sfbptt_cli.exponent_table import describe_exponents, describe_heuristics
 from sfbptt_cli.exponents import Exponents
@@ -21,6 +21,8 @@ from sfbptt_cli.storage.provenance import provenance
 
 log = logging.getLogger("sfbptt")
 
+# Of a simulated system, for the heuristics beside its exponents.
+_HEURISTIC_STEPS = 20_000
 # The window that a dataset must be long enough for, where none will be trained on.
 _NO_WINDOW = 1
 
@@ -31,7 +33,10 @@ def lyapunov(config: LyapunovConfig) -> None:
         _lyapunov_of_run(config, Run(config.run, config.checkpoint or "best"))
         return
     assert config.dataset is not None
-    dataset = build_dataset(config.dataset, _NO_WINDOW)
+    described = config.dataset
+    if config.method == "equations":
+        described = _little_of(described)
+    dataset = build_dataset(described, _NO_WINDOW)
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     picture: DataExponent | None = None
@@ -79,6 +84,17 @@ def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
+
+
+def _little_of(config: DatasetConfig) -> DatasetConfig:
+    """As much of a simulated dataset as the heuristics look at: the exponents need none of it."""
+    assert isinstance(config, SimulatedConfig)
+    steps = min(config.train_steps, _HEURISTIC_STEPS)
+    # A given exponent keeps the dataset from computing it, which is done here anyway.
+    known = 0.0 if config.lambda_max is None else config.lambda_max
+    return replace(
+        config, train_steps=steps, test_steps=100, floor_trajectories=1, lambda_max=known
+    )
 
 
 def _of_system(simulated: SimulatedConfig, dataset: Dataset, config: LyapunovConfig) -> Exponents:

@@ -105,6 +105,10 @@ def from_equations(
             f"exponents: null was given; accepted for {system_name}, a delay equation: a number, "
             "as it has infinitely many"
         )
+    if system.delay is None and (exponents or 0) > len(system.variables):
+        raise RequestError(
+            f"exponents: {exponents} was given; accepted: 1 to {len(system.variables)}, or null"
+        )
     spectrum = systems.spectrum_from_equations(
         system,
         systems.complete_parameters(system, parameters),
@@ -138,6 +142,8 @@ def from_model(
     seed: int,
 ) -> Exponents:
     """The spectrum of a model over its whole state, along free trajectories from test data."""
+    if (exponents or 0) > model.state_dim:
+        raise RequestError(f"exponents: {exponents} was given; accepted: 1 to {model.state_dim}")
     starts = np.linspace(0, len(dataset.test) - 1, trajectories).astype(int)
     s = None
     if dataset.inputs is not None:

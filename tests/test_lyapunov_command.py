@@ -85,6 +85,7 @@ def test_the_spectrum_of_a_model_beside_its_system(
         (("dataset=lorenz", "steps=1"), "steps: 1 was given; accepted: a whole number of at least"),
         (("dataset=lorenz", "method=data", "fit=[9,2]"), "fit: [9, 2] was given"),
         (("run=nowhere",), "run: 'nowhere' is not a folder"),
+        (("dataset=lorenz", "exponents=4"), "exponents: 4 was given; accepted: 1 to 3"),
         (("dataset=mackey_glass",), "exponents: null was given; accepted for mackey_glass"),
     ],
 )
