@@ -23,7 +23,8 @@ def _linear(angle: float, radius: float) -> tuple[PLRNN, Standardiser]:
     with torch.no_grad():
         # relu(z) = z where z > 0; far from the axes, h keeps the orbit there.
         model.A.fill_(radius * math.cos(angle))
-        model.W.copy_(torch.tensor([[0.0, -1.0], [1.0, 0.0]]) * radius * math.sin(angle))
+        turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+        model.W.copy_(turn * radius * math.sin(angle))
         centre = torch.tensor([10.0, 10.0], dtype=torch.float64)
         F = torch.diag(model.A) + model.W
         model.h.copy_(centre - F @ centre)
@@ -128,7 +129,7 @@ def test_the_presets_of_the_regimes(
     cli: Cli, tmp_path: Path, no_figures: None, regime: str, begins: str
 ) -> None:
     small = [s for s in TINY if s.startswith("evaluation.")]
-    outcome = cli("train", f"experiment=regime_{regime}", "epochs=12", *small, cwd=tmp_path)
+    outcome = cli("train", f"experiment=regime_{regime}", "epochs=6", *small, cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
     (run,) = (tmp_path / "outputs").rglob("seed0")
     outcome = cli("gradients", f"run={run}", "steps=2000", "orbits=2", "cycles=0", cwd=tmp_path)

@@ -120,6 +120,10 @@ def _gradients(
 ) -> tuple[Tensor, Tensor]:
     """Those of `value` by the start (zeros without one), and by all parameters as one vector."""
     inputs = [*parameters] if start is None else [*parameters, start]
+    if not value.requires_grad:  # a readout without parameters forces without them
+        return inputs[-1].new_zeros(inputs[-1].shape), torch.zeros_like(
+            nn.utils.parameters_to_vector(parameters)
+        )
     gradients = torch.autograd.grad(value, inputs, allow_unused=True, materialize_grads=True)
     vector = torch.cat([g.flatten() for g in gradients[: len(parameters)]])
     return gradients[-1], vector
