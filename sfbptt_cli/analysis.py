@@ -35,6 +35,8 @@ def lyapunov(config: LyapunovConfig) -> None:
     assert config.dataset is not None
     described = config.dataset
     if config.method == "equations":
+        assert isinstance(described, SimulatedConfig)
+        exponents.system_with(described.system, described.library, config.exponents)
         described = _little_of(described)
     dataset = build_dataset(described, _NO_WINDOW)
     folder = Path(config.outputs) / config.name / dataset.name
@@ -86,9 +88,8 @@ def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
         _write(run.folder.path / "lyapunov.json", config, content)
 
 
-def _little_of(config: DatasetConfig) -> DatasetConfig:
+def _little_of(config: SimulatedConfig) -> DatasetConfig:
     """As much of a simulated dataset as the heuristics look at: the exponents need none of it."""
-    assert isinstance(config, SimulatedConfig)
     steps = min(config.train_steps, _HEURISTIC_STEPS)
     # A given exponent keeps the dataset from computing it, which is done here anyway.
     known = 0.0 if config.lambda_max is None else config.lambda_max

@@ -87,6 +87,21 @@ class Exponents:
         }
 
 
+def system_with(name: str, library: str, exponents: int | None) -> systems.System:
+    """The system; RequestError unless it has as many exponents, or None for all, to compute."""
+    system = systems.find_system(name, library)
+    if system.delay is not None and exponents is None:
+        raise RequestError(
+            f"exponents: null was given; accepted for {name}, a delay equation: a number, as it "
+            "has infinitely many"
+        )
+    if system.delay is None and (exponents or 0) > len(system.variables):
+        raise RequestError(
+            f"exponents: {exponents} was given; accepted: 1 to {len(system.variables)}, or null"
+        )
+    return system
+
+
 def from_equations(
     system_name: str,
     library: str,
@@ -99,16 +114,7 @@ def from_equations(
     seed: int,
 ) -> Exponents:
     """The spectrum of a simulated system along its tangent flow."""
-    system = systems.find_system(system_name, library)
-    if system.delay is not None and exponents is None:
-        raise RequestError(
-            f"exponents: null was given; accepted for {system_name}, a delay equation: a number, "
-            "as it has infinitely many"
-        )
-    if system.delay is None and (exponents or 0) > len(system.variables):
-        raise RequestError(
-            f"exponents: {exponents} was given; accepted: 1 to {len(system.variables)}, or null"
-        )
+    system = system_with(system_name, library, exponents)
     spectrum = systems.spectrum_from_equations(
         system,
         systems.complete_parameters(system, parameters),

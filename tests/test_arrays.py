@@ -213,7 +213,7 @@ NOT_2D = "dataset.path: {path} has shape SHAPE; accepted: (time, variables)"
 CONTENTS: dict[str, tuple[Array, str]] = {
     "complex": (SERIES * 1j, NOT_REAL.replace("DTYPE", "complex128")),
     "logical": (SERIES > 0, NOT_REAL.replace("DTYPE", "bool")),
-    "3-D": (SERIES.reshape(400, 3, 3), NOT_2D.replace("SHAPE", "(400, 3, 3)")),
+    "4-D": (SERIES.reshape(20, 20, 3, 3), NOT_2D.replace("SHAPE", "(20, 20, 3, 3)")),
     "zero rows": (SERIES[:0], "dataset.path: {path} is empty: shape (0, 3)"),
     "zero columns": (SERIES[:, :0], "dataset.path: {path} is empty: shape (1200, 0)"),
     "constant": (

@@ -140,7 +140,6 @@ CONSTANT = np.column_stack([FINITE_SERIES[:, 0], np.full(len(FINITE_SERIES), 4.5
         (lambda path: path.write_text("1 2 3\n4 5 6\n"), ["cannot be read"]),
         (_save(np.zeros((0, 3))), ["is empty", "(0, 3)"]),
         (_save([["a", "b"], ["c", "d"]]), ["<U1", "accepted: real numbers"]),
-        (_save(np.zeros((50, 3, 2))), ["dataset.train_fraction: ", "50 trajectories", "null"]),
         (_save(np.zeros((50, 3, 2, 2))), ["(50, 3, 2, 2)", "accepted: (time, variables)"]),
         (_save(_with(7, 1, math.nan)), ["row 7, column 1", "nan", "accepted: finite numbers"]),
         (_save(_with(1499, 2, math.inf)), ["row 1499, column 2", "inf", "accepted: finite"]),

@@ -133,6 +133,7 @@ def test_a_killed_run_is_continued(
     work = tmp_path / "work"
     run = run_folder(work)
     if seed == 0:
+        child.process.send_signal(signal.SIGSTOP)  # it must not end meanwhile
         _assert_left_alone_while_it_runs(cli, work)
     else:
         time.sleep(random.Random(seed).uniform(0, 2))

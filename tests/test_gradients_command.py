@@ -129,7 +129,9 @@ def test_the_presets_of_the_regimes(
     cli: Cli, tmp_path: Path, no_figures: None, regime: str, begins: str
 ) -> None:
     small = [s for s in TINY if s.startswith("evaluation.")]
-    outcome = cli("train", f"experiment=regime_{regime}", "epochs=6", *small, cwd=tmp_path)
+    outcome = cli(
+        "train", f"experiment=regime_{regime}", "threads=1", "epochs=6", *small, cwd=tmp_path
+    )
     assert outcome.status == 0, outcome.stderr
     (run,) = (tmp_path / "outputs").rglob("seed0")
     outcome = cli("gradients", f"run={run}", "steps=2000", "orbits=2", "cycles=0", cwd=tmp_path)

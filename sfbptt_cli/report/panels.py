@@ -263,6 +263,8 @@ def _varies(groups: Sequence[Group], key: str) -> bool:
     for group in groups:
         # Of another choice of the config group, the setting says nothing.
         owner = group.settings.get(name) if name != key else None
+        if key == "optimizer.learning_rate":  # its default is the model's
+            owner = (owner, group.settings.get("model.name"))
         seen[owner].add(repr(group.settings.get(key)))
     return any(len(values) > 1 for values in seen.values())
 
