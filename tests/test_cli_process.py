@@ -133,6 +133,7 @@ def test_a_killed_run_is_continued(
     work = tmp_path / "work"
     run = run_folder(work)
     if seed == 0:
+        time.sleep(0.5)  # for the checkpoint of the epoch that it has told of
         child.process.send_signal(signal.SIGSTOP)  # it must not end meanwhile
         _assert_left_alone_while_it_runs(cli, work)
     else:
