@@ -15,7 +15,7 @@ from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.evaluation import singular
 from sfbptt_cli.lyapunov import tau_predicted
-from sfbptt_cli.lyapunov.data import DataExponent, exponent_from_data
+from sfbptt_cli.lyapunov.data import LONGEST, DataExponent, exponent_from_data
 from sfbptt_cli.lyapunov.heuristics import (
     autocorrelation_time,
     first_minimum_of_mutual_information,
@@ -26,8 +26,6 @@ from sfbptt_cli.systems import kaplan_yorke_dimension
 
 Array = NDArray[np.float64]
 
-# Steps of a series that the other heuristics look at.
-_HEURISTIC_STEPS = 100_000
 # Logarithm of the growth of tangent vectors, over a whole trajectory, that only chaos explains.
 _LEAST_GROWTH = 3.0
 
@@ -218,7 +216,7 @@ def from_data(
     seed: int,
 ) -> tuple[Exponents, DataExponent]:
     """λ_max from the divergence of neighbours in the training part, and what it was read from."""
-    series = longest_training_series(dataset)
+    series = dataset.longest_training(LONGEST)
     found = exponent_from_data(
         series,
         dataset.dt,
@@ -255,15 +253,9 @@ def from_data(
     )
 
 
-def longest_training_series(dataset: Dataset) -> Array:
-    """The longest training trajectory, its first 100,000 steps."""
-    rows = max(dataset.trajectories, key=lambda part: part.stop - part.start)
-    return np.asarray(dataset.train[rows][:_HEURISTIC_STEPS], dtype=np.float64)
-
-
 def heuristics(dataset: Dataset) -> dict[str, int | None]:
     """The other choices of τ in use, in steps, of the training part."""
-    series = longest_training_series(dataset)
+    series = dataset.longest_training(LONGEST)
     return {
         "first_minimum_of_mutual_information": first_minimum_of_mutual_information(series),
         "autocorrelation_below_1/e": autocorrelation_time(series),

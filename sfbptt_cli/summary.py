@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-_LABELS: dict[str, str] = {
+# The metrics of evaluation.json, with the words for them.
+METRICS: dict[str, str] = {
     "d_stsp": "D_stsp",
     "d_stsp_gmm": "D_stsp (GMM)",
     "d_h": "D_H",
@@ -24,7 +25,7 @@ def table(evaluation: dict[str, Any]) -> str:
         floor: Any = metric.get("floor", metric.get("truth"))
         rows.append(
             (
-                _LABELS.get(name) or str(name),
+                METRICS.get(name) or str(name),
                 _number(metric["value"]),
                 _number(floor),
                 _note(name, metric),

@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 
 from sfbptt_cli.data import Dataset
 from sfbptt_cli.errors import RequestError
-from sfbptt_cli.lyapunov.data import exponent_from_data
+from sfbptt_cli.lyapunov.data import LONGEST, exponent_from_data
 from sfbptt_cli.lyapunov.largest import tau_predicted
 from sfbptt_cli.training import Diverged
 
-# Steps of the training part that the exponent of recorded data is estimated from, at most.
-_LONGEST = 100_000
 _ADVICE = "accepted: dataset.lambda_max=… per time unit, or tau=… in steps"
 
 
@@ -32,9 +30,7 @@ def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -
             )
         source = f"lambda_max {dataset.lambda_max:.4g} from: {dataset.lambda_source}"
         return tau_predicted(dataset.lambda_step), f"ln 2 / (lambda_max dt), {source}"
-    longest = max(dataset.trajectories, key=lambda part: part.stop - part.start)
-    series = dataset.train[longest][:_LONGEST]
-    found = exponent_from_data(series, dataset.dt)
+    found = exponent_from_data(dataset.longest_training(LONGEST), dataset.dt)
     apparent = found.low > 0
     if not (found.chaotic or (evidence == "weak" and apparent)):
         more = f", dataset.lambda_evidence=weak (1 / {1 / found.value:.0f} a time unit)"

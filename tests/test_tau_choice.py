@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, Cli, as_dataset, run_folder
+from conftest import TINY, Cli, as_dataset
 
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.tau_choice import predicted_tau, resolve_tau, search_tau, tau_candidates
@@ -114,4 +114,3 @@ def test_auto_is_recorded_with_its_source(cli: Cli, tmp_path: Path, no_figures: 
     run = json.loads((next((tmp_path / "outputs").rglob("run.json"))).read_text())
     assert run["tau"] == 77
     assert "Viswanath" in run["tau_source"]
-    assert run_folder(tmp_path) is not None

@@ -97,6 +97,11 @@ class Dataset:
             1 / self.lambda_step if self.lambda_step is not None and self.lambda_step > 0 else None
         )
 
+    def longest_training(self, steps: int) -> Array:
+        """The longest training trajectory, at most its first `steps`: (T, N)."""
+        rows = max(self.trajectories, key=lambda part: part.stop - part.start)
+        return np.asarray(self.train[rows][:steps], dtype=np.float64)
+
     def fingerprint(self) -> str:
         """SHA-256 of shape, type and bytes of every series: another number, another dataset."""
         digest = hashlib.sha256()

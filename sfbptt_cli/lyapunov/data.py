@@ -23,6 +23,8 @@ from sfbptt_cli.lyapunov.heuristics import autocorrelation_time, mean_period, st
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
+# Samples of a training part that commands estimate from, at most.
+LONGEST = 100_000
 # Fewer samples, or fewer mean periods, hold no neighbours that are near and apart in time.
 _SAMPLES = 500
 _PERIODS = 12

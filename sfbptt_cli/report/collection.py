@@ -15,19 +15,8 @@ from typing import Any, NamedTuple
 from sfbptt_cli.config import NOT_RESULTS, flatten
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
+from sfbptt_cli.summary import METRICS
 
-# The metrics that a report knows, with the words for them.
-METRICS = {
-    "d_stsp": "D_stsp",
-    "d_stsp_gmm": "D_stsp (GMM)",
-    "d_h": "D_H",
-    "d_stsp_paper2022": "D_stsp (paper2022)",
-    "d_h_paper2022": "D_H (paper2022)",
-    "prediction_error": "prediction error",
-    "valid_prediction_time": "valid prediction time",
-    "lambda_max": "lambda_max",
-    "kaplan_yorke_dimension": "Kaplan-Yorke dimension",
-}
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
