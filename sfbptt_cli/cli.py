@@ -19,7 +19,7 @@ from sfbptt_cli.requests import COMMANDS, plan_training
 _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
 
 usage:
-  sfbptt train     [overrides]    train, evaluate and draw one run; -m for many
+  sfbptt train     [overrides]    train, evaluate and draw a run; -m: many; from=DIR: again
   sfbptt evaluate  run=DIR        measure a run again; runs=DIR: all below a folder
   sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
   sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
@@ -83,6 +83,7 @@ def _run(command: str, arguments: list[str]) -> int:
         require_launcher,
         settings_help,
     )
+    from sfbptt_cli.repeat_command import expand_from
 
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
@@ -91,6 +92,8 @@ def _run(command: str, arguments: list[str]) -> int:
     job = _Job(command, traceback)
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
+        if command == "train":
+            arguments = expand_from(arguments, config_folder())
         arguments = prepare(arguments)
         refuse_unknown_keys(command, arguments)
         require_launcher(arguments)

@@ -22,7 +22,7 @@ from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import MOST_POINTS, attractor, choose, decode_share
 from sfbptt_cli.report.line_styles import tau_ticks
 from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels, varied
-from sfbptt_cli.report.repeat_command import repeat_command
+from sfbptt_cli.repeat_command import repeat_command
 from sfbptt_cli.report.statistics import number, summarise
 from sfbptt_cli.report.sweep_figure import sweep_figure
 

@@ -1,4 +1,4 @@
-"""The shortest `sfbptt train …` that has the settings of a stored run."""
+"""The shortest `sfbptt train …` that has the settings of a stored run, and `from=DIR`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import yaml
 
 from sfbptt_cli.config import flatten, typed_config
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.refusals import require
+from sfbptt_cli.storage.run_folder import RunFolder
 
 # Words that Hydra's grammar takes as text without quotes.
 _BARE = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+-]*")
@@ -27,6 +29,11 @@ def repeat_command(stored: dict[str, Any], configs: Path) -> str:
     do not have by default. Raises RequestError when this version does not accept the settings, and
     OSError when `configs` cannot be read.
     """
+    return shlex.join(["sfbptt", "train", *repeat_overrides(stored, configs)])
+
+
+def repeat_overrides(stored: dict[str, Any], configs: Path) -> list[str]:
+    """The overrides of `repeat_command`, as Hydra takes them."""
     wanted = _typed(stored)
     base, choices = _defaults(stored, configs)
     before = _typed(base)
@@ -41,8 +48,33 @@ def repeat_command(stored: dict[str, Any], configs: Path) -> str:
         without = {k: v for k, v in changes.items() if k != key}
         if _reaches(base, without, wanted):
             changes = without
-    words = [*choices, *(f"{key}={_value(value)}" for key, value in changes.items())]
-    return shlex.join(["sfbptt", "train", *words])
+    return [*choices, *(f"{key}={_value(value)}" for key, value in changes.items())]
+
+
+def expand_from(arguments: list[str], configs: Path) -> list[str]:
+    """The arguments with `from=DIR` replaced by the settings of the run in DIR.
+
+    What is given beside it goes before; `outputs` is never taken from DIR, as a run from elsewhere
+    must not decide where files are written. RequestError when DIR holds no run, or settings that
+    this version does not accept.
+    """
+    sources = [argument for argument in arguments if argument.startswith("from=")]
+    if not sources:
+        return arguments
+    require(len(sources) == 1, "from", "several folders", "that of one run")
+    folder = RunFolder.existing(Path(sources[0].removeprefix("from=")).expanduser(), "from")
+    try:
+        overrides = repeat_overrides(folder.config(), configs)
+    except RequestError as error:
+        raise RequestError(f"from: '{folder.path}': {error}") from error
+    given = [a.partition("=")[0].lstrip("+") for a in arguments]
+    kept = [o for o in overrides if not _replaced(o.partition("=")[0], given)]
+    return [*kept, *(argument for argument in arguments if argument not in sources)]
+
+
+def _replaced(key: str, given: list[str]) -> bool:
+    """Whether a key, or the choice of its group, is among the given ones."""
+    return key == "outputs" or any(key == g or key.startswith(f"{g}.") for g in given)
 
 
 def _defaults(stored: dict[str, Any], configs: Path) -> tuple[dict[str, Any], list[str]]:
