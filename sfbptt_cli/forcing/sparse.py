@@ -25,21 +25,22 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
     starts = x[:, : length - 1 : tau].transpose(0, 1).reshape(-1, obs_dim)
     state = model.force(starts)
     inputs = _segments(arriving(s, x), tau)
+    short = []
     if rest:
         # all segments, as far as the short ones go
-        head, state = model.rollout(state, rest, None if inputs is None else inputs[:, :rest])
-        whole = head[: full * batch]
+        z, state = model.rollout(state, rest, None if inputs is None else inputs[:, :rest])
+        head = model.readout(z)
+        whole, short = head[: full * batch], [head[full * batch :]]  # (batch, rest, obs)
         if full:
             remaining = None if inputs is None else inputs[: full * batch, rest:]
-            tail, _ = model.rollout(state[: full * batch], tau - rest, remaining)
-            whole = torch.cat([whole, tail], dim=1)
-        short = model.readout(head[full * batch :])  # (batch, rest, obs)
+            z, _ = model.rollout(state[: full * batch], tau - rest, remaining)
+            whole = torch.cat([whole, model.readout(z)], dim=1)
     else:
-        whole, _ = model.rollout(state, tau, inputs)
-        short = x.new_empty(batch, 0, obs_dim)
-    # (full * batch, tau, latent) -> (batch, full * tau, obs)
-    whole = model.readout(whole).reshape(full, batch, tau, obs_dim).transpose(0, 1)
-    return torch.cat([whole.reshape(batch, full * tau, obs_dim), short], dim=1)
+        z, _ = model.rollout(state, tau, inputs)
+        whole = model.readout(z)
+    # (full * batch, tau, obs) -> (batch, full * tau, obs)
+    whole = whole.reshape(full, batch, tau, obs_dim).transpose(0, 1)
+    return torch.cat([whole.reshape(batch, full * tau, obs_dim), *short], dim=1)
 
 
 def _segments(s: Tensor | None, tau: int) -> Tensor | None:

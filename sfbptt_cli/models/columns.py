@@ -1,0 +1,64 @@
+"""Rollouts with a reverse pass written by hand: what training does, three times faster on a CPU.
+
+States are columns here, (state, batch), so that a step is W z, and what a step does element by
+element runs along memory: half the time of the same products of rows. Autograd would record every
+operation of every step and add up the gradient of W step by step.
+
+tanh x = 2 σ(2x) − 1, which torch computes three times faster and which differs by at most its
+rounding, 1e-7 in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Columns(torch.autograd.Function):
+    """(state (S, R), steps, constant (1, G, 1) or (steps, G, R), weights …) -> latents, last state.
+
+    The latent states after each step are (steps, M, R), the last whole state is (S, R); R states
+    are rolled out at once. The constant of a step is bias + C s. A subclass has `forward` and
+    `backward`.
+    """
+
+    @classmethod
+    def rollout(
+        cls, state: Tensor, steps: int, constant: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of states (R, S): their latent states (R, steps, M) and the last whole states (R, S).
+
+        constant (G), or (R, steps, G) with external inputs.
+        """
+        columns = constant[None, :, None] if constant.dim() == 1 else constant.permute(1, 2, 0)
+        latents, last = cls.apply(state.T.contiguous(), steps, columns, *weights)
+        return latents.permute(2, 0, 1), last.T
+
+
+def by_kernel(state: Tensor) -> bool:
+    """Whether torch's fused kernel is faster: without a reverse pass, or on a GPU."""
+    return state.is_cuda or not torch.is_grad_enabled()
+
+
+def unfold(constant: Tensor, steps: int) -> Sequence[Tensor]:
+    """The constant of each step."""
+    return constant.expand(steps, -1, -1).unbind(0)
+
+
+def fold(by_steps: Tensor, constant: Tensor) -> Tensor:
+    """The gradient of the constants from that of every step, (steps, G, R)."""
+    same = constant.shape == by_steps.shape
+    return by_steps if same else by_steps.sum((0, 2), keepdim=True)
+
+
+def outer_sum(by_steps: Tensor, before: Tensor) -> Tensor:
+    """The gradient of W, Σ_k D_k Z_kᵀ: (steps, G, R), (steps, M, R) -> (G, M)."""
+    zero = by_steps.new_zeros(by_steps.shape[1], before.shape[1])
+    return torch.addbmm(zero, by_steps, before.transpose(1, 2))
+
+
+def backwards(*series: Tensor | Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """The entries of tensors along their first axis, the last ones first."""
+    return zip(*(reversed(tuple(entries)) for entries in series), strict=True)
