@@ -39,6 +39,7 @@ class Settings:
     part: str  # test or train
     steps: int
     transient: int
+    estimator: str  # auto, binned, gmm
     bins: int
     gmm_sigma: float | None
     gmm_points: int
@@ -106,7 +107,7 @@ def _distances(
 ) -> dict[str, Distance]:
     """Every distance between distributions and spectra, each beside its floor."""
     pairs = _floor_pairs(truth, dataset, transient)
-    low_dimensional = dataset.obs_dim <= 5
+    low_dimensional = dataset.obs_dim <= metrics.MAX_BINNED_DIMENSIONS
     sigma = settings.gmm_sigma or (0.3 if low_dimensional else 1.0)
     gmm = {"points": settings.gmm_points, "samples": settings.gmm_samples, "seed": 0}
     bins, smoothing = settings.bins, settings.spectrum_smoothing
@@ -125,8 +126,9 @@ def _distances(
         "sigma": sigma,
         **gmm,
     }
-    result = {"d_stsp": by_gmm, "d_stsp_gmm": by_gmm}  # bins are out of reach in many dimensions
-    if low_dimensional:
+    result = {"d_stsp": by_gmm, "d_stsp_gmm": by_gmm}
+    binned = metrics.grid_is_filled(len(truth), dataset.obs_dim, bins)
+    if settings.estimator == "binned" or (settings.estimator == "auto" and binned):
         result["d_stsp"] = {
             **compare(lambda p, q: metrics.d_stsp_binned(p, q, bins=bins).value),
             "estimator": "binned",

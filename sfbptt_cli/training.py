@@ -19,7 +19,7 @@ from sfbptt_cli.errors import Interrupted, RunFailed
 from sfbptt_cli.forcing import Method
 from sfbptt_cli.generation import along, generate
 from sfbptt_cli.lyapunov.jacobian_products import jacobian_products
-from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm
+from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm, grid_is_filled
 from sfbptt_cli.models import LatentModel
 
 Row = dict[str, float | int | None]
@@ -60,9 +60,8 @@ class Validation:
 
     Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
     noisy to tell converged models apart. Their first tenth, still near the data they start from, is
-    not counted. Binned where the grid has at most ten cells a point, else GMM: on a finer one every
-    model scores as a fixed point does. With external inputs they run along the training
-    trajectories, as far as those reach.
+    not counted. Binned where the points fill the grid, else GMM. With external inputs they run
+    along the training trajectories, as far as those reach.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Validation:
     def __call__(self, model: LatentModel) -> float:
         generated = generate(model, self._standardiser, self._starts, self._steps, self._inputs)
         generated = generated[:, self._steps // 10 :].reshape(-1, model.obs_dim)
-        if _VALIDATION_BINS ** self._truth.shape[1] <= 10 * len(self._truth):
+        if grid_is_filled(*self._truth.shape, bins=_VALIDATION_BINS):
             return d_stsp_binned(self._truth, generated, bins=_VALIDATION_BINS).value
         return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
 

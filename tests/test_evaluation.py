@@ -19,6 +19,7 @@ _SETTINGS: dict[str, Any] = {
     "part": "test",
     "steps": 2_000,
     "transient": 100,
+    "estimator": "auto",
     "bins": 10,
     "gmm_sigma": None,
     "gmm_points": 500,
@@ -172,6 +173,24 @@ def test_beyond_five_variables_the_estimator_is_the_mixture(dataset: Dataset) ->
     assert result.metrics["d_stsp"]["estimator"] == "gmm"
     assert result.metrics["d_stsp"]["sigma"] == 1.0
     assert "d_stsp_paper2022" not in result.metrics
+
+
+@pytest.mark.parametrize(
+    ("estimator", "bins", "found"),
+    [
+        ("auto", 141, "binned"),  # 19,881 cells for 2,000 points
+        ("auto", 142, "gmm"),  # 20,164
+        ("binned", 142, "binned"),
+        ("gmm", 10, "gmm"),
+    ],
+)
+def test_histograms_are_for_grids_that_the_points_fill(
+    estimator: str, bins: int, found: str, dataset: Dataset
+) -> None:
+    result = _evaluate(dataset, "henon", estimator=estimator, bins=bins)
+    assert result.measured_steps == 2_000
+    assert result.metrics["d_stsp"]["estimator"] == found
+    assert (result.metrics["d_stsp"] == result.metrics["d_stsp_gmm"]) is (found == "gmm")
 
 
 def test_generation_in_chunks_is_generation_at_once(

@@ -157,6 +157,7 @@ def test_an_evaluation_follows_the_inputs() -> None:
         part="test",
         steps=700,
         transient=50,
+        estimator="auto",
         bins=10,
         gmm_sigma=None,
         gmm_points=200,

@@ -24,6 +24,7 @@ from sfbptt_cli.config.dataset import (
     TemperatureConfig,
 )
 from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
+from sfbptt_cli.config.logger import LoggerConfig
 from sfbptt_cli.config.method import (
     ForcingConfig,
     RegularizationConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "EvaluationConfig",
     "ForcingConfig",
     "GradientsConfig",
+    "LoggerConfig",
     "LyapunovConfig",
     "ModelConfig",
     "OptimizerConfig",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfbptt_cli.config.dataset import DatasetConfig, SimulatedConfig
+from sfbptt_cli.config.largest import GRADIENTS, LYAPUNOV, refuse_too_large
 from sfbptt_cli.refusals import at_least, default_where, folder_name, one_of, require
 
 # What each way of finding exponents takes, with its defaults.
@@ -60,6 +61,7 @@ class LyapunovConfig:
         for name, minimum in _MINIMA.items():
             if (value := getattr(self, name)) is not None:
                 at_least(name, value, minimum)
+        refuse_too_large("", self, LYAPUNOV)
         if self.fit is not None:
             right = len(self.fit) == 2 and 0 <= self.fit[0] < self.fit[1]
             require(right, "fit", self.fit, "first and last step, [first,last]")
@@ -116,6 +118,7 @@ class GradientsConfig:
         }
         for name, minimum in minima.items():
             at_least(name, getattr(self, name), minimum)
+        refuse_too_large("", self, GRADIENTS)
         if self.tau is not None:
             accepted = f"a whole number of steps from 1 to steps = {self.steps}"
             require(1 <= self.tau <= self.steps, "tau", self.tau, accepted)

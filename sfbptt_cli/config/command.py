@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, TypeVar, Union
 
@@ -11,6 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sfbptt_cli.config.dataset import DATASET_SCHEMAS, DatasetConfig, SimulatedConfig
 from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
+from sfbptt_cli.config.largest import TRAIN, refuse_too_large
+from sfbptt_cli.config.logger import LOGGER_SCHEMAS, LoggerConfig
 from sfbptt_cli.config.method import (
     FORCING_SCHEMAS,
     TAU_SCHEDULE_SCHEMAS,
@@ -55,6 +58,7 @@ class TrainConfig:
     tau_search: TauSearchConfig = field(default_factory=TauSearchConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     evaluation: EvaluationConfig = MISSING
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
 
     def __post_init__(self) -> None:
         folder_name("name", self.name)
@@ -65,6 +69,7 @@ class TrainConfig:
             accepted = "a whole number of at least 1, or auto"
             given = isinstance(self.threads, int) and self.threads >= 1
             require(given, "threads", f"'{self.threads}'", accepted)
+        refuse_too_large("", self, TRAIN)
         at_least("seed", self.seed, 0)
         one_of("device", self.device, ("auto", "cpu", "cuda"))
         if isinstance(self.dataset, SimulatedConfig):
@@ -115,7 +120,7 @@ class EvaluateConfig:
 
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs"})
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger.name"})
 
 SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
     "dataset": DATASET_SCHEMAS,
@@ -124,6 +129,7 @@ SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
     "tau_schedule": TAU_SCHEDULE_SCHEMAS,
     "optimizer": OPTIMIZER_SCHEMAS,
     "evaluation": {"default": EvaluationConfig},
+    "logger": LOGGER_SCHEMAS,
 }
 
 
@@ -153,8 +159,7 @@ def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "")
     refused. Raises RequestError; `where` begins its message.
     """
     for key, value in flatten(plain).items():
-        if isinstance(value, str) and ("${" in value or value == "???"):
-            raise RequestError(f"{where}{key}: '{value}' was given; accepted: a value")
+        _refuse_interpolation(f"{where}{key}", value)
     try:
         schemas = OmegaConf.merge(OmegaConf.structured(schema), _group_schemas(plain, schema))
         config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
@@ -164,6 +169,18 @@ def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "")
         raise RequestError(f"{where}{error}") from error
     assert isinstance(config, schema)
     return config
+
+
+def _refuse_interpolation(where: str, value: Any) -> None:
+    """RequestError for a text that OmegaConf would replace, also within a list."""
+    if isinstance(value, str) and ("${" in value or value == "???"):
+        raise RequestError(f"{where}: '{value}' was given; accepted: a value")
+    if isinstance(value, (list, tuple)):
+        for element in value:
+            _refuse_interpolation(where, element)
+    elif isinstance(value, dict):  # one within a list; others are flat
+        for key, element in flatten(value).items():
+            _refuse_interpolation(f"{where}.{key}", element)
 
 
 def _group_schemas(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
@@ -178,6 +195,8 @@ def _group_schemas(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
         given: Any = plain.get(group)
         if given is None and known[group].default is None:
             continue  # a group that may be left out
+        if group not in plain and known[group].default_factory is not NO_DEFAULT:
+            continue  # a group with a default, which runs of earlier versions do not have
         require(isinstance(given, dict), group, given, "a config group")
         assert isinstance(given, dict)
         kind = "source" if group == "dataset" else "name"

@@ -7,6 +7,7 @@ from typing import Optional, Union
 
 from omegaconf import MISSING
 
+from sfbptt_cli.config.largest import SIMULATED, SIMULATED_STEPS, TABLE, refuse_too_large
 from sfbptt_cli.refusals import (
     at_least,
     default_where,
@@ -77,6 +78,7 @@ class SimulatedConfig(DatasetConfig):
         at_least("dataset.floor_trajectories", self.floor_trajectories, 1)
         at_least("dataset.transient", self.transient, 0)
         at_least("dataset.seed", self.seed, 0)
+        self._check_size()
         one_of("dataset.scaling", self.scaling, ("none", "common"))
         for name, value in self.parameters.items():
             finite(f"dataset.parameters.{name}", value)
@@ -91,6 +93,12 @@ class SimulatedConfig(DatasetConfig):
             level = getattr(self, name)
             within = 0 <= level < float("inf")
             require(within, f"dataset.{name}", level, "a finite number of at least 0")
+
+    def _check_size(self) -> None:
+        refuse_too_large("dataset", self, SIMULATED)
+        steps = self.train_steps + self.test_steps * (1 + self.floor_trajectories)
+        accepted = f"at most {SIMULATED_STEPS:,} steps in all trajectories together"
+        require(steps <= SIMULATED_STEPS, "dataset.test_steps", self.test_steps, accepted)
 
 
 def _check_delays(lag: int | str | None, dimension: int | str | None) -> None:
@@ -173,6 +181,7 @@ class TableConfig(DatasetConfig):
             at_least(f"dataset.{name}", getattr(self, name), 0)
         if self.resample is not None:
             positive("dataset.resample", self.resample)
+        refuse_too_large("dataset", self, TABLE)
         smoothing = self.smoothing
         within = 0 <= smoothing < float("inf")
         require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sfbptt_cli.config.largest import EVALUATION, VALIDATION, refuse_too_large
 from sfbptt_cli.refusals import at_least, default_where, one_of, positive, require
 
 
@@ -29,6 +30,7 @@ class ValidationConfig:
         for name, minimum in (("steps", 100), ("trajectories", 1)):
             if (value := getattr(self, name)) is not None:
                 at_least(f"validation.{name}", value, minimum)
+        refuse_too_large("validation", self, VALIDATION)
 
 
 @dataclass
@@ -40,6 +42,8 @@ class EvaluationConfig:
     part: str = "test"
     steps: int = 100_000  # measured steps, after the transient
     transient: int = 1_000  # steps discarded after the forced start
+    # Of D_stsp: binned, gmm, or auto: binned where the grid has at most ten cells a measured point.
+    estimator: str = "auto"
     bins: int = 30  # of D_stsp (binned), per dimension
     # Of D_stsp (GMM), in standard deviations of the truth; null: 0.3, beyond five variables 1.
     gmm_sigma: float | None = None
@@ -54,12 +58,14 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
+        one_of("evaluation.estimator", self.estimator, ("auto", "binned", "gmm"))
         one_of("evaluation.part", self.part, ("test", "train"))
         for name, minimum in _EVALUATION_MINIMA.items():
             at_least(f"evaluation.{name}", getattr(self, name), minimum)
         for name in ("gmm_sigma", "spectrum_smoothing", "valid_prediction_threshold"):
             if getattr(self, name) is not None:
                 positive(f"evaluation.{name}", getattr(self, name))
+        refuse_too_large("evaluation", self, EVALUATION)
 
 
 _EVALUATION_MINIMA = {

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sfbptt_cli.config.largest import TAU_SEARCH, refuse_too_large
 from sfbptt_cli.refusals import at_least, default_where, fraction, one_of, require
 
 # The methods that force or cut at an interval.
@@ -126,6 +127,7 @@ class TauSearchConfig:
         default_where(searching, self, "tau_search", "tau is not search", defaults)
         if self.epochs is not None:
             at_least("tau_search.epochs", self.epochs, 1)
+            refuse_too_large("tau_search", self, TAU_SEARCH)
         if self.factors is not None:
             accepted = "numbers above 0"
             usable = bool(self.factors) and all(0 < f < float("inf") for f in self.factors)

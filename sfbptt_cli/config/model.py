@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from sfbptt_cli.config.largest import MODEL, refuse_too_large
 from sfbptt_cli.refusals import at_least, one_of, require
 
 
@@ -20,6 +21,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         at_least("model.latent_dim", self.latent_dim, 1)
         one_of("model.readout", self.readout, ("linear", "identity"))
+        refuse_too_large("model", self, MODEL)
 
 
 @dataclass

@@ -28,6 +28,17 @@ GMM_SIGMA = 0.3
 GMM_BLOCK = 2_000_000
 
 
+# Of histograms: where a grid has more cells a point, a fixed point scores as half of the truth does
+# against its other half (measured: 12.2 to 12.6 nats both, 30 bins in four dimensions on 14,000
+# points of a temperature record).
+MOST_CELLS_A_POINT = 10
+
+
+def grid_is_filled(points: int, dimensions: int, bins: int) -> bool:
+    """Whether `bins` a dimension suit that many points: the binned D_stsp can tell models apart."""
+    return dimensions <= MAX_BINNED_DIMENSIONS and bins**dimensions <= MOST_CELLS_A_POINT * points
+
+
 class BinnedDistance(NamedTuple):
     """A binned D_stsp (nats) and the fraction of generated points that its grid does not cover."""
 
