@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sfbptt_cli.config import NOT_RESULTS, flatten
+from sfbptt_cli.config.largest import EVALUATION
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 from sfbptt_cli.summary import METRICS
+from sfbptt_cli.untrusted.documents import ODD
+from sfbptt_cli.untrusted.files import require_own_files
 
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
+# Numbers that a picture or a mean can hold.
+_LARGEST, _LARGEST_TAU, _LARGEST_RATE = 1e100, 10**9, 1e9
 # With these a run's numbers are those of finished training.
 _TRAINED = ("trained", "finished")
 
@@ -87,10 +92,8 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
         try:
             runs.append(_read(path, label))
         except (RequestError, OSError, ValueError, TypeError, RecursionError) as error:
-            reason = " ".join(
-                str(error).removeprefix("run: ").replace(f"{path}{os.sep}", "").split()
-            )
-            skipped.append(Skipped(label, reason or type(error).__name__))
+            reason = str(error).removeprefix("run: ").replace(f"{path}{os.sep}", "")
+            skipped.append(Skipped(_shown(label), _shown(reason) or type(error).__name__))
     if not runs:
         if skipped:
             first = f"{skipped[0].path}: {skipped[0].reason}"
@@ -109,7 +112,7 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
     """Folders that are runs or remains of runs, sorted."""
 
     def unreadable(error: OSError) -> None:
-        skipped.append(Skipped(str(error.filename), f"cannot be read: {error.strerror}"))
+        skipped.append(Skipped(_shown(str(error.filename)), f"cannot be read: {error.strerror}"))
 
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         if _SIGNS.intersection(files):
@@ -118,8 +121,17 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
+def _shown(text: str) -> str:
+    """One line of signs that a terminal shows and a file can hold, whatever names are made of."""
+    line = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
+
+
 def _read(path: Path, label: str) -> RunRecord:
     folder = RunFolder(path)
+    if odd := ODD.search(label):
+        raise ValueError(f"its name holds {odd[0]!r}")
+    require_own_files(path)
     for file in (folder.config_file, folder.manifest_file):
         if not file.is_file():
             raise ValueError(f"half-written: there is no {file.name}")
@@ -130,12 +142,20 @@ def _read(path: Path, label: str) -> RunRecord:
         )
     status = _text(manifest, "status", "run.json")
     tau = manifest.get("tau")
-    if not (tau is None or _whole(tau)):
+    if not (tau is None or (_whole(tau) and 1 <= tau <= _LARGEST_TAU)):
         raise ValueError(f"run.json: tau is {tau!r}")
+    if not isinstance(manifest.get("dataset", ""), str):
+        raise ValueError("run.json: dataset is no fingerprint")
     lambda_max = manifest.get("lambda_max")
     seed = settings.get("seed")
     if not isinstance(seed, int):
         raise ValueError(f"config.yaml: seed is {seed!r}")
+    if not math.isnan(dt := _number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
+        _require_within(dt, 1 / _LARGEST_RATE, "config.yaml: dataset.dt")
+    if lambda_max is not None:
+        lambda_max = _number(lambda_max, "run.json: lambda_max")
+        if lambda_max > 0:
+            _require_within(lambda_max, 1 / _LARGEST_RATE, "run.json: lambda_max")
     verdict, metrics = None, {}
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
         verdict, metrics = _evaluation(folder)
@@ -152,7 +172,7 @@ def _read(path: Path, label: str) -> RunRecord:
         status=status,
         verdict=verdict,
         metrics=metrics,
-        lambda_max=None if lambda_max is None else _number(lambda_max, "run.json: lambda_max"),
+        lambda_max=lambda_max,
         manifest=manifest,
     )
 
@@ -163,7 +183,7 @@ def _evaluation(folder: RunFolder) -> tuple[str, dict[str, Metric]]:
         raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
     content = folder.evaluation()
     verdict, stored = content.get("verdict"), content.get("metrics")
-    if not isinstance(verdict, str) or not isinstance(stored, dict):
+    if not isinstance(verdict, str) or not verdict.isprintable() or not isinstance(stored, dict):
         raise ValueError("damaged: evaluation.json has no verdict and metrics")
     return verdict, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
 
@@ -178,6 +198,11 @@ def _metric(name: str, stored: Any) -> Metric:
     # The settings are what is no result: words, and the sizes that the estimators were given.
     how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
     settings = tuple((key, stored[key]) for key in how if key in stored)
+    if not all(isinstance(value, (str, int, float)) for _, value in settings):
+        raise ValueError(f"{where} was measured with no plain settings")
+    smoothing = stored.get("smoothing", 1.0)
+    if not (_number(smoothing, where) <= EVALUATION["spectrum_smoothing"]):
+        raise ValueError(f"{where} was smoothed over {smoothing} frequencies")
     unit = str(stored.get("unit", ""))
     return Metric(*(_number(x, where) for x in numbers), unit=unit, settings=settings)
 
@@ -188,15 +213,22 @@ def _number(value: Any, where: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if math.isfinite(value) and abs(value) > _LARGEST:
+            raise ValueError(f"{where} is {value:g}, beyond {_LARGEST:g}")
         return float(value)
     if isinstance(value, str) and value in words:
         return words[value]
     raise ValueError(f"{where} is {value!r}, no number")
 
 
+def _require_within(value: float, low: float, where: str) -> None:
+    if not low <= value <= _LARGEST_RATE:
+        raise ValueError(f"{where} is {value:g}, not from {low:g} to {_LARGEST_RATE:g}")
+
+
 def _text(entries: Mapping[str, Any], key: str, file: str) -> str:
     value = entries.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError(f"{file}: {key} is {value!r}")
     return value
 

@@ -8,6 +8,7 @@ import math
 import yaml
 
 from sfbptt_cli.report.collection import METRICS, Metric, RunRecord
+from sfbptt_cli.report.dynamics_card import dynamics, marks_key
 from sfbptt_cli.report.highlights import Highlight
 from sfbptt_cli.report.page_figures import (
     attractor_picture,
@@ -37,8 +38,9 @@ def card(shown: Highlight, command: str, identifier: str) -> str:
             view += f"; {100 * outside:.3g}% of the reconstruction is out of view"
         parts.append(
             f'<h4>Attractor</h4><div class="attractor" data-attractor="{identifier}">'
-            f"{attractor_picture(shown.attractor)}"
+            f"{attractor_picture(shown.attractor, shown.marks)}"
             f'<div class="under"><span>{html.escape(view)}</span></div></div>'
+            f"{marks_key(shown)}"
         )
     if shown.series:
         unit = ", numbers count Lyapunov times" if shown.lyapunov_time else ""
@@ -50,6 +52,8 @@ def card(shown: Highlight, command: str, identifier: str) -> str:
     if "lambda_max" in run.metrics:
         chart = lambda_chart(run.metrics["lambda_max"], f"{identifier}-lambda")
         parts.append(f"<h4>Largest Lyapunov exponent</h4>{chart}")
+    if run.measured:
+        parts.append(dynamics(shown))
     if shown.history:
         parts.append(
             "<h4>Training</h4>"

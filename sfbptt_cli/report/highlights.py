@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.metrics import power_spectrum
 from sfbptt_cli.report.collection import RunRecord, Skipped
+from sfbptt_cli.report.model_dynamics import (
+    Gradients,
+    ModelCycle,
+    Spectrum,
+    read_gradients,
+    read_spectrum,
+)
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.storage.trajectories import SCHEMA, Trajectories, read_trajectories
 
@@ -28,6 +35,7 @@ _SERIES_POINTS, _SPECTRUM_POINTS = 700, 250
 _STEP_LENGTH = 0.03
 _GAP = 65_535  # the code of a point that is not drawn
 _VIEW_MARGIN = 0.3  # of the range of the truth; a point farther out is a gap
+_MOST_CYCLES = 12  # in a table, and marked in the attractor
 
 
 class Attractor(NamedTuple):
@@ -38,6 +46,26 @@ class Attractor(NamedTuple):
     labels: tuple[str, ...]  # of one to three axes
     outside: float  # share of the generated points that is out of view
     flat: bool  # two variables: there is nothing to rotate
+    low: Array  # (3,), of the view, in data units
+    high: Array
+    lag: int  # steps between two axes, of one variable
+
+    def place(self, cycle: ModelCycle) -> Array:
+        """The points of a cycle in the view, (order, 3), shares from 0 to 1 if they are in it."""
+        x = cycle.observed
+        if self.lag:  # after as many steps the model is as many points further on its cycle
+            x = np.hstack([np.roll(x, -i * self.lag, axis=0) for i in range(3)])
+        x = np.pad(x[:, :3], ((0, 0), (0, max(0, 3 - x.shape[1]))))
+        with np.errstate(over="ignore"):
+            return (x - self.low) / (self.high - self.low)
+
+
+class Mark(NamedTuple):
+    """A point of a cycle that is in view."""
+
+    place: Array  # (3,), shares of the view
+    order: int
+    attracts: bool
 
 
 class Curves(NamedTuple):
@@ -61,6 +89,27 @@ class Highlight:
     series: Curves | None = None
     spectra: Curves | None = None
     history: tuple[dict[str, Any], ...] = ()
+    gradients: Gradients | None = None
+    spectrum: Spectrum | None = None
+
+    @property
+    def cycles(self) -> tuple[ModelCycle, ...]:
+        """The fixed points and cycles to show, by order; of many, first those that attract."""
+        found = self.gradients.cycles if self.gradients else ()
+        chosen = sorted(range(len(found)), key=lambda i: (found[i].stability != "stable", i))
+        return tuple(found[i] for i in sorted(chosen[:_MOST_CYCLES]))
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The points of `cycles` that are in view."""
+        if self.attractor is None:
+            return []
+        return [
+            Mark(place, cycle.order, cycle.stability == "stable")
+            for cycle in self.cycles
+            for place in self.attractor.place(cycle)
+            if ((place >= 0) & (place <= 1)).all()
+        ]
 
 
 def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]]:
@@ -79,7 +128,7 @@ def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]
 
 
 def open_highlight(kind: str, run: RunRecord) -> tuple[Highlight, list[Skipped]]:
-    """Read the trajectories and the history of a run; what cannot be read is named."""
+    """Read what the pictures and tables of a run need; what cannot be read is named."""
     skipped = []
     history: tuple[dict[str, Any], ...] = ()
     pictures: dict[str, Any] = {}
@@ -91,11 +140,19 @@ def open_highlight(kind: str, run: RunRecord) -> tuple[Highlight, list[Skipped]]
         pictures = _pictures(run, read_trajectories(run.folder.trajectories))
     except (RequestError, KeyError, ValueError, TypeError, IndexError) as error:
         skipped.append(_skip(run, "trajectories.h5", error))
-    return Highlight(kind, run, history=history, **pictures), skipped
+    known = len(pictures["variables"]) if pictures else None
+    gradients, reasons = read_gradients(run.folder.path, known)
+    skipped += [_skip(run, "gradients.json", reason) for reason in reasons]
+    spectrum, reasons = read_spectrum(run.folder.path)
+    skipped += [_skip(run, "lyapunov.json", reason) for reason in reasons]
+    shown = Highlight(
+        kind, run, history=history, gradients=gradients, spectrum=spectrum, **pictures
+    )
+    return shown, skipped
 
 
-def _skip(run: RunRecord, file: str, error: Exception) -> Skipped:
-    reason = " ".join(str(error).removeprefix("run: ").split())
+def _skip(run: RunRecord, file: str, why: Exception | str) -> Skipped:
+    reason = " ".join(str(why).removeprefix("run: ").split())
     return Skipped(f"{run.label}/{file}", f"not drawn: {reason.replace(f'{run.folder.path}/', '')}")
 
 
@@ -130,7 +187,7 @@ def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attra
     which the autocorrelation of the truth falls to 1/e. Codes 0 to 65534 go from the lowest to the
     highest value of the truth, moved out by 0.3 of the range; 65535 is a gap.
     """
-    labels = tuple(variables[:3])
+    labels, lag = tuple(variables[:3]), 0
     if truth.shape[1] == 1:
         lag = _correlation_steps(truth[:, 0])
         lag = min(lag, (len(truth) - 2) // 2)
@@ -151,8 +208,8 @@ def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attra
     low, high = low - _VIEW_MARGIN * reach, low + (1 + _VIEW_MARGIN) * reach
     with np.errstate(invalid="ignore"):
         outside = ~((generated >= low) & (generated <= high)).all(axis=1)
-    codes = [_quantise(x, low, high) for x in (truth, generated)]
-    return Attractor(*codes, labels=labels, outside=float(outside.mean()), flat=flat)
+    truth_codes, codes = (_quantise(x, low, high) for x in (truth, generated))
+    return Attractor(truth_codes, codes, labels, float(outside.mean()), flat, low, high, lag)
 
 
 def _quantise(x: Array, low: Array, high: Array) -> NDArray[np.uint16]:

@@ -107,6 +107,7 @@ class Attractor {
   constructor(holder, data) {
     this.clouds = [decode(data.truth), decode(data.generated)];
     this.flat = data.flat;
+    this.marks = data.marks;
     this.turn = -0.9;
     this.tilt = 0.35;
     this.visible = false;
@@ -218,13 +219,50 @@ class Attractor {
       pen.strokeStyle = colors.getPropertyValue(name);
       this.drawCloud(pen, this.clouds[i], width * (0.25 + 0.5 * i), height / 2, height);
     });
+    // Fixed points and cycles are the model's.
+    this.drawMarks(pen, colors, width * 0.75, height / 2, height);
+  }
+
+  // From a point, shares of the height: across, up and depth.
+  projection() {
+    const [cosTurn, sinTurn] = this.flat ? [1, 0] : [Math.cos(this.turn), Math.sin(this.turn)];
+    const [cosTilt, sinTilt] = this.flat ? [0, 1] : [Math.cos(this.tilt), Math.sin(this.tilt)];
+    return (x, y, z) => {
+      const away = x * sinTurn + y * cosTurn;
+      // From above, a plane keeps its own two axes: sinTilt of it is 1.
+      const up = this.flat ? y : z * cosTilt - away * sinTilt;
+      return [x * cosTurn - y * sinTurn, up, 0.5 - (away * cosTilt + z * sinTilt)];
+    };
+  }
+
+  // Circles are fixed points, diamonds points of cycles; filled where they attract.
+  drawMarks(pen, colors, left, top, size) {
+    const project = this.projection();
+    const r = size * 3.5 / 190;
+    pen.lineWidth = size * 1.5 / 190;
+    pen.strokeStyle = colors.getPropertyValue("--ink");
+    for (const [x, y, z, cycle, attracts] of this.marks) {
+      const [across, up] = project(x - 0.5, y - 0.5, z - 0.5);
+      const [px, py] = [left + size * across, top - size * up];
+      pen.beginPath();
+      if (cycle) {
+        pen.moveTo(px, py - 1.15 * r);
+        for (const [dx, dy] of [[1, 0], [0, 1], [-1, 0]])
+          pen.lineTo(px + 1.15 * r * dx, py + 1.15 * r * dy);
+        pen.closePath();
+      } else {
+        pen.arc(px, py, r, 0, 2 * Math.PI);
+      }
+      pen.fillStyle = colors.getPropertyValue(attracts ? "--ink" : "--card");
+      pen.fill();
+      pen.stroke();
+    }
   }
 
   // Far strands first and faint, near ones last: depth without a z-buffer.
   drawCloud(pen, points, left, top, size) {
     const layers = this.flat ? 1 : 4;
-    const [cosTurn, sinTurn] = this.flat ? [1, 0] : [Math.cos(this.turn), Math.sin(this.turn)];
-    const [cosTilt, sinTilt] = this.flat ? [0, 1] : [Math.cos(this.tilt), Math.sin(this.tilt)];
+    const project = this.projection();
     const paths = Array.from({ length: layers }, () => new Path2D());
     let [px, py, known] = [0, 0, false];
     for (let i = 0; i < points.length; i += 3) {
@@ -233,12 +271,8 @@ class Attractor {
         known = false;
         continue;
       }
-      const away = x * sinTurn + y * cosTurn;
-      const across = left + size * (x * cosTurn - y * sinTurn);
-      // From above, a plane keeps its own two axes: sinTilt of it is 1.
-      const up = this.flat ? y : z * cosTilt - away * sinTilt;
-      const down = top - size * up;
-      const depth = 0.5 - (away * cosTilt + z * sinTilt);
+      const [toRight, up, depth] = project(x, y, z);
+      const across = left + size * toRight, down = top - size * up;
       if (known) {
         const layer = Math.max(0, Math.min(layers - 1, Math.floor(depth * layers)));
         paths[layer].moveTo(px, py);
@@ -272,7 +306,7 @@ function copyable(command) {
   command.after(button);
 }
 
-document.querySelectorAll("table").forEach(sortable);
+document.querySelectorAll("table:not(.plain)").forEach(sortable);
 document.querySelectorAll(".sweep svg.chart").forEach(hoverable);
 document.querySelectorAll(".legend [data-series]").forEach(switchable);
 document.querySelectorAll("pre.command").forEach(copyable);

@@ -19,6 +19,7 @@ from typing import Any
 
 import sfbptt_cli
 from sfbptt_cli.report.collection import METRICS, Skipped
+from sfbptt_cli.report.dynamics_card import marks_json
 from sfbptt_cli.report.highlight_card import card
 from sfbptt_cli.report.highlights import Highlight, encode
 from sfbptt_cli.report.line_styles import DASHES, LineStyle, line_styles
@@ -230,6 +231,7 @@ def _attractor_data(contents: Contents) -> dict[str, dict[str, Any]]:
                     "truth": encode(one.attractor.truth),
                     "generated": encode(one.attractor.generated),
                     "flat": one.attractor.flat,
+                    "marks": marks_json(one),
                 }
     return data
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.report.collection import METRICS, Metric
-from sfbptt_cli.report.highlights import Attractor, Curves, Highlight, decode_share
+from sfbptt_cli.report.highlights import Attractor, Curves, Highlight, Mark, decode_share
 from sfbptt_cli.report.line_styles import DASHES, LineStyle, tau_ticks
 from sfbptt_cli.report.panels import Group, Panel, Series, spans_decades
 from sfbptt_cli.report.statistics import number
@@ -234,8 +235,11 @@ def lambda_chart(metric: Metric, identifier: str) -> str:
     return chart.svg(identifier)
 
 
-def attractor_picture(shown: Attractor) -> str:
-    """Truth and generation side by side, from one side: what stands where nothing rotates."""
+def attractor_picture(shown: Attractor, marks: Sequence[Mark] = ()) -> str:
+    """Truth and generation side by side, from one side: what stands where nothing rotates.
+
+    `marks` are of the model, and so in the generation.
+    """
     parts = []
     for codes, css, left in ((shown.truth, "truth", 90), (shown.generated, "generated", 270)):
         centred = decode_share(codes[:_STATIC_POINTS]) - 0.5
@@ -243,11 +247,24 @@ def attractor_picture(shown: Attractor) -> str:
             (centred[:, 0], centred[:, 1]) if shown.flat else project(centred, _TURN, _TILT)
         )
         parts.append(path(np.stack([left + 190 * across, 95 - 190 * up], axis=1), f"{css} fine"))
+    parts += [_mark(mark, shown.flat) for mark in marks]
     labels = ", ".join(shown.labels)
     named = attributes({"aria-label": f"Attractors of truth and reconstruction ({labels})"})
     return (
         f'<svg class="chart still" viewBox="0 0 360 190" role="img"{named}>{"".join(parts)}</svg>'
     )
+
+
+def _mark(mark: Mark, flat: bool) -> str:
+    """A circle for a fixed point, a diamond for a point of a cycle; filled where it attracts."""
+    across, up, _ = centred = mark.place - 0.5
+    if not flat:
+        (across,), (up,) = project(centred[None], _TURN, _TILT)
+    left, top = 270 + 190 * across, 95 - 190 * up
+    css = "mark attracts" if mark.attracts else "mark"
+    if mark.order == 1:
+        return f'<circle class="{css}" cx="{left:.1f}" cy="{top:.1f}" r="3.5"/>'
+    return f'<path class="{css}" d="M{left:.1f} {top - 4:.1f}l4 4l-4 4l-4 -4z"/>'
 
 
 def project(points: Array, turn: float, tilt: float) -> tuple[Array, Array]:

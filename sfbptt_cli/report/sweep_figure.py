@@ -95,7 +95,7 @@ def _draw_panels(
                 continue
             _draw_panel(axes, panels[i], metric, statistic, styles)
             if row == 0:
-                axes.set_title(textwrap.fill(_plain(panels[i].title), _TITLE_WIDTH), pad=11)
+                axes.set_title(_plain(textwrap.fill(panels[i].title, _TITLE_WIDTH)), pad=11)
                 _name_tau_predicted(axes, panels[i])
             if row == len(metrics) - 1:
                 axes.set_xlabel(r"learning interval $\tau$ (steps)")

@@ -107,6 +107,8 @@ def runs_csv(panels: Sequence[Panel]) -> str:
     return _csv(rows)
 
 
+# What a formula begins with, in one spreadsheet or another.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MANIFEST = ("training_seconds", "parameters", "version", "commit", "started", "finished")
 
 
@@ -134,9 +136,17 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     columns = [key for key in table[0] if any(row[key] not in ("", None) for row in table)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([row[key] for key in columns] for row in table)
+    writer.writerow(map(_harmless, columns))
+    writer.writerows([_harmless(row[key]) for key in columns] for row in table)
     return text.getvalue()
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, with a quote before it; others as are.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def count_text(runs: Sequence[RunRecord]) -> str:
