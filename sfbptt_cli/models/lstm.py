@@ -127,7 +127,9 @@ class LSTMColumns(Columns):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_H: Tensor, by_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, by_H: Tensor, by_last: Tensor
+    ) -> tuple[Tensor | None, ...]:
         constant, W, H, by_P, by_c, forget = ctx.saved_tensors
         by_H, Wt, D = by_H.contiguous(), W.T.contiguous(), torch.empty_like(by_P)  # D = ∂L/∂P
         M = W.shape[1]

@@ -96,7 +96,9 @@ class PLRNNColumns(Columns):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_Z: Tensor, by_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, by_Z: Tensor, by_last: Tensor
+    ) -> tuple[Tensor | None, ...]:
         constant, A, W, Z = ctx.saved_tensors
         D, Wt = torch.empty_like(Z), W.T.contiguous()  # D = ∂L/∂z
         D[0], D[1:] = 0, by_Z

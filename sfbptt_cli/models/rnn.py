@@ -77,7 +77,9 @@ class RNNColumns(Columns):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_Z: Tensor, by_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, by_Z: Tensor, by_last: Tensor
+    ) -> tuple[Tensor | None, ...]:
         constant, W, Z = ctx.saved_tensors
         by_Z, Wt = by_Z.contiguous(), W.T.contiguous()
         D = torch.empty_like(by_Z)  # ∂L/∂(W z + constant)

@@ -1,0 +1,100 @@
+"""Our side of the comparisons: the program's own trainer on a Lorenz series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli.data import Dataset, Standardiser, Windows
+from sfbptt_cli.forcing import Sparse
+from sfbptt_cli.models import MODELS, LatentModel
+from sfbptt_cli.optimization import build_optimizer
+from sfbptt_cli.systems import SYSTEMS
+from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
+from sfbptt_cli.training import Trainer
+
+_BATCHES = 100  # windows are drawn for an epoch at once
+
+
+def lorenz(steps: int, dt: float = 0.01) -> NDArray[np.float64]:
+    """A standardised Lorenz trajectory (steps, 3), good enough to be timed on."""
+    system = SYSTEMS["lorenz"]
+    field = vector_field(system, system.parameters)
+    state = np.array(system.start)
+    states = np.empty((steps, 3))
+    for i in range(steps):
+        states[i] = state = runge_kutta(field, state, dt)
+    return Standardiser.of(states).standardise(states)
+
+
+def series_file(path: Path, steps: int) -> Path:
+    """A .npy file of `steps` rows, Lorenz trajectories end to end."""
+    part = lorenz(20_000).astype(np.float32)
+    file = np.lib.format.open_memmap(path, "w+", part.dtype, (steps, part.shape[1]))
+    for first in range(0, steps, len(part)):
+        file[first : first + len(part)] = part[: steps - first]
+    file.flush()
+    return path
+
+
+def recorded(series: NDArray[Any]) -> Dataset:
+    """A series (T, N) as a dataset."""
+    return Dataset(
+        name="benchmark",
+        train=series,
+        test=series,
+        independent=None,
+        variables=tuple(f"x{i + 1}" for i in range(series.shape[1])),
+        dt=1.0,
+        time_unit="steps",
+        lambda_max=None,
+        lambda_source="not given",
+    )
+
+
+def make_model(name: str, obs_dim: int = 3, latent_dim: int = 30) -> LatentModel:
+    """A model as the program draws it at seed 0."""
+    return MODELS[name](obs_dim, latent_dim, torch.Generator().manual_seed(0))
+
+
+def make_trainer(
+    model: LatentModel, series: NDArray[Any], window: int, batch: int, tau: int
+) -> Trainer:
+    """The trainer that `sfbptt train` builds of its default settings, without validation."""
+    dataset = recorded(series)
+    optimizer, schedule = build_optimizer(
+        model.parameters(), "adam", 1e-3, "onecycle", 0.3, 10_000_000
+    )
+    windows = Windows(
+        dataset, Standardiser.of(series), window, batch, _BATCHES, 0, torch.device("cpu")
+    )
+    return Trainer(
+        model=model,
+        windows=windows,
+        method=Sparse(),
+        tau_at=lambda update: tau,
+        optimizer=optimizer,
+        schedule=schedule,
+        clip_norm=1.0,
+        epochs=10_000_000 // _BATCHES,
+        validation=None,
+        validate_every=0,
+    )
+
+
+def updates(trainer: Trainer) -> Callable[[], None]:
+    """A function that makes the next update of training, epoch after epoch."""
+    drawn: list[NDArray[np.int64]] = []
+
+    def update() -> None:
+        if not drawn:
+            drawn.extend(trainer.windows.starts(trainer.progress.epoch))
+            trainer.progress.epoch += 1
+        trainer.update(drawn.pop())
+
+    return update
