@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,19 @@ from sfbptt_cli.assembly import (
 from sfbptt_cli.config import EvaluationConfig, TrainConfig
 from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.errors import Interrupted, RequestError
+from sfbptt_cli.event_files import log_run, require_logger
 from sfbptt_cli.measurement import measure
 from sfbptt_cli.refusals import require
+from sfbptt_cli.run_status import note, telling
 from sfbptt_cli.runs import Run
-from sfbptt_cli.signals import StopSignals
-from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
+from sfbptt_cli.signals import Stopped, StopSignals
+from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
+from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.summary import table
-from sfbptt_cli.tau_choice import resolve_tau, search_tau, tau_candidates
+from sfbptt_cli.tau_choice import resolve_tau
+from sfbptt_cli.tau_trials import search_by_training
 from sfbptt_cli.training import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
@@ -42,20 +46,48 @@ _THREADS = 2
 _CHECKPOINT_SECONDS = 5.0
 
 
+@dataclass
+class _Prepared:
+    """What the settings of a run come to, before its folder is touched."""
+
+    dataset: Dataset
+    standardiser: Standardiser
+    tau: int | None
+    tau_source: str
+    trainer: Trainer
+
+
 def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     """Train, evaluate and draw one run in folder `path`; continue it where it was interrupted.
 
     `stored` is the resolved configuration as plain values, written to config.yaml.
     """
     folder = RunFolder(path)
-    threads = _THREADS if config.threads == "auto" else int(config.threads)
-    if stored["threads"] == "auto" and not config.overwrite:
-        # Those that the run was begun with, as the last digits may depend on them.
-        threads = folder.manifest().get("threads", threads)
-    torch.set_num_threads(threads)
+    try:
+        with StopSignals() as stop:
+            threads = _THREADS if config.threads == "auto" else int(config.threads)
+            if stored["threads"] == "auto" and not config.overwrite:
+                # Those that the run was begun with, as the last digits may depend on them.
+                threads = folder.manifest().get("threads", threads)
+            torch.set_num_threads(threads)
+            prepared = _prepare(config)
+            stop.check()
+            with folder.claimed(stored, config.overwrite):
+                if folder.manifest().get("status") == "finished":
+                    log.info("%s is finished; overwrite=true trains it again", path)
+                    log_run(folder, config.logger.name)
+                else:
+                    _complete(folder, config, prepared, threads, stop)
+                _conclude(folder)
+    except Stopped as stopped:
+        raise Interrupted(f"{path} stopped {stopped}; the same command continues it") from None
+
+
+def _prepare(config: TrainConfig) -> _Prepared:
+    """Data, τ and model; finds all that can be wrong with the request."""
+    require_logger(config.logger.name)
     seed_torch(config.seed)
-    # All that can be wrong with the request is found before the folder is touched.
-    device = build_device(config.device)
+    build_device(config.device)
     dataset = build_dataset(config.dataset, config.window)
     evidence = getattr(config.dataset, "lambda_evidence", "clear")
     tau, tau_source = resolve_tau(config.tau, config.window, dataset, evidence)
@@ -64,36 +96,46 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, tau)
     _require_predictable(config.evaluation, dataset)
-    folder.claim(stored, config.overwrite)
-    with folder.lock():
-        if folder.manifest().get("status") == "finished":
-            log.info("%s is finished; overwrite=true trains it again", path)
-        else:
-            fingerprint = dataset.fingerprint()
-            _require_same_data(folder, fingerprint)
-            if config.tau == "search":
-                assert tau is not None
-                tau, tau_source = _search(folder, config, dataset, standardiser, tau)
-                trainer = build_trainer(config, dataset, standardiser, tau)
-            _resume(folder, trainer)
-            folder.update_manifest(
-                **provenance(),
-                dataset=fingerprint,
-                preprocessing=list(dataset.preprocessing),
-                lambda_max=dataset.lambda_max,
-                lambda_source=dataset.lambda_source,
-                tau=tau,
-                tau_source=tau_source,
-                device=str(device),
-                threads=threads,
-                parameters=sum(p.numel() for p in trainer.model.parameters()),
-                started=folder.manifest().get("started", _now()),
-                status="running",
+    return _Prepared(dataset, standardiser, tau, tau_source, trainer)
+
+
+def _complete(
+    folder: RunFolder, config: TrainConfig, found: _Prepared, threads: int, stop: StopSignals
+) -> None:
+    """From wherever the claimed run stands to its end."""
+    fingerprint = found.dataset.fingerprint()
+    _require_same_data(folder, fingerprint)
+    if config.tau == "search":
+        assert found.tau is not None
+        with telling(folder):
+            found.tau, found.tau_source = search_by_training(
+                folder, config, found.dataset, found.standardiser, found.tau, stop
             )
-            _fit(folder, trainer, standardiser)
-            measure(path, config.evaluation, config.device)
-            folder.update_manifest(status="finished", finished=_now())
-        _conclude(folder)
+        found.trainer = build_trainer(config, found.dataset, found.standardiser, found.tau)
+    _resume(folder, found.trainer)
+    log_run(folder, config.logger.name)
+    with telling(folder):
+        folder.update_manifest(
+            **provenance(),
+            dataset=fingerprint,
+            preprocessing=list(found.dataset.preprocessing),
+            lambda_max=found.dataset.lambda_max,
+            lambda_source=found.dataset.lambda_source,
+            tau=found.tau,
+            tau_source=found.tau_source,
+            device=str(build_device(config.device)),
+            threads=threads,
+            parameters=sum(p.numel() for p in found.trainer.model.parameters()),
+            started=folder.manifest().get("started", _now()),
+            status="running",
+        )
+        _fit(folder, found.trainer, found.standardiser, config.seed, stop)
+        stop.where = "in its evaluation"
+        measure(folder.path, config.evaluation, config.device)
+        stop.check()
+        folder.previous.unlink(missing_ok=True)
+        folder.update_manifest(status="finished", finished=_now())
+    stop.where = "after its end"
 
 
 def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:
@@ -101,9 +143,14 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     torch.set_num_threads(threads)
     run = Run(path)
     config = dataclasses.replace(run.config.evaluation, **changes)
-    _require_predictable(config, run.dataset)
-    with run.folder.lock():
-        measure(path, config, device)
+    try:
+        with StopSignals("in its evaluation") as stop:
+            _require_predictable(config, run.dataset)
+            with run.folder.lock():
+                measure(path, config, device)
+                stop.check()
+    except Stopped as stopped:
+        raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
     print(table(run.folder.evaluation()))
 
 
@@ -125,103 +172,60 @@ def _require_same_data(folder: RunFolder, fingerprint: str) -> None:
         )
 
 
-def _search(
-    folder: RunFolder,
-    config: TrainConfig,
-    dataset: Dataset,
-    standardiser: Standardiser,
-    predicted: int,
-) -> tuple[int, str]:
-    """The τ around τ_pred whose short training ends with the lowest validation D_stsp.
-
-    The scores are kept in run.json as they come.
-    """
-    epochs, factors = config.tau_search.epochs, config.tau_search.factors
-    assert epochs is not None
-    assert factors is not None
-    brief = dataclasses.replace(
-        config, epochs=epochs, validation=dataclasses.replace(config.validation, every=epochs)
-    )
-
-    def score_of(tau: int) -> float:
-        trainer = build_trainer(brief, dataset, standardiser, tau)
-        with StopSignals() as stop:
-            try:
-                stop.over(
-                    lambda: trainer.fit(stop, lambda which: None, lambda: None, lambda row: None)
-                )
-            except Interrupted as interruption:
-                folder.update_manifest(status="interrupted")
-                raise Interrupted(
-                    f"{folder.path} stopped in the search for tau ({interruption}); "
-                    "the same command continues it"
-                ) from None
-        score = trainer.progress.history[-1]["validation_d_stsp"]
-        assert score is not None
-        log.info("tau %d: D_stsp %.3f after %d epochs", tau, score, epochs)
-        return score
-
-    known = {
-        int(tau): float(score) for tau, score in folder.manifest().get("tau_search", {}).items()
-    }
-    tau = search_tau(
-        tau_candidates(predicted, config.window, factors),
-        score_of,
-        known,
-        lambda scores: folder.update_manifest(
-            status="running",
-            dataset=dataset.fingerprint(),
-            # JSON has no infinity.
-            tau_search={t: s if math.isfinite(s) else "inf" for t, s in scores.items()},
-        ),
-    )
-    return tau, f"lowest validation D_stsp of a search around {predicted} steps"
-
-
 def _resume(folder: RunFolder, trainer: Trainer) -> None:
-    if not folder.last.exists():
+    """Continue from the latest checkpoint, if there is one."""
+    beginning, batches = trainer.state_dict(), len(trainer.windows)
+    content = latest_checkpoint(
+        folder, lambda path: load_training(path, beginning, trainer.epochs, batches)
+    )
+    if content is None:
         return
-    trainer.load_state_dict(load_checkpoint(folder.last))
+    trainer.load_state_dict(content)
     log.info("continuing %s after %d updates", folder.path, trainer.updates)
+    if folder.manifest().get("status") == "diverged":
+        log.warning("it diverged after those; with the same data and settings it will again")
+    if trainer.progress.history:  # may have rows of epochs that are to come again, or be damaged
+        folder.write_history(trainer.progress.history)
 
 
-def _fit(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> None:
-    """Train, and tell run.json how it ended and how long it took."""
+def _fit(
+    folder: RunFolder, trainer: Trainer, standardiser: Standardiser, seed: int, stop: StopSignals
+) -> None:
+    """Train, and tell run.json how long it took."""
     begun = time.monotonic()
     earlier = folder.manifest().get("training_seconds", 0.0)
-    status = "failed"
     try:
-        _fit_visibly(folder, trainer, standardiser)
-        status = "trained"
-    except (Interrupted, KeyboardInterrupt):
-        status = "interrupted"
-        raise
-    except SystemExit:  # a cluster's job, which its launcher has put back into the queue
-        status = "requeued"
-        raise
+        _fit_visibly(folder, trainer, standardiser, stop)
     except Diverged as error:
-        status = "diverged"
-        last = "no checkpoint"
-        if folder.last.exists():
-            last = f"the last good checkpoint is {folder.last}"
-        raise Diverged(f"{folder.path} {error}; {last}") from error
+        raise Diverged(f"{folder.path} {error}; {_last_good(folder, trainer, seed)}") from error
     finally:
         seconds = earlier + time.monotonic() - begun
-        folder.update_manifest(status=status, training_seconds=round(seconds, 2))
+        note(folder, training_seconds=round(seconds, 2))
+    folder.update_manifest(status="trained")
 
 
-def _fit_visibly(folder: RunFolder, trainer: Trainer, standardiser: Standardiser) -> None:
+def _last_good(folder: RunFolder, trainer: Trainer, seed: int) -> str:
+    """Which windows the update was made of (see `Windows.starts`), and what was before it."""
+    progress = trainer.progress
+    good = next((p for p in (folder.last, folder.best) if p.exists()), None)
+    return (
+        f"its windows: row {progress.batch} of SeedSequence({seed}, spawn_key=(1, "
+        f"{progress.epoch})); "
+        + (f"the last good checkpoint is {good}" if good else "no checkpoint yet")
+    )
+
+
+def _fit_visibly(
+    folder: RunFolder, trainer: Trainer, standardiser: Standardiser, stop: StopSignals
+) -> None:
     """Train with a progress bar and checkpoints, up to the end or a stop signal."""
-    with (
-        StopSignals() as stop,
-        # A bar for people; a log file gets a line for each validation instead.
-        tqdm(
-            total=trainer.epochs * len(trainer.windows),
-            initial=trainer.updates,
-            unit="update",
-            disable=None,
-        ) as bar,
-    ):
+    # A bar for people; a log file gets a line for each validation instead.
+    with tqdm(
+        total=trainer.epochs * len(trainer.windows),
+        initial=trainer.updates,
+        unit="update",
+        disable=None,
+    ) as bar:
 
         def updated() -> None:
             bar.update()
@@ -232,6 +236,7 @@ def _fit_visibly(folder: RunFolder, trainer: Trainer, standardiser: Standardiser
                 log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _postfix(row))
 
         save = _saver(folder, trainer, standardiser, stop)
+        stop.where = "after the last epoch"
         try:
             stop.over(lambda: trainer.fit(stop, save, updated, epoch_done))
         except Interrupted as interruption:
@@ -259,6 +264,11 @@ def _saver(
         # First the history: training that has a checkpoint of its end does not write it again.
         if trainer.progress.history:
             folder.write_history(trainer.progress.history)
+            log_run(folder, training=not (done or stop()))
+        folder.require_own()
+        folder.checkpoints.mkdir(exist_ok=True)
+        if which == "last":
+            keep_previous(folder)
         content = {"standardiser": scale, **trainer.state_dict()}
         save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()

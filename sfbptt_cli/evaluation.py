@@ -274,7 +274,7 @@ def _dimension(
         "value": value,
         "truth": dataset.dimension,
         "exponents": [_finite(float(e)) for e in exponents / dataset.dt],
-        "unit": f"per {singular(dataset.time_unit)}",
+        "exponents_unit": f"per {singular(dataset.time_unit)}",
         "steps": steps,
     }
 

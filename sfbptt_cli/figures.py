@@ -66,7 +66,7 @@ def attractor(
         axes = _state_space(figure, 1 + i, labels, low, high)
         axes.plot(*points[:MOST_STEPS].T, color=color, linewidth=0.3)
         axes.set_title(text, color=color, pad=6 if len(labels) == 2 else -8)
-    figure.suptitle(title or "")
+    figure.suptitle(_plain(title or ""))
     return settled(figure, right=0.98)  # the layout overlooks the label of a z axis
 
 
@@ -90,7 +90,7 @@ def spectra(
     figure = new_figure(SINGLE if shown == 1 else DOUBLE, 0.7 + 1.5 * rows)
     for i in range(shown):
         note = "" if (q[:, i] > 0).any() else ": the reconstruction has no power"
-        axes = figure.add_subplot(rows, columns, i + 1, title=variables[i] + note)
+        axes = figure.add_subplot(rows, columns, i + 1, title=_plain(variables[i]) + note)
         power = np.cumsum(np.nan_to_num(p[:, i]))
         end = int(np.sum(power < 0.999 * power[-1])) + 1
         axes.semilogy(f[:end], p[:end, i], color=TRUTH, label="truth")
@@ -98,7 +98,7 @@ def spectra(
         axes.semilogy(f[:end], q[:end, i], color=GENERATED, label="reconstruction")
         axes.set_ylim(bottom=floor)
         _tick_log_axis(axes)
-    figure.supxlabel(_labels(["frequency"], [frequency_unit])[0])
+    figure.supxlabel(_plain(_labels(["frequency"], [frequency_unit])[0]))
     figure.supylabel("share of power")
     return settled(figure, shown, len(variables))
 
@@ -134,8 +134,8 @@ def time_series(
         axes.plot(t[: len(y)], y[:, i], color=GENERATED, label=", ".join(words))
         axes.set_ylim(bottom[i], top[i])
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylabel(textwrap.fill(label, 12), rotation=0, ha="right", va="center")
-    panels[-1].set_xlabel(_labels(["time"], [time_unit])[0])
+        axes.set_ylabel(_plain(textwrap.fill(label, 12)), rotation=0, ha="right", va="center")
+    panels[-1].set_xlabel(_plain(_labels(["time"], [time_unit])[0]))
     if lyapunov_time is not None and 0 < lyapunov_time <= t[-1] - t[0]:
         _count_lyapunov_times(panels, t[0], t[-1], lyapunov_time)
     return settled(figure, shown, len(variables))
@@ -179,7 +179,7 @@ def _state_space(figure: Figure, i: int, labels: Sequence[str], low: Array, high
     view: dict[str, Any] = {"projection": "3d", "elev": 15, "azim": -55} if space else {}
     axes: Any = figure.add_subplot(1, 2, i, **view)
     for name, label, *limits in zip("xyz", labels, low, high, strict=False):
-        axes.set(**{f"{name}label": label, f"{name}lim": limits})
+        axes.set(**{f"{name}label": _plain(label), f"{name}lim": limits})
     axes.locator_params(nbins=6 - space)
     axes.ticklabel_format(scilimits=(-2, 4), useMathText=True)
     if space:
@@ -229,6 +229,11 @@ def _labels(names: Sequence[str], units: Sequence[str]) -> list[str]:
     """Names with their units in brackets; dimensionless ones stay bare. `units` may be empty."""
     pairs = zip(names, units or [""] * len(names), strict=True)
     return [name if unit in ("", "dimensionless") else f"{name} ({unit})" for name, unit in pairs]
+
+
+def _plain(text: str) -> str:
+    """A name is no formula, whatever its signs. Of whole lines: a break might part an escape."""
+    return text.replace("$", r"\$")
 
 
 def _limits(x: Array, margin: float) -> tuple[Array, Array]:

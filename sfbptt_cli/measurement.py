@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from sfbptt_cli import evaluation, figure_style, figures
 from sfbptt_cli.assembly import build_device, evaluation_settings
 from sfbptt_cli.config import EvaluationConfig
 from sfbptt_cli.evaluation import singular
+from sfbptt_cli.event_files import log_run
 from sfbptt_cli.metrics import power_spectrum
 from sfbptt_cli.runs import Run
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
@@ -72,10 +73,33 @@ def measure(path: Path, config: EvaluationConfig, device: str) -> None:
             "settings": asdict(config),
             "verdict": result.verdict,
             "steps": result.measured_steps,
-            "metrics": result.metrics,
+            "metrics": _in_words(result.metrics, result.verdict),
         }
     )
     draw(run)
+    log_run(run.folder)
+
+
+def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
+    """The metrics with the word `diverged` for what a diverged model has no number of.
+
+    That is not-a-number, and an exponent that is not positive: far away from everything two nearby
+    states are one and the same float.
+    """
+    said = {
+        name: {key: "diverged" if value == "nan" else value for key, value in metric.items()}
+        for name, metric in metrics.items()
+    }
+    exponent = said["lambda_max"]
+    if verdict == "diverged" and not _is_positive(exponent["value"]):
+        exponent["value"] = exponent["standard_error"] = "diverged"
+    dimension = said["kaplan_yorke_dimension"]
+    dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
+    return said
+
+
+def _is_positive(value: float | str) -> bool:
+    return not isinstance(value, str) and value > 0
 
 
 def draw(run: Run) -> None:

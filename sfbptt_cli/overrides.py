@@ -57,7 +57,8 @@ def run_path(config: dict[str, Any]) -> Path:
     usual = _usual_choices(hydra)
     groups = {*config, "experiment"}
     chosen = {k: v for k, v in HydraConfig.get().runtime.choices.items() if k in groups and v}
-    other = {k: v for k, v in chosen.items() if k not in _PATH_GROUPS and v != usual[k]}
+    named = [k for k in chosen if k not in _PATH_GROUPS and f"{k}.name" not in NOT_RESULTS]
+    other = {k: chosen[k] for k in named if chosen[k] != usual[k]}
     before = _defaults(hydra, tuple(f"{group}={choice}" for group, choice in chosen.items()))
     varied = {
         key: value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from sfbptt_cli.models import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
+from sfbptt_cli.untrusted.files import require_own_files
+
+Kind = TypeVar("Kind")
 
 
 class Run:
@@ -26,6 +29,7 @@ class Run:
 
     def __init__(self, path: str | Path, checkpoint: str = "best") -> None:
         self.folder = RunFolder.existing(Path(path), "run")
+        require_own_files(self.folder.path)
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
 
     @cached_property
@@ -40,16 +44,37 @@ class Run:
     @cached_property
     def standardiser(self) -> Standardiser:
         """Mean and standard deviation of the data the model was trained on."""
-        stored = self._state["standardiser"]
-        return Standardiser(stored["mean"].numpy(), stored["std"].numpy())
+        stored = self._state.get("standardiser")
+        parts = [stored.get(k) for k in ("mean", "std")] if isinstance(stored, dict) else [None]
+        vectors = [
+            part.numpy()
+            for part in parts
+            if isinstance(part, torch.Tensor) and part.dtype == torch.float64 and part.dim() == 1
+        ]
+        if len(vectors) < 2 or vectors[0].shape != vectors[1].shape or not len(vectors[0]):
+            raise RequestError(f"checkpoint: '{self.checkpoint}' has no mean and std of the data")
+        mean, std = vectors
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' has a mean or std of the data that is no finite "
+                "number, or a std that is not above 0"
+            )
+        return Standardiser(mean, std)
 
     @cached_property
     def model(self) -> LatentModel:
         """The trained model, on the CPU."""
         inputs = self.config.dataset.inputs or []
-        model = build_model(self.config.model, len(self.standardiser.mean), len(inputs), seed=0)
+        described, observed = self.config.model, len(self.standardiser.mean)
+        stored = self._state.get("model", {})
+        # A model is built only where its largest matrices can be those of the file.
+        columns = len(inputs) + (observed if described.readout == "linear" else 0)
+        fits = columns * described.latent_dim <= sum(tensor.numel() for tensor in stored.values())
         try:
-            model.load_state_dict(self._state["model"])
+            if not fits:
+                raise RuntimeError("the checkpoint has fewer numbers")
+            model = build_model(described, observed, len(inputs), seed=0)
+            model.load_state_dict(stored)
         except RuntimeError as error:
             raise RequestError(
                 f"checkpoint: '{self.checkpoint}' does not fit the model of config.yaml"
@@ -69,12 +94,18 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The metrics of evaluation.json."""
-        return self.folder.evaluation()["metrics"]
+        return self._evaluated("metrics", dict)
 
     @cached_property
     def verdict(self) -> str:
         """chaotic, cycle, fixed point or diverged."""
-        return self.folder.evaluation()["verdict"]
+        return self._evaluated("verdict", str)
+
+    def _evaluated(self, name: str, kind: type[Kind]) -> Kind:
+        value = self.folder.evaluation().get(name)
+        if not isinstance(value, kind):
+            raise RequestError(f"run: '{self.folder.evaluation_file}' has no {name}")
+        return value
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:

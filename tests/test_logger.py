@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import Cli
+from conftest import TINY, Cli
 from report_runs import config, write_run
 
 from sfbptt_cli.config import NOT_RESULTS, flatten, typed_config
@@ -248,3 +248,55 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(
     with pytest.raises(RequestError, match=r"metrics\.csv"):
         log_run(run)
     assert only_file(run).read_bytes() == before
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def run_below(folder: Path) -> RunFolder:
+    (config_file,) = (folder / "outputs").rglob("config.yaml")
+    return RunFolder(config_file.parent)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_logger_changes_no_number_and_no_folder(
+    cli: Cli, tmp_path: Path, tensorboard: Any
+) -> None:
+    """Three runs of the command; 4 s."""
+    plain, logged = tmp_path / "plain", tmp_path / "logged"
+    plain.mkdir()
+    logged.mkdir()
+    assert cli("train", *TINY, cwd=plain).status == 0
+    outcome = cli("train", *TINY, "logger=tensorboard", cwd=logged)
+    assert outcome.status == 0
+    assert "/tensorboard/events." in outcome.stdout
+    first, second = run_below(plain), run_below(logged)
+    assert first.path.relative_to(plain) == second.path.relative_to(logged)
+    assert first.metrics_file.read_bytes() == second.metrics_file.read_bytes()
+    assert first.evaluation()["metrics"] == second.evaluation()["metrics"]
+    assert not (first.path / "tensorboard").exists()
+    losses = [(row["epoch"], pytest.approx(row["loss"])) for row in second.history()]
+    assert curve(read(tensorboard, second), "training/loss") == losses
+    # Of a finished run they are written later.
+    outcome = cli("train", *TINY, "logger=tensorboard", cwd=plain)
+    assert outcome.status == 0
+    assert "is finished" in outcome.stderr
+    assert curve(read(tensorboard, first), "training/loss") == losses
+    # Starting again removes them, and measuring again keeps them up to date.
+    cli("evaluate", f"run={second.path}", "evaluation.steps=600", cwd=logged)
+    score = second.evaluation()["metrics"]["d_stsp"]["value"]
+    assert score != first.evaluation()["metrics"]["d_stsp"]["value"]
+    assert curve(read(tensorboard, second), "evaluation/d_stsp")[0][1] == pytest.approx(score)
+    only_file(second)
+    assert cli("train", *TINY, "overwrite=true", cwd=logged).status == 0
+    assert not (second.path / "tensorboard").exists()
+
+
+def test_without_tensorboard_nothing_is_begun(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    outcome = cli("train", *TINY, "logger=tensorboard", cwd=tmp_path)
+    assert outcome.status == 2
+    assert outcome.stderr.startswith("sfbptt: logger: tensorboard was given, but")
+    assert list(tmp_path.iterdir()) == []

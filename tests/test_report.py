@@ -17,12 +17,12 @@ from report_runs import DT, LAMBDA_MAX, config, evaluation, spiral, write_run
 
 from sfbptt_cli.config import typed_config
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.repeat_command import repeat_command
 from sfbptt_cli.report import Report, make_report
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import MOST_POINTS, attractor, choose, decode_share
 from sfbptt_cli.report.line_styles import tau_ticks
 from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels, varied
-from sfbptt_cli.repeat_command import repeat_command
 from sfbptt_cli.report.statistics import number, summarise
 from sfbptt_cli.report.sweep_figure import sweep_figure
 

@@ -82,3 +82,12 @@ def test_a_readout_of_columns_is_that_of_rows() -> None:
     )
     for mine, right in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, right, rtol=1e-12, atol=1e-13)
+
+
+def test_a_diverged_orbit_is_infinite_and_no_warning() -> None:
+    model = MODELS["plrnn"](3, 3, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(3.0)
+        z, _ = model.rollout(torch.ones(1, model.state_dim), 200)
+    assert not torch.isfinite(z[0, -1]).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import zipfile
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.data.dataset import CHUNK, Dataset
 from sfbptt_cli.errors import RequestError, nearest
+from sfbptt_cli.untrusted.files import LARGEST_RATIO, open_regular, require_proportionate
+from sfbptt_cli.untrusted.hdf5 import list_datasets, read_datasets
 
+_LARGEST_FILE = 2**40  # bytes
+_MOST_TRAJECTORIES = 100_000
 # Fewer test steps than this carry no spectrum or attractor worth a number.
 MINIMUM_TEST_STEPS = 200
 
@@ -107,8 +112,14 @@ def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
     for place in paths:
         for series in _read(Path(place), key):
             whole = series[:, None] if series.ndim == 1 else series
-            parts = list(whole) if whole.ndim == 3 else [whole]
-            found += [(place, part) for part in parts]
+            several = whole.ndim == 3
+            # Those without a number take no room in a file, and as much memory as others.
+            if several and len(found) + len(whole) > _MOST_TRAJECTORIES:
+                raise RequestError(
+                    f"dataset.path: '{place}' has shape {series.shape}; accepted: at most "
+                    f"{_MOST_TRAJECTORIES} trajectories"
+                )
+            found += [(place, part) for part in (list(whole) if several else [whole])]
     if not found:
         raise RequestError(f"dataset.path: '{path}' holds no trajectory; accepted: one or more")
     return found
@@ -142,27 +153,25 @@ def _read_npy(path: Path, _: str | None) -> list[Any]:
 
 
 def _read_npz(path: Path, key: str | None) -> list[Any]:
-    # numpy.load would take a .npy file for a .npz, and leave a damaged one open.
-    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-        return [stored[name] for name in _choose(list(stored.files), key, path)]
+    with open_regular(path, "dataset.path", _LARGEST_FILE) as file:
+        with zipfile.ZipFile(file) as archive:
+            unfolded = sum(record.file_size for record in archive.infolist())
+        require_proportionate(unfolded, path.stat().st_size, "dataset.path", path)
+        # numpy.load would take a .npy file for a .npz, and leave a damaged one open.
+        with np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
+            return [stored[name] for name in _choose(list(stored.files), key, path)]
 
 
 def _read_hdf5(path: Path, key: str | None) -> list[Any]:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        names: list[str] = []
-        file.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
-        arrays = []
-        for name in _choose(names, key.strip("/") if key else None, path):
-            stored = file[name]
-            assert isinstance(stored, h5py.Dataset)
-            if stored.dtype.kind not in "fiu":
-                raise RequestError(
-                    f"dataset.path: '{path}' holds {stored.dtype}; accepted: real numbers"
-                )
-            arrays.append(stored[()])
-        return arrays
+    listed = {dataset.name: dataset for dataset in list_datasets(path, "dataset.path")}
+    chosen = _choose(list(listed), key.strip("/") if key else None, path)
+    for name in chosen:
+        if not listed[name].real:
+            raise RequestError(
+                f"dataset.path: '{path}' holds {listed[name].dtype}; accepted: real numbers"
+            )
+    read = read_datasets(path, "dataset.path", chosen, LARGEST_RATIO, attributes=False)
+    return [array[()] for array in read.arrays if isinstance(array, np.ndarray)]
 
 
 def _choose(names: list[str], key: str | None, path: Path) -> list[str]:

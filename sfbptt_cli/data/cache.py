@@ -40,15 +40,29 @@ def cached(
     path = cache_folder() / f"{name}-{key}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Runs of a sweep that start together wait here for the first one's result.
-    with _locked(path.with_suffix(".lock")):
-        if path.exists():
-            # A damaged file, which may raise anything, is made again and replaced.
+    digest = path.with_suffix(".lock")
+    with _locked(digest):
+        if _is_whole(path, digest):
+            # A file of an older version, which may raise anything, is made again and replaced.
             with suppress(Exception):
                 return read(path)
         result = compute()
         with replacing(path) as temporary:
             write(temporary, result)
+        digest.write_text(_digest(path), encoding="ascii")
     return result
+
+
+def _is_whole(path: Path, digest: Path) -> bool:
+    """Whether the file is there and every byte of it is as it was written."""
+    known = digest.read_text(encoding="ascii", errors="replace")
+    # Earlier versions wrote no digest.
+    return path.is_file() and known in ("", _digest(path))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -24,6 +25,7 @@ from sfbptt_cli.errors import RequestError, choices, nearest
 
 # Rows converted at once; also those that decide which columns hold numbers.
 _CHUNK = 1_024
+_MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,11 @@ def _header(rows: Rows, present: bool, path: Path) -> tuple[list[str], Iterator[
         fields = taken[0] if taken else []
     if not lines:
         raise RequestError(f"dataset.path: '{path}' is empty; accepted: a table of numbers")
+    if len(fields) > _MOST_COLUMNS:
+        raise RequestError(
+            f"dataset.path: row {lines[0]} has {len(fields)} fields; accepted: at most "
+            f"{_MOST_COLUMNS}"
+        )
     names = [field.strip() or f"column {i + 1}" for i, field in enumerate(fields)]
     if not present:
         first = [_Chunk([fields], lines, 0)]
@@ -256,12 +263,14 @@ def _number_columns(
 ) -> tuple[list[int], list[str]]:
     """The columns in which a number stands among the first rows, and notes on the others."""
     chosen, notes = [], []
+    counts = Counter(header)
     for i, name in enumerate(header):
         if i in texts.values():
             continue
         fields = [row[i] for row in first if not reader.is_missing(row[i])]
         if any(looks_like_number(field) for field in fields):
-            _index(header, name, "dataset.columns")  # refuses a name that stands twice
+            if counts[name] > 1:
+                _index(header, name, "dataset.columns")  # refuses it
             chosen.append(i)
         elif not fields:
             notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")

@@ -70,11 +70,12 @@ def _alone(z: Array, constants: Array, A: Array, W: Array) -> Array:
     Z = np.empty(constants.shape, z.dtype)
     positive, kept = np.empty_like(z), np.empty_like(z)
     zero = z.dtype.type(0)
-    for h, after in zip(constants, Z, strict=True):
-        np.dot(W, np.maximum(z, zero, out=positive), out=after)
-        after += np.multiply(A, z, out=kept)
-        after += h
-        z = after
+    with np.errstate(over="ignore", invalid="ignore"):  # as torch: an orbit may diverge
+        for h, after in zip(constants, Z, strict=True):
+            np.dot(W, np.maximum(z, zero, out=positive), out=after)
+            after += np.multiply(A, z, out=kept)
+            after += h
+            z = after
     return Z
 
 

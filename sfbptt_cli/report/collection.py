@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
             runs.append(_read(path, label))
         except (RequestError, OSError, ValueError, TypeError, RecursionError) as error:
             reason = str(error).removeprefix("run: ").replace(f"{path}{os.sep}", "")
+            reason = " ".join(reason.split())
             skipped.append(Skipped(_shown(label), _shown(reason) or type(error).__name__))
     if not runs:
         if skipped:
@@ -122,14 +124,13 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
 
 
 def _shown(text: str) -> str:
-    """One line of signs that a terminal shows and a file can hold, whatever names are made of."""
-    line = " ".join(text.split())
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
+    """Signs that a terminal shows and a file can hold, whatever names are made of."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def _read(path: Path, label: str) -> RunRecord:
     folder = RunFolder(path)
-    if odd := ODD.search(label):
+    if odd := ODD.search(label) or re.search(r"[\n\r\t]", label):
         raise ValueError(f"its name holds {odd[0]!r}")
     require_own_files(path)
     for file in (folder.config_file, folder.manifest_file):
@@ -162,7 +163,7 @@ def _read(path: Path, label: str) -> RunRecord:
     own = {k: v for k, v in settings.items() if k not in NOT_RESULTS and k != "seed"}
     return RunRecord(
         folder=folder,
-        label=label,
+        label=_shown(label),
         settings={**own, "tau": tau},
         dataset=_text(settings, "dataset.name", "config.yaml"),
         model=_text(settings, "model.name", "config.yaml"),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# What `replacing` calls its temporary files: .metrics-x1y2z3a4.csv becomes metrics.csv.
+_TEMPORARY = re.compile(r"\.(?P<stem>.+)-[a-z0-9_]{8}(?P<suffix>(\.[^.]+)?)")
 
 
 @contextlib.contextmanager
@@ -16,21 +21,43 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it to `path`.
 
     A reader sees the old file or the new one, also after a crash. On an error the temporary
-    file is removed and `path` is untouched.
+    file is removed and `path` is untouched. An error of the disk is an OSError that names `path`,
+    whatever the library that met it made of it.
     """
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-    )
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = None
     try:
+        temporary = _made_beside(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private to their owner
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+    except Exception as error:
+        if (cause := _of_the_disk(error, temporary)) is None:
+            raise
+        raise OSError(cause.errno, cause.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+
+
+def _made_beside(path: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+    )
+    os.close(descriptor)
+    return Path(name)
+
+
+def _of_the_disk(error: Exception, temporary: Path | None) -> OSError | None:
+    """The OSError behind `error` that is about the temporary file (None: it could not be made)."""
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+        error = error.__context__  # torch's own, from clearing up after that of the stream
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    own = temporary is None or error.filename in (None, str(temporary))
+    return error if own else None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,6 +69,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON atomically; NaN and infinity, which JSON lacks, are refused by ValueError."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def link(source: Path, target: Path) -> None:
+    """Let `target` be the file `source`, too, atomically; a copy where there are no hard links."""
+    with replacing(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def leftovers(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Temporary files in `folder`, each with the name that it was to have.
+
+    Of writers that were killed, if none is at work.
+    """
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if found := _TEMPORARY.fullmatch(path.name):
+                yield path, found["stem"] + found["suffix"]
 
 
 def _sync(path: Path) -> None:

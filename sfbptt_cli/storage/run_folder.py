@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
-import json
+import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,22 +17,13 @@ from typing import Any
 import yaml
 
 from sfbptt_cli.config import NOT_RESULTS, flatten, typed_config
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.storage.atomic import write_json, write_text
+from sfbptt_cli.errors import RequestError, RunFailed
+from sfbptt_cli.storage.atomic import leftovers, write_json, write_text
+from sfbptt_cli.storage.history import NOT_A_NUMBER, read_history
+from sfbptt_cli.untrusted.documents import read_json, read_yaml
+from sfbptt_cli.untrusted.files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
-
-# Every name that a run writes but config.yaml, by which it is known; `overwrite` removes these and
-# nothing else.
-_FILES = (
-    "run.json",
-    "metrics.csv",
-    "trajectories.h5",
-    "evaluation.json",
-    "lyapunov.json",
-    "gradients.json",
-)
-_FOLDERS = ("checkpoints", "figures")
 
 
 class RunFolder:
@@ -42,11 +34,14 @@ class RunFolder:
         self.config_file = path / "config.yaml"
         self.manifest_file = path / "run.json"
         self.metrics_file = path / "metrics.csv"
-        self.last = path / "checkpoints" / "last.pt"
-        self.best = path / "checkpoints" / "best.pt"
+        self.checkpoints = path / "checkpoints"
+        self.last = self.checkpoints / "last.pt"
+        self.previous = self.checkpoints / "previous.pt"  # while the run trains: the one before
+        self.best = self.checkpoints / "best.pt"
         self.trajectories = path / "trajectories.h5"
         self.evaluation_file = path / "evaluation.json"
         self.figures = path / "figures"
+        self._lock: int | None = None  # the descriptor of .lock while this process holds it
 
     @classmethod
     def existing(cls, path: Path, field: str) -> RunFolder:
@@ -68,6 +63,24 @@ class RunFolder:
         accepted. Another config is refused with the differing keys named; `overwrite` removes the
         earlier run's files. A folder with other files in it is never touched.
         """
+        if not self._agrees(config, overwrite):
+            with self.claimed(config, overwrite):
+                pass
+
+    @contextmanager
+    def claimed(self, config: dict[str, Any], overwrite: bool) -> Iterator[None]:
+        """`claim`, and keep other processes off from before that until the end."""
+        self._agrees(config, overwrite)  # refused before anything is made
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.lock():  # nothing is removed from under a process that works on the run
+            if not self._agrees(config, overwrite):
+                self._remove()
+                text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+                write_text(self.config_file, text)
+            yield
+
+    def _agrees(self, config: dict[str, Any], overwrite: bool) -> bool:
+        """Whether the folder is this run's already, not to be begun (again); or refuse."""
         if self.path.exists() and not self.path.is_dir():
             raise RequestError(f"name: '{self.path}' is a file; name=… gives another folder")
         names = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
@@ -77,21 +90,21 @@ class RunFolder:
             raise RequestError(
                 f"name: '{self.path}' is no run but holds {present[0]}; name=… gives another folder"
             )
-        if present and not overwrite:
-            self._compare(config)
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.lock():  # nothing is removed from under a process that works on the run
-            self._remove()
-            text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-            write_text(self.config_file, text)
+        if present:
+            require_own_files(self.path)
+        if not present or overwrite:
+            return False
+        self._compare(config)
+        return True
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes off the run; RequestError when one is at it.
 
-        The kernel drops the lock when its process ends, however it ends.
+        The kernel drops the lock when its process ends, however it ends. What killed processes left
+        of files half written is removed.
         """
+        require_own_files(self.path)
         with (self.path / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +112,32 @@ class RunFolder:
                 raise RequestError(
                     f"name: another process works on '{self.path}'; name=… gives another folder"
                 ) from None
-            yield
+            self._lock = file.fileno()
+            try:
+                self.require_own()
+                self._remove_leftovers()
+                yield
+            finally:
+                self._lock = None
+
+    def require_own(self) -> None:
+        """RunFailed if the folder was removed since it was locked, or is another one by now."""
+        if self._lock is None:
+            return
+        held, found = os.fstat(self._lock), None
+        with suppress(OSError):
+            found = (self.path / ".lock").stat()
+        if found is None or (held.st_dev, held.st_ino) != (found.st_dev, found.st_ino):
+            raise RunFailed(
+                f"'{self.path}' was removed from under the run; the same command starts it again"
+            )
+
+    def _remove_leftovers(self) -> None:
+        own = {self.config_file.name, *RUN_FILES}
+        for folder in (self.path, *(self.path / name for name in RUN_FOLDERS)):
+            for path, name in leftovers(folder):
+                if folder != self.path or name in own:
+                    path.unlink(missing_ok=True)
 
     def _compare(self, config: dict[str, Any]) -> None:
         before = self.config()
@@ -118,48 +156,47 @@ class RunFolder:
             )
 
     def _remove(self) -> None:
-        for name in _FILES:
+        for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
-        for name in _FOLDERS:
-            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in RUN_FOLDERS:
+            folder = self.path / name
+            if folder.is_symlink():  # to a folder within, as `require_own_files` has seen
+                folder.unlink()
+            elif folder.exists():
+                shutil.rmtree(folder)
 
     def config(self) -> dict[str, Any]:
         """The stored configuration as plain values."""
-        try:
-            content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())  # YAML's takes several lines
-            raise RequestError(f"run: '{self.config_file}' cannot be read: {reason}") from error
-        if not isinstance(content, dict):
-            raise RequestError(f"run: '{self.config_file}' is not a mapping of settings")
-        return content
+        return read_yaml(self.config_file, "run")
 
     def manifest(self) -> dict[str, Any]:
         """run.json, empty before the run has begun."""
-        return _read_json(self.manifest_file) if self.manifest_file.exists() else {}
+        return read_json(self.manifest_file, "run") if self.manifest_file.exists() else {}
 
     def update_manifest(self, **entries: Any) -> None:
-        """Replace entries of run.json, keeping the others."""
+        """Replace entries of run.json, keeping the others; `require_own`."""
+        self.require_own()
         write_json(self.manifest_file, {"schema": SCHEMA, **self.manifest(), **entries})
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
-        """metrics.csv, one row an epoch; an empty field is a value that was not computed."""
+        """metrics.csv, one row an epoch; an empty field is a value that was not computed.
+
+        Infinity is `inf`, not-a-number the word `diverged`.
+        """
+        self.require_own()
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            lost = {
+                k: NOT_A_NUMBER for k, v in row.items() if isinstance(v, float) and math.isnan(v)
+            }
+            writer.writerow({**row, **lost})
         write_text(self.metrics_file, text.getvalue())
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv as numbers, None where a field is empty."""
-        try:
-            with self.metrics_file.open(newline="", encoding="utf-8") as file:
-                return [
-                    {k: int(v) if k == "epoch" else float(v) if v else None for k, v in row.items()}
-                    for row in csv.DictReader(file)
-                ]
-        except (OSError, ValueError, TypeError) as error:
-            raise RequestError(f"run: '{self.metrics_file}' cannot be read: {error}") from error
+        return read_history(self.metrics_file)
 
     def write_evaluation(self, evaluation: dict[str, Any]) -> None:
         """evaluation.json."""
@@ -167,14 +204,4 @@ class RunFolder:
 
     def evaluation(self) -> dict[str, Any]:
         """The content of evaluation.json."""
-        return _read_json(self.evaluation_file)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RequestError(f"run: '{path}' cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise RequestError(f"run: '{path}' is not a JSON object")
-    return content
+        return read_json(self.evaluation_file, "run")

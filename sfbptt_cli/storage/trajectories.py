@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.atomic import replacing
+from sfbptt_cli.untrusted.hdf5 import read_datasets
 
 SCHEMA = 1
+_LONGEST_NAME = 200  # characters of a variable's name
+_LARGEST = 1e100  # beyond, squares and ranges are no longer finite
+_LARGEST_STEP = 1e12  # time units
 
 
 class Trajectories(NamedTuple):
@@ -40,7 +44,8 @@ def write_trajectories(
     Dimensions are HDF5 dimension scales, so that xarray, MATLAB, Julia and HDFView know the axes.
     Coordinate `time` is dt · arange(n) in `time_unit`; attributes carry dt and `attributes`.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    # Made in memory: where the disk is full, HDF5 2.0 may crash as it closes a file on it.
+    with h5py.File("memory", "w", driver="core", backing_store=False, track_order=True) as file:
         scales = {
             "trajectory": np.arange(len(generated)),
             "time": dt * np.arange(len(truth)),
@@ -58,18 +63,48 @@ def write_trajectories(
             for axis, scale in enumerate(axes):
                 stored.dims[axis].attach_scale(file[scale])
         file.attrs.update({"schema": SCHEMA, "dt": dt, "time_unit": time_unit, **attributes})
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def read_trajectories(path: Path) -> Trajectories:
-    """Read what `write_trajectories` wrote; RequestError when it cannot be read."""
+    """Read what `write_trajectories` wrote; RequestError when it cannot be read.
+
+    The file may come from anybody: it is opened in another process (`untrusted/hdf5.py`), numbers
+    have to lie in it as they are, uncompressed, and axes have to be of equal length.
+    """
     try:
-        with h5py.File(path, "r") as file:
-            return Trajectories(
-                generated=file["generated"][()],  # type: ignore[index]
-                truth=file["truth"][()],  # type: ignore[index]
-                time=file["time"][()],  # type: ignore[index]
-                variables=tuple(file["variable"].asstr()[()]),  # type: ignore[union-attr]
-                attributes=dict(file.attrs),
-            )
-    except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        contents = read_datasets(path, "run", ("generated", "truth", "time", "variable"))
+        return _checked(contents.arrays, contents.attributes)
+    except (OSError, ValueError) as error:
         raise RequestError(f"run: '{path}' cannot be read: {error}") from error
+
+
+def _checked(
+    arrays: Sequence[NDArray[Any] | tuple[str, ...]], attributes: dict[str, Any]
+) -> Trajectories:
+    """ValueError for what a run cannot have written; a generation may hold any number."""
+    *numbers, variables = arrays
+    if not isinstance(variables, tuple) or any(isinstance(x, tuple) for x in numbers):
+        raise ValueError("its variables are no names, or others no numbers")
+    generated, truth, time = (np.asarray(x, dtype=np.float64) for x in numbers)
+    shape = generated.shape
+    if len(shape) != 3 or 0 in shape or (time.shape, truth.shape) != (shape[1:2], shape[1:]):
+        raise ValueError(f"its axes do not fit: {shape}, {truth.shape}, {time.shape}")
+    if len(variables) != shape[2] or not all(map(_is_name, variables)):
+        raise ValueError("its variables are not as many, or no names")
+    for x in (truth, time):
+        if not (np.abs(x) <= _LARGEST).all():  # also false of NaN
+            raise ValueError(f"truth or time holds NaN, or a number beyond {_LARGEST:g}")
+    dt, transient = attributes.get("dt", 1.0), attributes.get("transient", 0)
+    if not isinstance(dt, (int, float)) or not 1 / _LARGEST_STEP <= dt <= _LARGEST_STEP:
+        raise ValueError(f"its dt is {dt}")
+    if not isinstance(transient, int) or not 0 <= transient <= len(time):
+        raise ValueError(f"its transient is {transient}")
+    return Trajectories(generated, truth, time, variables, attributes)
+
+
+def _is_name(text: str) -> bool:
+    return text.isprintable() and 0 < len(text) <= _LONGEST_NAME

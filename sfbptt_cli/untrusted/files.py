@@ -24,8 +24,8 @@ RUN_FILES = (
     "lyapunov.json",
     "gradients.json",
 )
-RUN_FOLDERS = ("checkpoints", "figures")
-_CHECKPOINTS = ("checkpoints/last.pt", "checkpoints/best.pt")
+RUN_FOLDERS = ("checkpoints", "figures", "tensorboard")
+_CHECKPOINTS = tuple(f"checkpoints/{name}.pt" for name in ("last", "previous", "best"))
 
 
 def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:

@@ -83,7 +83,7 @@ def _values(file: h5py.File, name: str, ratio: int) -> np.ndarray[Any, Any]:
         return np.zeros(())  # no more an array than a single number
     text = h5py.check_string_dtype(stored.dtype)
     if text is not None:
-        if stored.size > _MOST:
+        if (stored.size or 0) > _MOST:
             raise Refused(f"{name} holds more than {_MOST} texts")
         return np.asarray(stored.asstr()[()], dtype=object)
     if stored.dtype.kind not in _REAL:

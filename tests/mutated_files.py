@@ -1,0 +1,296 @@
+"""Real files with some bytes changed, and every reader of such files: what the fuzz tests share.
+
+A reader gives what it read, or raises RequestError. Everything else is a defect: another exception,
+a message of several lines, too much time, and, where a file is protected by checksums, content that
+is not what was written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sfbptt_cli.data import CsvSource, read_csv_dataset, read_dataset
+from sfbptt_cli.data.cache import cached
+from sfbptt_cli.data.exponent import _read as read_exponent
+from sfbptt_cli.data.exponent import _write as write_exponent
+from sfbptt_cli.data.simulated import _read as read_simulated
+from sfbptt_cli.data.simulated import _write as write_simulated
+from sfbptt_cli.errors import RequestError
+from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.highlights import open_highlight
+from sfbptt_cli.report.page import Contents, page
+from sfbptt_cli.report.panels import disagreements, group_runs, panels
+from sfbptt_cli.report.sweep_table import groups_csv, printed_table, runs_csv
+from sfbptt_cli.runs import Run
+from sfbptt_cli.storage.trajectories import write_trajectories
+
+SECONDS = 30.0  # of one case, on a busy machine; reading HDF5 may wait 20 s for its process
+_NUMBERS = [b"\xff" * 4, b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\0" * 8, b"\0\0\0\x80", b"\1"]
+_WORDS = [
+    *(b"1e999", b"-1", b"0", b"99999999999999999999", b"1e18", b"NaN", b"null", b"true", b"''"),
+    *(
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b'"',
+        b"'",
+        b",",
+        b":",
+        b"\n",
+        b"\n  ",
+        b"&a ",
+        b"*a",
+        b"!!set ",
+        b"#",
+    ),
+    *(
+        b"${oc.env:HOME}",
+        b"../..",
+        b"$",
+        b"\\",
+        b"\x1b[2J",
+        b"\\ud800",
+        b"</script>",
+        b"\xe2\x80\xa8",
+    ),
+]
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """One to three changes: bits, bytes, words, and blocks cut, zeroed, doubled or moved."""
+    data = bytearray(content)
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        if not data:
+            break
+        # Headers and directories lie at the ends.
+        near = rng.choice([len(data), len(data), min(len(data), 2_000)])
+        at = rng.randrange(near)
+        at = len(data) - 1 - at if rng.random() < 0.3 else at
+        size = min(rng.choice([1, 2, 8, 64, 1_000]), len(data) - at)
+        kind = rng.randrange(9)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at] = rng.randrange(256)
+        elif kind == 2:
+            del data[at:]
+        elif kind == 3:
+            del data[at : at + size]
+        elif kind == 4:
+            data[at:at] = data[at : at + size]
+        elif kind == 5:
+            other = rng.randrange(len(data))
+            block = data[other : other + size]
+            data[at : at + len(block)] = block
+        elif kind == 6:
+            data[at : at + size] = bytes(size)
+        elif kind == 7:
+            number = rng.choice(_NUMBERS)
+            data[at : at + len(number)] = number
+        else:
+            word = rng.choice(_WORDS)
+            data[at : at + rng.choice([0, len(word)])] = word
+    return bytes(data)
+
+
+@dataclass
+class Reader:
+    """A file, how it is read, and whether what is read must be what was written."""
+
+    name: str
+    file: Path
+    read: Callable[[], object]
+    exact: bool = False
+    original: bytes = b""
+    expected: object = None
+
+    def __post_init__(self) -> None:
+        self.original = self.file.read_bytes()
+        self.expected = self.read()
+
+
+@dataclass
+class Outcome:
+    """What became of the cases of one reader."""
+
+    cases: int = 0
+    errors: int = 0
+    reads: int = 0
+    longest: float = 0.0  # seconds
+    defects: list[str] = field(default_factory=list)
+
+
+def fuzz(reader: Reader, cases: int, seed: int) -> Outcome:
+    """Read `cases` mutated files; the same ones for the same seed."""
+    rng = random.Random(f"{reader.name} {seed}")
+    outcome = Outcome()
+    try:
+        for case in range(cases):
+            reader.file.write_bytes(mutate(reader.original, rng))
+            begun = time.monotonic()
+            defect = _case(reader, outcome)
+            seconds = time.monotonic() - begun
+            outcome.cases += 1
+            outcome.longest = max(outcome.longest, seconds)
+            if seconds > SECONDS:
+                defect = f"it took {seconds:.0f} s"
+            if defect:
+                outcome.defects.append(f"case {case}: {defect}")
+    finally:
+        reader.file.write_bytes(reader.original)
+    return outcome
+
+
+def _case(reader: Reader, outcome: Outcome) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = reader.read()
+    except RequestError as error:
+        outcome.errors += 1
+        several = len(str(error).splitlines()) > 1
+        return f"a message of several lines: {error}" if several else None
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    outcome.reads += 1
+    return "something else was read" if reader.exact and found != reader.expected else None
+
+
+def readers(folder: Path, run: Path) -> Iterator[Reader]:
+    """A reader of every kind of file, on copies in `folder`; `run` is a finished run."""
+    copy = folder / "runs" / "one"
+    shutil.copytree(run, copy)
+    # Of its own size, for speed, and without figures.
+    shutil.rmtree(copy / "figures", ignore_errors=True)
+    _write_short_trajectories(copy / "trajectories.h5")
+    for name in ("best", "last"):
+        path = copy / "checkpoints" / f"{name}.pt"
+        yield Reader(f"{name}.pt", path, lambda name=name: _model(copy, name), exact=True)
+    yield Reader("trajectories.h5", copy / "trajectories.h5", lambda: _pictures(copy))
+    (copy / "trajectories.h5").unlink()  # takes most of the time
+    yield Reader("config.yaml", copy / "config.yaml", lambda: (_report(copy), _model(copy, "best")))
+    yield Reader("run.json", copy / "run.json", lambda: _report(copy))
+    evaluated = copy / "evaluation.json"
+    yield Reader("evaluation.json", evaluated, lambda: (_report(copy), _verdict(copy)))
+    yield Reader("metrics.csv", copy / "metrics.csv", lambda: (_report(copy), Run(copy).history))
+    yield from _data_readers(folder)
+    yield from _cache_readers(folder)
+
+
+def _model(run: Path, checkpoint: str) -> list[Any]:
+    opened = Run(run, checkpoint)
+    scale = opened.standardiser
+    weights = {k: v.tolist() for k, v in opened.model.state_dict().items()}
+    return [weights, scale.mean.tolist(), scale.std.tolist()]
+
+
+def _verdict(run: Path) -> object:
+    return Run(run).verdict, Run(run).metrics
+
+
+def _write_short_trajectories(path: Path) -> None:
+    t = np.arange(300)[:, None] * np.array([0.11, 0.07])
+    attributes = {"transient": 20, "checkpoint": "best", "commit": "unknown"}
+    write_trajectories(path, np.cos(t)[None], np.sin(t), 0.01, "time units", ("x", "y"), attributes)
+
+
+def _pictures(run: Path) -> object:
+    stored = Run(run).trajectories
+    (record,), _ = collect(run)
+    return stored, open_highlight("best", record)
+
+
+def _report(run: Path) -> str:
+    """What `sfbptt report` writes but for the figure."""
+    runs, skipped = collect(run.parent)
+    shown = panels(group_runs(runs))
+    highlights = []
+    for panel in shown:
+        opened, unread = open_highlight("best", panel.runs[0])
+        highlights.append((panel, ((opened, "sfbptt train"),)))
+        skipped += unread
+    contents = Contents(
+        title="Report",
+        panels=tuple(shown),
+        metrics=("d_stsp", "d_h"),
+        statistic="median",
+        highlights=tuple(highlights),
+        notes=tuple(note for panel in shown for note in disagreements(panel)),
+        skipped=tuple(skipped),
+    )
+    text = page(contents) + runs_csv(shown) + groups_csv(shown)
+    text += printed_table(shown, contents.metrics, "median")
+    text.encode("utf-8")  # it is written to a file
+    return ""
+
+
+def _data_readers(folder: Path) -> Iterator[Reader]:
+    series = np.random.default_rng(0).normal(size=(600, 2))
+    settings: dict[str, Any] = {
+        "name": "x",
+        "key": None,
+        "dt": 1.0,
+        "time_unit": "s",
+        "train_fraction": 0.5,
+        "lambda_max": None,
+        "window": 20,
+    }
+    np.save(folder / "a.npy", series)
+    np.savez_compressed(folder / "a.npz", a=series)
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.create_dataset("a", data=series, compression="gzip")
+    for name in ("a.npy", "a.npz", "a.h5"):
+        path = folder / name
+        yield Reader(
+            f"data {path.suffix}", path, lambda path=path: read_dataset(path=str(path), **settings)
+        )
+    rows = "".join(
+        f"{1 + i // 96:02d}.03.2010 {i % 96 // 4:02d}:{i % 4 * 15:02d},{x:.4g},{y:.4g}\n"
+        for i, (x, y) in enumerate(series)
+    )
+    text = f"time,T (degC),p\n{rows}".encode()
+    for name, content in (("a.csv", text), ("a.csv.gz", gzip.compress(text, mtime=0))):
+        path = folder / name
+        path.write_bytes(content)
+        source = CsvSource(path=str(path), time_column="time", train_fraction=0.5)
+        yield Reader(name.replace("a.", "data ."), path, lambda s=source: read_csv_dataset(s, 20))
+
+
+def _cache_readers(folder: Path) -> Iterator[Reader]:
+    """A damaged file of the cache is made again, so that always the same comes out."""
+    os.environ["SFBPTT_CACHE"] = str(folder / "cache")
+    parts = list(np.random.default_rng(1).normal(size=(4, 50, 2)))
+
+    def simulated() -> object:
+        found = cached("fuzz", {}, ".npz", lambda: parts, write_simulated, read_simulated)
+        return [part.tolist() for part in found]
+
+    def exponent() -> object:
+        return cached("fuzz", {}, ".json", lambda: (0.9056, 1e-3), write_exponent, read_exponent)
+
+    for suffix, read in ((".npz", simulated), (".json", exponent)):
+        read()
+        (path,) = (folder / "cache").glob(f"fuzz-*{suffix}")
+        yield Reader(f"cache {suffix}", path, read, exact=True)
+
+
+def as_rows(outcomes: dict[str, Outcome]) -> list[str]:
+    """A line a reader: cases, clean errors, reads, defects, seconds of the longest case."""
+    rows: list[tuple[str, ...]] = [("reader", "cases", "errors", "reads", "defects", "longest")]
+    for name, found in outcomes.items():
+        counts = (found.cases, found.errors, found.reads, len(found.defects))
+        rows.append((name, *map(str, counts), f"{found.longest:.1f} s"))
+    return [f"{row[0]:<16}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in rows]
