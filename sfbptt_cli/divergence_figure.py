@@ -21,6 +21,8 @@ def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
     dt is time units a step. The lines go through the middle of the window with the slopes of the
     estimate and of both ends of its range, per time unit.
     """
+    # A dollar sign would begin a formula.
+    time_unit, name = (text.replace("$", r"\$") for text in (time_unit, name))
     steps, curve = found.curve
     figure = new_figure(SINGLE, 2.6)
     axes = figure.add_subplot()

@@ -528,6 +528,18 @@ def test_an_attractor_is_stored_to_a_part_in_30_000_of_its_extent(variables: int
     assert stored.outside == pytest.approx(1 - drawn.mean())
 
 
+@pytest.mark.usefixtures("no_figure")
+def test_nothing_is_written_through_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    write_run(tmp_path / "runs" / "one", config())
+    (tmp_path / "runs" / "report").symlink_to(elsewhere)
+    with pytest.raises(RequestError, match=r"runs: '.*report' is a link to elsewhere"):
+        report(tmp_path / "runs")
+    assert not list(elsewhere.iterdir())
+    report(tmp_path / "runs", out=tmp_path / "runs" / "report")  # who says so may
+    assert (elsewhere / "table.csv").is_file()
+
+
 # --- the command that repeats a run ----------------------------------------------------------
 
 

@@ -70,8 +70,15 @@ def make_report(
         count=count_text(runs),
         notes=contents.notes,
         skipped=contents.skipped,
-        files=tuple(_write(contents, folder / "report" if out is None else out)),
+        files=tuple(_write(contents, _usual_folder(folder) if out is None else out)),
     )
+
+
+def _usual_folder(folder: Path) -> Path:
+    out = folder / "report"
+    if not out.resolve().is_relative_to(folder.resolve()):
+        raise RequestError(f"runs: '{out}' is a link to elsewhere; out=… gives another folder")
+    return out
 
 
 def _write(contents: Contents, out: Path) -> list[Path]:

@@ -73,6 +73,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def damage(path: Path) -> str | None:
+    """What is wrong with the bytes of a checkpoint file, None when nothing is."""
+    try:
+        with open_regular(path, "checkpoint", _LARGEST) as file:
+            checked_archive(file)
+    except Exception as error:  # damaged archives may raise anything
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
 def _is_parameter(value: object) -> bool:
     return (
         isinstance(value, torch.Tensor)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.atomic import link
+from sfbptt_cli.storage.checkpoint import damage
 from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
@@ -33,7 +33,7 @@ def latest_checkpoint(
     """
     damaged = []
     for path in (p for p in (folder.last, folder.previous, folder.best) if p.is_file()):
-        if (reason := _damage(path)) is not None:
+        if (reason := damage(path)) is not None:
             damaged.append(f"'{path}' ({reason})")
             continue
         content = load(path)
@@ -48,16 +48,3 @@ def latest_checkpoint(
             "overwrite=true trains the run again"
         )
     return None
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with the bytes of a checkpoint, None when nothing is.
-
-    It is a ZIP archive with a checksum of every member: a flipped bit is no other parameter.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-    except Exception as error:  # damaged archives may raise anything
-        return " ".join(str(error).split()) or type(error).__name__
-    return None if member is None else f"the checksum of {member} is another"

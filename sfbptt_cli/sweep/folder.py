@@ -5,16 +5,15 @@ It lies on the file system that all jobs share; nothing else comes back from the
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.storage.atomic import write_json
+from sfbptt_cli.untrusted.documents import read_json
 
 # The ends of a job; before them it is waiting, running or requeued.
 ENDS = ("finished", "refused", "failed", "diverged", "interrupted", "died")
@@ -52,18 +51,17 @@ class SweepFolder:
 
     def number(self, overrides: list[str]) -> int:
         """The number of the job with these overrides."""
-        plan = json.loads(self._plan.read_text(encoding="utf-8"))
+        plan = read_json(self._plan, "sweep")
         return [job["overrides"] for job in plan["jobs"]].index(overrides)
 
     def record(self, number: int) -> dict[str, Any]:
         """What a job said last: status and message, process and host; empty before it begins."""
-        with suppress(FileNotFoundError):
-            return json.loads(self._record(number).read_text(encoding="utf-8"))
-        return {}
+        path = self._record(number)
+        return read_json(path, "sweep") if path.exists() else {}
 
     def records(self) -> list[dict[str, Any]]:
         """What every job that has begun said last."""
-        return [json.loads(path.read_text("utf-8")) for path in self.path.glob("job *.json")]
+        return [read_json(path, "sweep") for path in self.path.glob("job *.json")]
 
     def write_record(self, number: int, status: str, message: str = "") -> None:
         """What a job says of itself."""
