@@ -531,7 +531,7 @@ def test_an_attractor_is_stored_to_a_part_in_30_000_of_its_extent(variables: int
 @pytest.mark.usefixtures("no_figure")
 def test_nothing_is_written_through_a_link_out_of_the_folder(tmp_path: Path) -> None:
     (elsewhere := tmp_path / "elsewhere").mkdir()
-    write_run(tmp_path / "runs" / "one", config())
+    write_run(tmp_path / "runs")
     (tmp_path / "runs" / "report").symlink_to(elsewhere)
     with pytest.raises(RequestError, match=r"runs: '.*report' is a link to elsewhere"):
         report(tmp_path / "runs")
