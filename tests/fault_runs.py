@@ -46,6 +46,8 @@ SETTINGS = (
     "evaluation.lyapunov_steps=100",
     "evaluation.dimension_steps=100",
 )
+# Without a commit, which runs record and which may change between two of them.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GIT_DIR": os.devnull}
 TIMES = ("started", "finished", "training_seconds")
 _PATIENCE = 300.0  # seconds; a process that takes longer hangs
 
