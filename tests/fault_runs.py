@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -140,11 +141,26 @@ def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) ->
 
 
 def finish(start: Start, cwd: Path, *arguments: str) -> float:
-    """Run a command to its end, which must be a success; the seconds that took."""
-    begun = time.monotonic()
-    status = start(cwd, arguments or ("train", *SETTINGS)).wait(_PATIENCE)
+    """Run a command to its end, which must be a success; the processor time that took, in s."""
+    process = start(cwd, arguments or ("train", *SETTINGS))
+    used = _until_used(process, math.inf)
+    status = process.wait(_PATIENCE)
     assert status == 0, f"status {status} in {cwd}: {said(cwd)}"
-    return time.monotonic() - begun
+    return used
+
+
+def _until_used(process: Process, seconds: float) -> float:
+    """Wait until a process has used so much processor time, or has ended; what it has used.
+
+    A moment of its work, however busy the machine is.
+    """
+    deadline, used = time.monotonic() + _PATIENCE, 0.0
+    while used < seconds and process.wait(0.005) is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):  # it has ended
+            # User and system time, after the name in brackets (proc(5)).
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
 
 
 def said(cwd: Path) -> str:
@@ -263,13 +279,15 @@ def disturb(
     tally: Tally,
     arguments: tuple[str, ...] = ("train", *SETTINGS),
 ) -> bool:
-    """Start the command and signal it at a moment drawn from `seconds`; whether it came to its end.
+    """Start the command and signal it at a random moment; whether it came to its end before.
 
-    Then every file that is there must be readable.
+    The moment is drawn from `seconds` of processor time, and from the next tenth of a second, in
+    which it may wait for a disk. Then every file that is there must be readable.
     """
     before = len(said(cwd)) if _stream(cwd, "stderr").exists() else 0
     process = start(cwd, arguments)
-    status = process.wait(float(generator.uniform(0, seconds)))
+    _until_used(process, float(generator.uniform(0, seconds)))
+    status = process.wait(float(generator.uniform(0, 0.1)))
     number = numbers[generator.integers(len(numbers))]
     if status is None:
         with contextlib.suppress(ProcessLookupError):

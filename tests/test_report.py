@@ -540,6 +540,16 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(tmp_path: Path) -> 
     assert (elsewhere / "table.csv").is_file()
 
 
+@pytest.mark.usefixtures("no_figure")
+def test_a_model_that_diverged_when_free_is_among_the_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path, verdict="diverged", d_stsp=9.5)
+    exponent = {"value": "diverged", "standard_error": "diverged", "truth": 0.9}
+    edit(run, "evaluation.json", lambda e: e["metrics"].update(lambda_max=exponent))
+    made = report(tmp_path)
+    assert not made.skipped
+    assert rows(tmp_path / "report" / "table.csv")[0]["verdict"] == "diverged"
+
+
 # --- the command that repeats a run ----------------------------------------------------------
 
 

@@ -209,8 +209,12 @@ def _metric(name: str, stored: Any) -> Metric:
 
 
 def _number(value: Any, where: str) -> float:
-    """A stored number; JSON has neither infinity nor NaN, so those are words. None is NaN."""
-    words = {"infinite": math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+    """A stored number, or the word for infinity or for what a diverged model has no number of.
+
+    JSON has neither infinity nor NaN. None is NaN.
+    """
+    words = {"infinite": math.inf, "inf": math.inf, "-inf": -math.inf}
+    words |= dict.fromkeys(("nan", "diverged"), math.nan)
     if value is None:
         return math.nan
     if isinstance(value, (int, float)) and not isinstance(value, bool):
