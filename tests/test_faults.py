@@ -21,21 +21,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import Cli, Outcome
-from fault_runs import (
-    ENVIRONMENT,
-    SETTINGS,
-    Console,
-    Forked,
-    Tally,
-    differing,
-    disturb,
-    finish,
-    phase,
-    results,
-    run_of,
-    said,
-    unreadable,
-)
+from fault_processes import ENVIRONMENT, SETTINGS, Console, Forked, finish, said
+from fault_runs import Tally, differing, disturb, phase, results, run_of, unreadable
 
 from sfbptt_cli import commands
 from sfbptt_cli.errors import RequestError, RunFailed
