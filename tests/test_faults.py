@@ -568,7 +568,8 @@ def test_a_stop_signal_at_any_time_is_one_line(
     cwd = trained_copy
     if at == "start-up":
         shutil.rmtree(cwd / "outputs")
-    with monkeypatch.context() as patch:
+    # A shell's background job, as tests may be, ignores SIGINT; so then would the run.
+    with handled(signal.SIGINT, signal.default_int_handler), monkeypatch.context() as patch:
         interrupt(patch, at, stop(number))
         outcome = cli(*TRAIN, cwd=cwd)
     line = one_line(outcome, 130, f"stopped {where} by {number.name}; the same command")

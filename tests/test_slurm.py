@@ -98,7 +98,7 @@ def test_a_disturbed_array(cluster: None, cli: Cli, tmp_path: Path, no_figures: 
     cwd = tmp_path / "work"
     cwd.mkdir()
     arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(6)")
-    sweep = start(cwd, *arguments, sleep=0.2)
+    sweep = start(cwd, *arguments, sleep=0.3)
     try:
         wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(6)))
         array = min(slurm("squeue", "-h", "-o", "%A", "-t", "RUNNING").split(), key=int)
