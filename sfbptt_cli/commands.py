@@ -25,6 +25,7 @@ from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.errors import Interrupted, RequestError
 from sfbptt_cli.event_files import log_run, require_logger
 from sfbptt_cli.measurement import measure
+from sfbptt_cli.metrics import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.refusals import require
 from sfbptt_cli.run_status import note, telling
 from sfbptt_cli.runs import Run
@@ -95,7 +96,7 @@ def _prepare(config: TrainConfig) -> _Prepared:
         log.info("tau = %s: %s", tau, tau_source)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, tau)
-    _require_predictable(config.evaluation, dataset)
+    _require_measurable(config.evaluation, dataset)
     return _Prepared(dataset, standardiser, tau, tau_source, trainer)
 
 
@@ -145,7 +146,7 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     config = dataclasses.replace(run.config.evaluation, **changes)
     try:
         with StopSignals("in its evaluation") as stop:
-            _require_predictable(config, run.dataset)
+            _require_measurable(config, run.dataset)
             with run.folder.lock():
                 measure(path, config, device)
                 stop.check()
@@ -154,7 +155,13 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     print(table(run.folder.evaluation()))
 
 
-def _require_predictable(config: EvaluationConfig, dataset: Dataset) -> None:
+def _require_measurable(config: EvaluationConfig, dataset: Dataset) -> None:
+    require(
+        config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
+        "evaluation.estimator",
+        "binned",
+        f"auto or gmm beyond {MAX_BINNED_DIMENSIONS} variables; the data have {dataset.obs_dim}",
+    )
     steps = len(dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]])
     require(
         config.prediction_steps < steps,

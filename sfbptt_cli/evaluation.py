@@ -17,6 +17,7 @@ from sfbptt_cli.generation import along, generate
 from sfbptt_cli.lyapunov import LargestExponent, largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.models import LatentModel
+from sfbptt_cli.number_words import word_or_number
 from sfbptt_cli.systems import kaplan_yorke_dimension
 
 Array = NDArray[np.float64]
@@ -84,8 +85,8 @@ def evaluate(
     distances["prediction_error"] = _prediction_error(model, standardiser, dataset, settings)
     distances["valid_prediction_time"] = _valid_prediction(model, standardiser, dataset, settings)
     distances["lambda_max"] = {
-        "value": _finite(exponent.value / dataset.dt),
-        "standard_error": _finite(exponent.standard_error / dataset.dt),
+        "value": word_or_number(exponent.value / dataset.dt),
+        "standard_error": word_or_number(exponent.standard_error / dataset.dt),
         "truth": dataset.lambda_max,
         "unit": f"per {singular(dataset.time_unit)}",
     }
@@ -115,9 +116,9 @@ def _distances(
     def compare(distance: Callable[[Array, Array], float]) -> Distance:
         floors = [distance(*pair) for pair in pairs]
         return {
-            "value": _finite(distance(truth, generated)),
-            "floor": _finite(float(np.median(floors))),
-            "floor_range": [_finite(min(floors)), _finite(max(floors))],
+            "value": word_or_number(distance(truth, generated)),
+            "floor": word_or_number(float(np.median(floors))),
+            "floor_range": [word_or_number(min(floors)), word_or_number(max(floors))],
         }
 
     by_gmm = {
@@ -185,7 +186,7 @@ def _prediction_error(
         )
         total += error * len(chunk)
     return {
-        "value": _finite(total / count),
+        "value": word_or_number(total / count),
         "steps": n,
         "unit": "variance of the training data",
     }
@@ -273,7 +274,7 @@ def _dimension(
     return {
         "value": value,
         "truth": dataset.dimension,
-        "exponents": [_finite(float(e)) for e in exponents / dataset.dt],
+        "exponents": [word_or_number(float(e)) for e in exponents / dataset.dt],
         "exponents_unit": f"per {singular(dataset.time_unit)}",
         "steps": steps,
     }
@@ -286,11 +287,6 @@ def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> metri
     return metrics.verdict(
         generated, truth.std(axis=0), exponent.value, error, centre=truth.mean(axis=0)
     )
-
-
-def _finite(value: float) -> float | str:
-    # JSON has no infinity, and a missing value would hide a diverged model.
-    return float(value) if math.isfinite(value) else "infinite" if value > 0 else str(value)
 
 
 def singular(unit: str) -> str:

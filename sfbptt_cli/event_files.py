@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.config import NOT_RESULTS, flatten
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.number_words import number_of
 from sfbptt_cli.storage.atomic import replacing
 from sfbptt_cli.storage.run_folder import RunFolder
 
@@ -122,15 +123,11 @@ def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     """The metrics with their floors and true values, as scalars by tag."""
     tags = {"value": "", "floor": "_floor", "truth": "_truth"}
     return {
-        f"evaluation/{name}{tag}": _number(metric[part])
+        f"evaluation/{name}{tag}": number_of(metric[part])
         for name, metric in evaluation["metrics"].items()
         for part, tag in tags.items()
         if metric.get(part) is not None
     }
-
-
-def _number(value: float | str) -> float:
-    return float("inf") if value == "infinite" else float(value)
 
 
 def _write_settings(

@@ -22,6 +22,7 @@ from sfbptt_cli.lyapunov.heuristics import (
 )
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.models import LatentModel
+from sfbptt_cli.number_words import word_or_number
 from sfbptt_cli.systems import kaplan_yorke_dimension
 
 Array = NDArray[np.float64]
@@ -65,18 +66,22 @@ class Exponents:
 
     def as_json(self) -> dict[str, Any]:
         """What lyapunov.json holds of it."""
-        values = [_number(v) for v in self.values]
+        values = [word_or_number(v) for v in self.values]
         return {
             "source": self.source,
             "unit": f"per {singular(self.time_unit)}",
             "exponents": values,
-            "standard_errors": None if self.errors is None else [_number(e) for e in self.errors],
+            "standard_errors": None
+            if self.errors is None
+            else [word_or_number(e) for e in self.errors],
             "lambda_max": values[0] if values else None,
-            "lambda_max_range": [_number(self.low), _number(self.high)],
-            "lambda_max_per_step": _number(float(self.values[0]) * self.dt) if values else None,
-            "lyapunov_time": _number(1 / float(self.values[0])) if self.chaotic else None,
+            "lambda_max_range": [word_or_number(self.low), word_or_number(self.high)],
+            "lambda_max_per_step": word_or_number(float(self.values[0]) * self.dt)
+            if values
+            else None,
+            "lyapunov_time": word_or_number(1 / float(self.values[0])) if self.chaotic else None,
             "kaplan_yorke_dimension": self.dimension,
-            "sum": _number(float(self.values.sum())) if self.complete else None,
+            "sum": word_or_number(float(self.values.sum())) if self.complete else None,
             "mean_divergence": self.divergence,
             "chaotic": self.chaotic,
             "reason": self.reason,
@@ -260,7 +265,3 @@ def heuristics(dataset: Dataset) -> dict[str, int | None]:
         "first_minimum_of_mutual_information": first_minimum_of_mutual_information(series),
         "autocorrelation_below_1/e": autocorrelation_time(series),
     }
-
-
-def _number(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))

@@ -23,6 +23,7 @@ from sfbptt_cli.lyapunov.jacobian_products import (
 )
 from sfbptt_cli.lyapunov.loss_gradients import loss_gradients
 from sfbptt_cli.models import LatentModel
+from sfbptt_cli.number_words import word_or_number
 
 # Points of a curve of Jacobian products that are kept.
 _POINTS = 1_000
@@ -65,10 +66,10 @@ class GradientGrowth:
         """What gradients.json holds of it; JSON has no infinity, so those are words."""
         return {
             "regime": self.regime,
-            "growth_rate": _number(self.rate.value),
-            "growth_rate_standard_error": _number(self.rate.standard_error),
-            "lambda_max": _number(self.lambda_max),
-            "lambda_max_standard_error": _number(self.lambda_error),
+            "growth_rate": word_or_number(self.rate.value),
+            "growth_rate_standard_error": word_or_number(self.rate.standard_error),
+            "lambda_max": word_or_number(self.lambda_max),
+            "lambda_max_standard_error": word_or_number(self.lambda_error),
             "unit": "per step",
             "tau": self.tau,
             "log_norms": {
@@ -207,9 +208,5 @@ def _curves(norms: LogNorms | None) -> dict[str, Any] | None:
         return None
     return {
         "T": norms.steps.tolist(),
-        "values": [[_number(v) for v in row] for row in norms.values.tolist()],
+        "values": [[word_or_number(v) for v in row] for row in norms.values.tolist()],
     }
-
-
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

@@ -84,7 +84,13 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The data, simulated (or taken from the cache) or read again."""
-        return build_dataset(self.config.dataset, self.config.window)
+        dataset = build_dataset(self.config.dataset, self.config.window)
+        if len(self.standardiser.mean) != dataset.obs_dim:
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"
+                f" the dataset of config.yaml has {dataset.obs_dim}"
+            )
+        return dataset
 
     @cached_property
     def trajectories(self) -> Trajectories:

@@ -10,6 +10,7 @@ from sfbptt_cli.assembly import build_trainer
 from sfbptt_cli.config import TrainConfig
 from sfbptt_cli.data import Dataset, Standardiser
 from sfbptt_cli.errors import Interrupted
+from sfbptt_cli.number_words import number_of, word_or_number
 from sfbptt_cli.signals import StopSignals
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.tau_choice import search_tau, tau_candidates
@@ -48,10 +49,10 @@ def search_by_training(
         score = trainer.progress.history[-1]["validation_d_stsp"]
         assert score is not None
         log.info("tau %d: D_stsp %.3f after %d epochs", tau, score, epochs)
-        return score
+        return math.inf if math.isnan(score) else score  # a model that diverges
 
     known = {
-        int(tau): float(score) for tau, score in folder.manifest().get("tau_search", {}).items()
+        int(tau): number_of(score) for tau, score in folder.manifest().get("tau_search", {}).items()
     }
     tau = search_tau(
         tau_candidates(predicted, config.window, factors),
@@ -60,8 +61,7 @@ def search_by_training(
         lambda scores: folder.update_manifest(
             status="running",
             dataset=dataset.fingerprint(),
-            # JSON has no infinity.
-            tau_search={t: s if math.isfinite(s) else "inf" for t, s in scores.items()},
+            tau_search={t: word_or_number(s) for t, s in scores.items()},
         ),
     )
     return tau, f"lowest validation D_stsp of a search around {predicted} steps"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,3 +163,23 @@ def run_folder(cwd: Path, name: str = "run") -> Path:
     """The only run below outputs/<name>."""
     (found,) = (cwd / "outputs" / name).glob("*/*/*/seed*")
     return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Headless Chromium; the tests are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((found for name in names if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("there is no Chromium to open the page with")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def own_run(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run's folder, to write into."""
+    return Path(shutil.copytree(finished.run, tmp_path_factory.mktemp("own") / "run"))

@@ -15,29 +15,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
+from conftest import TINY
+
 # A run of about three seconds: start-up, sixteen checkpoints, evaluation, figures.
 SETTINGS = (
-    "threads=1",
+    *TINY,
     "tau=20",
     "window=40",
-    "dataset.train_steps=2000",
-    "dataset.test_steps=1200",
-    "dataset.floor_trajectories=2",
-    "dataset.transient=100",
     "epochs=16",
     "batches_per_epoch=8",
-    "validation.every=1",
-    "validation.steps=500",
-    "validation.trajectories=2",
-    "evaluation.steps=1000",
-    "evaluation.transient=100",
-    "evaluation.bins=10",
-    "evaluation.gmm_points=100",
-    "evaluation.gmm_samples=50",
-    "evaluation.prediction_steps=5",
-    "evaluation.valid_prediction_starts=5",
-    "evaluation.lyapunov_steps=100",
-    "evaluation.dimension_steps=100",
 )
 # Without a commit, which runs record and which may change between two of them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GIT_DIR": os.devnull}

@@ -561,6 +561,26 @@ def test_load_run_refuses(finished: Finished, copy: Path) -> None:
         _ = sfbptt_cli.load_run(run).model
 
 
+def test_a_checkpoint_of_other_variables_is_refused(
+    cli: Cli, finished: Finished, copy: Path
+) -> None:
+    run = run_folder(copy)
+    edit(run / "config.yaml", "  observed: null", "  observed:\n  - x\n  - z")
+    outcome = cli("evaluate", f"run={run}", cwd=copy)
+    assert outcome.status == 2
+    assert "observes 3 variables, the dataset of config.yaml has 2" in outcome.stderr
+
+
+def test_a_grid_of_too_many_dimensions_is_refused_before_training(cli: Cli, tmp_path: Path) -> None:
+    command = ("train", *TINY, "dataset=lorenz96", "evaluation.estimator=binned")
+    outcome = cli(*command, cwd=tmp_path)
+    assert outcome.status == 2
+    assert (
+        "evaluation.estimator: binned was given; accepted: auto or gmm beyond 5" in outcome.stderr
+    )
+    assert not list(tmp_path.rglob("run.json"))
+
+
 def test_data_that_changed_are_not_trained_on(cli: Cli, tmp_path: Path) -> None:
     """An interrupted run is continued with the data that it was begun with, or not at all."""
     series = np.random.default_rng(0).normal(size=(1_500, 2)).cumsum(axis=0)

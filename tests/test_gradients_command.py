@@ -78,19 +78,19 @@ def test_products_restart_at_every_forcing() -> None:
     assert growth.cycles == []
 
 
-def test_what_is_written_and_printed(cli: Cli, finished: Finished, tmp_path: Path) -> None:
+def test_what_is_written_and_printed(cli: Cli, own_run: Path, tmp_path: Path) -> None:
     settings = ("steps=300", "transient=20", "orbits=2", "lengths=4", "cycles=1", "starts=5")
-    outcome = cli("gradients", f"run={finished.run}", *settings, cwd=tmp_path)
+    outcome = cli("gradients", f"run={own_run}", *settings, cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
     for words in ("regime: ", "lambda_max", "forced every 30 steps", "ln |dL_T|"):
         assert words in outcome.stdout
-    written = json.loads((finished.run / "gradients.json").read_text())
+    written = json.loads((own_run / "gradients.json").read_text())
     assert written["tau"] == 30
     assert written["log_norms"]["loss_gradient"]["T"] == [1, 7, 45, 300]
     assert len(written["log_norms"]["jacobian_product"]["values"]) == 2
     assert written["settings"]["steps"] == 300
     for kind in ("png", "pdf"):
-        assert (finished.run / "figures" / f"gradients.{kind}").stat().st_size > 3_000
+        assert (own_run / "figures" / f"gradients.{kind}").stat().st_size > 3_000
     assert list(tmp_path.iterdir()) == []
 
 

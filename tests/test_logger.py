@@ -163,6 +163,20 @@ def test_metrics_stand_at_the_epoch_of_their_checkpoint(tensorboard: Any, run: R
     assert curve(read(tensorboard, run), "evaluation/d_stsp") == [(20, 0.25)]
 
 
+def test_words_for_numbers_are_logged(tensorboard: Any, run: RunFolder) -> None:
+    """A diverged model has event files, too."""
+    evaluation = run.evaluation()
+    evaluation["metrics"]["lambda_max"]["value"] = "diverged"
+    evaluation["metrics"]["kaplan_yorke_dimension"] = {"value": "undecided", "truth": 2.1}
+    run.write_evaluation({**evaluation, "verdict": "diverged"})
+    log_run(run, "tensorboard")
+    events = read(tensorboard, run)
+    for name in ("lambda_max", "kaplan_yorke_dimension"):
+        ((_, value),) = curve(events, f"evaluation/{name}")
+        assert np.isnan(value)
+    assert curve(events, "evaluation/kaplan_yorke_dimension_truth") == [(20, pytest.approx(2.1))]
+
+
 def test_figures_are_images(tensorboard: Any, run: RunFolder) -> None:
     import io
 

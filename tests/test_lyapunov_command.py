@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Cli, Finished, tree
+from conftest import Cli, tree
 
 from sfbptt_cli.exponents import Exponents
 
@@ -62,13 +62,11 @@ def test_data_without_chaos_are_told_so(cli: Cli, tmp_path: Path) -> None:
     assert _written(tmp_path / "outputs/run/npy")["tau_pred"] is None
 
 
-def test_the_spectrum_of_a_model_beside_its_system(
-    cli: Cli, finished: Finished, tmp_path: Path
-) -> None:
+def test_the_spectrum_of_a_model_beside_its_system(cli: Cli, own_run: Path, tmp_path: Path) -> None:
     settings = ("steps=200", "transient=50", "trajectories=4", "exponents=3")
-    outcome = cli("lyapunov", f"run={finished.run}", *settings, cwd=tmp_path)
+    outcome = cli("lyapunov", f"run={own_run}", *settings, cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
-    written = _written(finished.run)
+    written = _written(own_run)
     assert len(written["exponents"]) == 3
     assert written["system"]["lambda_max"] == pytest.approx(0.9057, rel=0.02)
     assert "system" in outcome.stdout

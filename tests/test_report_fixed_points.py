@@ -6,8 +6,6 @@ import html
 import json
 import math
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -359,28 +357,14 @@ def test_there_is_no_spectrum_without_a_file(tmp_path: Path) -> None:
 # --- in a browser ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Headless Chromium; the test is skipped where there is none. Two seconds."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next((found for name in names if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip("there is no Chromium to open the page with")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-def test_the_marks_are_drawn_and_turn(browser: Any, tmp_path: Path) -> None:
+def test_the_marks_are_drawn_and_turn(chromium: Any, tmp_path: Path) -> None:
     """A mark in the middle of the view stays in the middle of the generation's half."""
     low, high = SETTLED.min(axis=0), SETTLED.max(axis=0)
     middle, corner = (low + high) / 2, high + 0.25 * (high - low)
     run = write_run(tmp_path)
     write(run, gradients(cycle(middle.tolist(), stability="stable"), cycle(corner.tolist())))
     report(tmp_path)
-    context = browser.new_context(viewport={"width": 400, "height": 800}, reduced_motion="reduce")
+    context = chromium.new_context(viewport={"width": 400, "height": 800}, reduced_motion="reduce")
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))

@@ -44,7 +44,7 @@ class EvaluationConfig:
     transient: int = 1_000  # steps discarded after the forced start
     # Of D_stsp: binned, gmm, or auto: binned where the grid has at most ten cells a measured point.
     estimator: str = "auto"
-    bins: int = 30  # of D_stsp (binned), per dimension
+    bins: int = 30  # of D_stsp (binned), per dimension; with gmm it means nothing
     # Of D_stsp (GMM), in standard deviations of the truth; null: 0.3, beyond five variables 1.
     gmm_sigma: float | None = None
     gmm_points: int = 10_000  # mixture centres

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sfbptt_cli.config import NOT_RESULTS, flatten
 from sfbptt_cli.config.largest import EVALUATION
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.number_words import number_of
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 from sfbptt_cli.summary import METRICS
 from sfbptt_cli.untrusted.documents import ODD
@@ -209,21 +210,16 @@ def _metric(name: str, stored: Any) -> Metric:
 
 
 def _number(value: Any, where: str) -> float:
-    """A stored number, or the word for infinity or for what a diverged model has no number of.
-
-    JSON has neither infinity nor NaN. None is NaN.
-    """
-    words = {"infinite": math.inf, "inf": math.inf, "-inf": -math.inf}
-    words |= dict.fromkeys(("nan", "diverged"), math.nan)
+    """A stored number, or what a word stands for; None is NaN."""
     if value is None:
         return math.nan
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.isfinite(value) and abs(value) > _LARGEST:
-            raise ValueError(f"{where} is {value:g}, beyond {_LARGEST:g}")
-        return float(value)
-    if isinstance(value, str) and value in words:
-        return words[value]
-    raise ValueError(f"{where} is {value!r}, no number")
+    try:
+        number = number_of(value)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if math.isfinite(number) and abs(number) > _LARGEST:
+        raise ValueError(f"{where} is {number:g}, beyond {_LARGEST:g}")
+    return number
 
 
 def _require_within(value: float, low: float, where: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.number_words import number_of
 from sfbptt_cli.untrusted.documents import read_json
 
 Array = NDArray[np.float64]
@@ -191,12 +192,10 @@ def _table(stored: Any, name: str) -> Array:
 
 
 def _number(value: Any) -> float:
-    """A stored number; JSON has neither infinity nor NaN, so those are words."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if value in ("inf", "-inf", "nan"):
-        return float(value)
-    raise ValueError(_is(value))
+    try:
+        return number_of(value)
+    except ValueError:
+        raise ValueError(_is(value)) from None
 
 
 def _is(value: Any) -> str:
