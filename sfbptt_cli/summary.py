@@ -26,8 +26,8 @@ def table(evaluation: dict[str, Any]) -> str:
         rows.append(
             (
                 METRICS.get(name) or str(name),
-                _number(metric["value"]),
-                _number(floor),
+                number_text(metric["value"]),
+                number_text(floor),
                 _note(name, metric),
             )
         )
@@ -39,7 +39,8 @@ def table(evaluation: dict[str, Any]) -> str:
     return "\n".join([f"verdict: {evaluation['verdict']}", *lines])
 
 
-def _number(value: Any) -> str:
+def number_text(value: Any) -> str:
+    """Four significant digits; a word as it is, a dash for nothing."""
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.4g}"

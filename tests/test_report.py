@@ -22,7 +22,14 @@ from sfbptt_cli.report import Report, make_report
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import MOST_POINTS, attractor, choose, decode_share
 from sfbptt_cli.report.line_styles import tau_ticks
-from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels, varied
+from sfbptt_cli.report.panels import (
+    Panel,
+    disagreements,
+    group_runs,
+    panels,
+    short_names,
+    varied,
+)
 from sfbptt_cli.report.statistics import number, summarise
 from sfbptt_cli.report.sweep_figure import sweep_figure
 
@@ -163,6 +170,12 @@ def test_every_way_for_a_run_to_end_is_counted(tmp_path: Path) -> None:
     statuses = [row["status"] for row in rows(tmp_path / "report" / "table.csv")]
     assert statuses.count("finished") == 2
     assert {"trained", "diverged", "interrupted", "running", "failed"} < set(statuses)
+
+
+def test_a_column_says_whose_setting_it_is() -> None:
+    named = short_names(["epochs", "model.latent_dim", "validation.steps", "optimizer.name"])
+    assert list(named.values()) == ["epochs", "latent_dim", "validation.steps", "optimizer.name"]
+    assert set(short_names(["forcing.alpha", "x.alpha"]).values()) == {"forcing.alpha", "x.alpha"}
 
 
 def test_numbers_of_an_interrupted_run_are_no_result(tmp_path: Path) -> None:

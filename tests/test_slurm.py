@@ -94,9 +94,16 @@ def preempt_one(cwd: Path) -> int:
     return number
 
 
-def test_a_disturbed_array(cluster: None, cli: Cli, tmp_path: Path, no_figures: None) -> None:
-    cwd = tmp_path / "work"
-    cwd.mkdir()
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def test_a_disturbed_array(
+    cluster: None, cli: Cli, cwd: Path, tmp_path: Path, no_figures: None
+) -> None:
     arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(6)")
     sweep = start(cwd, *arguments, sleep=0.3)
     try:
@@ -143,3 +150,20 @@ def test_a_disturbed_array(cluster: None, cli: Cli, tmp_path: Path, no_figures: 
 def statuses(printed: str) -> dict[int, str]:
     """The status of each seed, from the table."""
     return {int(line.split()[0]): line.split()[1] for line in printed.splitlines()[1:]}
+
+
+def test_ctrl_c_leaves_the_array_in_the_queue(cluster: None, cwd: Path) -> None:
+    """Only the watching ends; the same command then finds the runs finished."""
+    arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(2)")
+    sweep = start(cwd, *arguments, sleep=0.05)
+    wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(2)))
+    os.killpg(sweep.pid, signal.SIGINT)
+    stdout, stderr = sweep.communicate(timeout=120)
+    assert (sweep.returncode, stdout) == (130, ""), stderr
+    assert stderr.splitlines()[-1].startswith("sfbptt: interrupted; the jobs stay in the queue")
+    wait(lambda: {r["status"] for r in records(latest(cwd)).values()} == {"finished"})
+    again = start(cwd, *arguments)
+    stdout, stderr = again.communicate(timeout=120)
+    assert again.returncode == 0, stderr
+    assert statuses(stdout) == dict.fromkeys(range(2), "finished")
+    assert not records(latest(cwd))

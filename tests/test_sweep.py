@@ -15,7 +15,11 @@ from typing import Any
 
 import pytest
 from conftest import TINY, Cli, Finished, tree
+from report_runs import write_run
 from sweep_processes import LONG, checkpoints, latest, manifest, records, start, wait
+
+from sfbptt_cli.sweep.folder import Job
+from sfbptt_cli.sweep.progress import table
 
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "model=rnn")
 
@@ -266,3 +270,9 @@ def test_threads(cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: Any) -
 
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_score_may_be_a_word(tmp_path: Path) -> None:
+    run = write_run(tmp_path, d_stsp="infinite", d_h=1.0)
+    job = Job(["seed=0"], {"seed": "0"}, run, "finished")
+    assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1"]

@@ -141,11 +141,15 @@ def varied(groups: Sequence[Group]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of a dotted key where that is enough to tell it from the others."""
+    """The last part of a dotted key where that is enough to tell it from the others.
+
+    Validation and evaluation share their words with each other and with training.
+    """
     last = [key.rpartition(".")[2] for key in keys]
     taken = [*COLUMNS.values(), "seed", "name"]
+    shared = ("validation.", "evaluation.")
     return {
-        key: key if last.count(name) > 1 or name in taken else name
+        key: key if last.count(name) > 1 or name in taken or key.startswith(shared) else name
         for key, name in zip(keys, last, strict=True)
     }
 

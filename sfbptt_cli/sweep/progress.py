@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.summary import number_text
 from sfbptt_cli.sweep.folder import ENDS, Job, SweepFolder
 
 _POLL_SECONDS = 0.5
@@ -133,7 +134,7 @@ def _metrics(job: Job) -> list[str]:
         with suppress(RequestError):  # the run's folder was removed or damaged since
             metrics = RunFolder(job.run).evaluation()["metrics"]
             return [
-                f"{metrics[name]['value']:.4g}" if name in metrics else "-"
+                number_text(metrics[name]["value"]) if name in metrics else "-"
                 for name in ("d_stsp", "d_h")
             ]
     return ["-", "-"]

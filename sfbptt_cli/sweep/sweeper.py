@@ -209,7 +209,10 @@ class Sweep(Sweeper):
                 raised = error
             except KeyboardInterrupt:
                 if self._launcher == "SlurmLauncher":
-                    raise Interrupted("interrupted; the jobs stay in the queue") from None
+                    raise Interrupted(
+                        "interrupted; the jobs stay in the queue, where scancel ends them; "
+                        "the same command takes what they have finished"
+                    ) from None
                 raise
             if self._launcher == "SlurmLauncher":
                 _await_cluster(self._plugin)
