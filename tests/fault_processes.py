@@ -51,8 +51,7 @@ class Console:
                 cwd=cwd,
                 stdout=out,
                 stderr=err,
-                # In the background of a script SIGINT is ignored, and children inherit that.
-                preexec_fn=_heed_sigint,
+                preexec_fn=heed_sigint,
             )
 
     @property
@@ -98,14 +97,15 @@ def stream(cwd: Path, name: str) -> Path:
     return cwd.with_name(f"{cwd.name}.{name}")
 
 
-def _heed_sigint() -> None:
+def heed_sigint() -> None:
+    """In the background of a script SIGINT is ignored, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
     from sfbptt_cli import cli, commands
 
-    _heed_sigint()
+    heed_sigint()
     # Semaphores of this process would else be those of the parent to clean up.
     multiprocessing.set_start_method("fork", force=True)
     for number, name in ((1, "stdout"), (2, "stderr")):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fault_processes import heed_sigint
+
 # A run of 2 epochs of TINY, made 20 epochs of 10 updates.
 LONG = ("epochs=20", "batches_per_epoch=10", "window=40", "tau=20", "validation.every=10")
 
@@ -62,6 +64,7 @@ def start(cwd: Path, *arguments: str, sleep: float = 0.0, **more: str) -> subpro
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_sigint,
     )
 
 
