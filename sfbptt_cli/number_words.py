@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-# What a reader makes of a word. `diverged` and `undecided` say why there is no number; `inf` is
-# what versions before 0.1 wrote.
+# What a reader makes of a word. `diverged` and `undecided` say why there is no number; `inf` and
+# `-inf` stand in files of earlier versions.
 _NUMBERS = {
     "infinite": math.inf,
     "-infinite": -math.inf,
