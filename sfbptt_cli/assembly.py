@@ -39,7 +39,8 @@ from sfbptt_cli.models import MODELS, LatentModel
 from sfbptt_cli.optimization import build_optimizer
 from sfbptt_cli.regularization import Regularizer, TeacherNoise
 from sfbptt_cli.tau_schedule import TAU_SCHEDULES, TauAt
-from sfbptt_cli.training import JacobianNorms, Trainer, Validation
+from sfbptt_cli.training import Trainer
+from sfbptt_cli.validation import JacobianNorms, Validation
 
 
 def build_dataset(config: DatasetConfig, window: int) -> Dataset:

@@ -11,7 +11,28 @@ from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LRScheduler, OneCycle
 
 from sfbptt_cli.errors import RequestError, choices, lookup
 
+# A longer side of a matrix keeps its coordinates: its eigenbasis costs more than the gradient.
+_LONGEST_TURNED = 1024
+
+
+def _soap(parameters: Iterable[nn.Parameter], lr: float, basis_every: int = 10) -> Optimizer:
+    # Imported where it is used, as that takes a second.
+    from pytorch_optimizer import SOAP
+
+    soap = SOAP(
+        parameters,
+        lr,
+        (0.9, 0.95),  # of both averages of Adam; the second one also of G Gᵀ and Gᵀ G
+        weight_decay=0.0,
+        precondition_frequency=basis_every,
+        max_precondition_dim=_LONGEST_TURNED,
+    )
+    soap.param_groups[0]["step"] = 0  # which it would add later: states are compared by their keys
+    return soap
+
+
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "soap": _soap,
     "adam": Adam,
     "adamw": AdamW,
     "radam": RAdam,
@@ -20,6 +41,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 # The settings that one optimizer has and others have not.
 OPTIONS: dict[str, tuple[str, ...]] = {
+    "soap": ("basis_every",),
     "adam": (),
     "adamw": ("weight_decay",),
     "radam": (),
@@ -76,6 +98,9 @@ def build_optimizer(
     options: Mapping[str, float] | None = None,
 ) -> tuple[Optimizer, LRScheduler]:
     """Optimizer and its schedule, stepped once an update, over `updates` updates.
+
+    `soap` is Adam in the eigenbasis of G Gᵀ and Gᵀ G, averaged over gradients G, for matrices, and
+    Adam for vectors (Vyas et al., ICLR 2025); the basis is turned every `basis_every` updates.
 
     `learning_rate` is the schedule's maximum. `onecycle` rises from 1/25 of it over the fraction
     `warmup` of training and falls to 4e-6 of it along cosines, while Adam's β₁ does the opposite

@@ -14,27 +14,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sfbptt_cli.data import Dataset, Standardiser, Windows
+from sfbptt_cli.data import Windows
 from sfbptt_cli.errors import Interrupted, RunFailed
 from sfbptt_cli.forcing import Method
-from sfbptt_cli.generation import along, generate
-from sfbptt_cli.lyapunov.jacobian_products import jacobian_products
-from sfbptt_cli.metrics import d_stsp_binned, d_stsp_gmm, grid_is_filled
 from sfbptt_cli.models import LatentModel
+from sfbptt_cli.validation import Validation
 
 Row = dict[str, float | int | None]
 
-# Windows whose first states Jacobian products start from.
-_JACOBIAN_STARTS = 16
-# Points of the training series that a validation compares with.
-_VALIDATION_POINTS = 100_000
-_VALIDATION_BINS = 30
 # Two validations of one model differ by about this factor. Among scores that close the later epoch
 # is kept: its loss is lower, and the lowest of many scores is the luckiest one.
 _TIE = 1.25
 
-
-# Columns of `JacobianNorms`.
+# Columns of `validation.JacobianNorms`.
 _NOT_DIAGNOSED: Row = {"log_jacobian_tau": None, "log_jacobian_window": None}
 
 
@@ -55,70 +47,19 @@ class Progress:
     history: list[Row] = field(default_factory=list)
 
 
-class Validation:
-    """D_stsp between short free generations and the training series.
-
-    Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
-    noisy to tell converged models apart. Their first tenth, still near the data they start from, is
-    not counted. Binned where the points fill the grid, else GMM. With external inputs they run
-    along the training trajectories, as far as those reach.
-    """
-
-    def __init__(
-        self, dataset: Dataset, standardiser: Standardiser, steps: int, trajectories: int
-    ) -> None:
-        series = dataset.train
-        stride = max(1, len(series) // _VALIDATION_POINTS)
-        self._truth = np.asarray(series[::stride])
-        self._inputs = None
-        if dataset.inputs is None:
-            starts = np.linspace(0, len(series) - 1, trajectories).astype(int)
-        else:
-            lengths = [part.stop - part.start for part in dataset.trajectories]
-            steps = min(steps, max(lengths) - 1)
-            possible = np.concatenate(
-                [np.arange(part.start, part.stop - steps) for part in dataset.trajectories]
-            )
-            starts = possible[np.linspace(0, len(possible) - 1, trajectories).astype(int)]
-            self._inputs = along(dataset.inputs.train, starts, steps)
-        self._starts = np.asarray(series[starts])
-        self._standardiser = standardiser
-        self._steps = steps
-
-    def __call__(self, model: LatentModel) -> float:
-        generated = generate(model, self._standardiser, self._starts, self._steps, self._inputs)
-        generated = generated[:, self._steps // 10 :].reshape(-1, model.obs_dim)
-        if grid_is_filled(*self._truth.shape, bins=_VALIDATION_BINS):
-            return d_stsp_binned(self._truth, generated, bins=_VALIDATION_BINS).value
-        return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
-
-
 def _all_finite(tensors: Iterable[Tensor]) -> bool:
     # At once: half the time, and one transfer from the device.
     return bool(torch.cat([tensor.detach().flatten() for tensor in tensors]).isfinite().all())
 
 
-class JacobianNorms:
-    """Mean ln ‖∂z_{t+n}/∂z_t‖₂ over n = τ and n = T steps, from states forced on training data.
+@dataclass(frozen=True)
+class Batch:
+    """What an update is made of."""
 
-    With forcing every τ steps no gradient passes more than the first; without, none less than the
-    second (Mikhaeil et al. 2022, theorem 2).
-    """
-
-    def __init__(self, windows: Windows, window: int) -> None:
-        starts = windows.starts(0).reshape(-1)[:_JACOBIAN_STARTS]
-        self._x = windows.batch(starts)[:, 0]
-        self._s = windows.inputs(starts)
-        self._window = window
-
-    def __call__(self, model: LatentModel, tau: int) -> dict[str, float]:
-        state = model.force(self._x).detach()
-        s = None if self._s is None else self._s[:, 1:]
-        norms = jacobian_products(model, state, self._window, 1, s).values.mean(axis=0)
-        return {
-            "log_jacobian_tau": float(norms[min(tau, self._window) - 1]),
-            "log_jacobian_window": float(norms[-1]),
-        }
+    x: Tensor  # windows (batch, T + 1, obs), standardised
+    teacher: Tensor  # the same, with the noise of the update
+    tau: int | None  # None for a method without an interval
+    s: Tensor | None  # external inputs (batch, T + 1, input)
 
 
 class Trainer:
@@ -162,16 +103,28 @@ class Trainer:
         self.validate_every = validate_every
         self.diagnose = diagnose
         self.progress = Progress()
+        self._drawn: tuple[int, NDArray[np.int64]] | None = None  # an epoch and its windows
 
     @property
     def updates(self) -> int:
         """Updates made so far."""
         return self.progress.epoch * len(self.windows) + self.progress.batch
 
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are finished."""
+        return self.progress.epoch >= self.epochs
+
     def loss(self, x: Tensor, tau: int | None, s: Tensor | None = None) -> Tensor:
         """Mean squared error of x̂_2 … x̂_{T+1}, x (batch, T + 1, obs), standardised."""
-        teacher = x if self.noise is None else self.noise(x, self.updates)
-        return nn.functional.mse_loss(self.method(self.model, teacher, tau, s), x[:, 1:])
+        return self._loss(Batch(x, self._teacher(x), tau, s))
+
+    def _teacher(self, x: Tensor) -> Tensor:
+        return x if self.noise is None else self.noise(x, self.updates)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        predicted = self.method(self.model, batch.teacher, batch.tau, batch.s)
+        return nn.functional.mse_loss(predicted, batch.x[:, 1:])
 
     def update(self, starts: NDArray[np.int64]) -> None:
         """One step of the optimizer on the windows at `starts`.
@@ -179,15 +132,35 @@ class Trainer:
         Raises Diverged: for a loss or gradient before the parameters are harmed, for parameters
         before there can be a checkpoint of them.
         """
+        batch = self.begin(starts)
+        self.step(self.differentiate(batch), batch.tau)
+
+    def begin(self, starts: NDArray[np.int64]) -> Batch:
+        """What the next update is made of, with the windows at `starts`."""
         tau = self.tau_at(self.updates) if self.method.uses_tau else None
         self.method.advance(self.updates, self.epochs * len(self.windows))
         self.optimizer.zero_grad()
+        x = self.windows.batch(starts)
+        return Batch(x, self._teacher(x), tau, self.windows.inputs(starts))
+
+    def differentiate(self, batch: Batch) -> Tensor:
+        """The loss of a batch; adds its gradient, and the penalty's, to the parameters."""
         try:
-            loss = self.loss(self.windows.batch(starts), tau, self.windows.inputs(starts))
+            loss = self._loss(batch)
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
             raise Diverged(f"{self._where()}: the readout lost rank and has no inverse") from error
-        penalty = 0.0 if self.regularizer is None else self.regularizer(self.model)
-        (loss + penalty).backward()
+        (loss + self.penalty()).backward()
+        return loss
+
+    def penalty(self) -> Tensor | float:
+        """What the regularizer adds to the loss."""
+        return 0.0 if self.regularizer is None else self.regularizer(self.model)
+
+    def step(self, loss: Tensor, tau: int | None) -> None:
+        """Move the parameters along the gradient that `differentiate` left, and count the update.
+
+        Raises Diverged as `update` does.
+        """
         norm = self._clip()
         loss_value, norm_value = loss.item(), norm.item()
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
@@ -228,19 +201,34 @@ class Trainer:
         update, `epoch_done` with the history's new row. When `stop()` is true the next update is
         followed by a checkpoint and Interrupted.
         """
-        while self.progress.epoch < self.epochs:
-            starts = self.windows.starts(self.progress.epoch)
-            while self.progress.batch < len(self.windows):
-                if stop():
-                    save("last")
-                    raise Interrupted(f"epoch {self.progress.epoch + 1} of {self.epochs}")
-                self.update(starts[self.progress.batch])
-                updated()
-            improved = self._finish_epoch()
-            epoch_done(self.progress.history[-1])
-            if improved:
-                save("best")
-            save("last")
+        while not self.done:
+            if stop():
+                save("last")
+                raise Interrupted(self.position())
+            self.update(self.next_starts())
+            updated()
+            self.conclude(save, epoch_done)
+
+    def position(self) -> str:
+        """Where training stands, in words."""
+        return f"epoch {self.progress.epoch + 1} of {self.epochs}"
+
+    def next_starts(self) -> NDArray[np.int64]:
+        """The windows of the next update."""
+        epoch = self.progress.epoch
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = epoch, self.windows.starts(epoch)
+        return self._drawn[1][self.progress.batch]
+
+    def conclude(self, save: Callable[[str], None], epoch_done: Callable[[Row], None]) -> None:
+        """What follows the last update of an epoch; nothing after another one."""
+        if self.progress.batch < len(self.windows):
+            return
+        improved = self._finish_epoch()
+        epoch_done(self.progress.history[-1])
+        if improved:
+            save("best")
+        save("last")
 
     def _finish_epoch(self) -> bool:
         """Add the epoch's row to the history; True when best.pt should be replaced."""

@@ -161,10 +161,10 @@ def test_a_validation_that_diverges_is_infinite_in_metrics_csv(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None
 ) -> None:
     """The run goes on to its end, and continues from such a row."""
-    from sfbptt_cli import training
+    from sfbptt_cli import validation
 
-    monkeypatch.setattr(training, "d_stsp_gmm", lambda *_, **__: math.inf)
-    monkeypatch.setattr(training, "grid_is_filled", lambda *_, **__: False)
+    monkeypatch.setattr(validation, "d_stsp_gmm", lambda *_, **__: math.inf)
+    monkeypatch.setattr(validation, "grid_is_filled", lambda *_, **__: False)
     assert cli("train", *TINY, cwd=tmp_path).status == 0
     run = run_folder(tmp_path)
     history = RunFolder(run).history()

@@ -22,7 +22,8 @@ from sfbptt_cli.generation import along, generate
 from sfbptt_cli.lyapunov import largest_exponent
 from sfbptt_cli.models import PLRNN
 from sfbptt_cli.optimization import build_optimizer
-from sfbptt_cli.training import Trainer, Validation
+from sfbptt_cli.training import Trainer
+from sfbptt_cli.validation import Validation
 
 Array = npt.NDArray[np.float64]
 CPU = torch.device("cpu")

@@ -102,6 +102,56 @@ def test_options_reach_the_optimizer() -> None:
         assert heavy.param_groups[0]["momentum"] == 0.7
 
 
+def _soap_by_hand(
+    W: np.ndarray[Any, Any], gradients: np.ndarray[Any, Any], rate: float, every: int
+) -> np.ndarray[Any, Any]:
+    """Algorithm 3 of Vyas et al. (2025); the first gradient only makes the bases."""
+    W, first, beta1, beta2 = W.copy(), gradients[0], 0.9, 0.95
+    L, R = (1 - beta2) * first @ first.T, (1 - beta2) * first.T @ first
+    Q_L, Q_R = (np.linalg.eigh(product)[1][:, ::-1] for product in (L, R))
+    M, V = np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients[1:], start=1):
+        M = beta1 * M + (1 - beta1) * G
+        V = beta2 * V + (1 - beta2) * (Q_L.T @ G @ Q_R) ** 2
+        mean = Q_L.T @ M @ Q_R / (1 - beta1**t)
+        W -= rate * Q_L @ (mean / np.sqrt(V / (1 - beta2**t))) @ Q_R.T
+        L = beta2 * L + (1 - beta2) * G @ G.T
+        R = beta2 * R + (1 - beta2) * G.T @ G
+        if t % every == 0:
+            rows, columns = (
+                np.argsort(-np.diag(Q.T @ product @ Q)) for Q, product in ((Q_L, L), (Q_R, R))
+            )
+            V = V[np.ix_(rows, columns)]
+            Q_L = np.linalg.qr(L @ Q_L[:, rows])[0]
+            Q_R = np.linalg.qr(R @ Q_R[:, columns])[0]
+    return W
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_soap_is_adam_in_the_eigenbasis_of_the_gradients(every: int) -> None:
+    generator = np.random.default_rng(0)
+    W = generator.normal(size=(4, 3))
+    mixing = generator.normal(size=(4, 4)) * [3.0, 1.0, 0.3, 0.1]
+    gradients = np.stack([mixing @ generator.normal(size=(4, 3)) for _ in range(25)])
+    parameter = nn.Parameter(torch.from_numpy(W.copy()))
+    vector = nn.Parameter(torch.ones(4, dtype=torch.float64))
+    soap, _ = build_optimizer(
+        [parameter, vector], "soap", 0.01, "constant", 0.3, 1, options={"basis_every": every}
+    )
+    adams = nn.Parameter(vector.detach().clone())
+    adam = torch.optim.Adam([adams], lr=0.01, betas=(0.9, 0.95))
+    for update, G in enumerate(gradients):
+        parameter.grad, vector.grad = torch.from_numpy(G), torch.from_numpy(G[:, 0])
+        soap.step()
+        if update:  # the first gradient moves nothing
+            adams.grad = vector.grad
+            adam.step()
+    by_hand = _soap_by_hand(W, gradients, 0.01, every)
+    assert np.abs(by_hand - W).max() > 0.05
+    assert parameter.detach().numpy() == pytest.approx(by_hand, rel=1e-4)
+    assert vector.detach().numpy() == pytest.approx(adams.detach().numpy(), rel=1e-5)
+
+
 def test_unknown_names_and_options() -> None:
     parameter = nn.Parameter(torch.ones(1))
     with pytest.raises(RequestError, match=r"optimizer\.name: 'adan' is unknown"):

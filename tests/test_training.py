@@ -19,7 +19,8 @@ from sfbptt_cli.models import LSTM
 from sfbptt_cli.optimization import build_optimizer
 from sfbptt_cli.regularization import Regularizer, TeacherNoise, latent_l2
 from sfbptt_cli.tau_schedule import TAU_SCHEDULES
-from sfbptt_cli.training import Diverged, Trainer, Validation
+from sfbptt_cli.training import Diverged, Trainer
+from sfbptt_cli.validation import Validation
 
 _EPOCHS, _BATCHES = 4, 5
 

@@ -41,7 +41,7 @@ class TrainConfig:
     window: int = 120  # T, predicted steps of a training sequence
     batch_size: int = 32  # sequences an update
     batches_per_epoch: int = 100
-    epochs: int = 90
+    epochs: int = 20
     device: str = "auto"
     # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
     # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from sfbptt_cli.config.method import fill
-from sfbptt_cli.refusals import fraction, one_of, positive, require
+from sfbptt_cli.refusals import at_least, fraction, one_of, positive, require
 
 _SCHEDULE_SETTINGS: dict[str, dict[str, Any]] = {
     "constant": {},
@@ -50,6 +50,21 @@ class OptimizerConfig:
 
 
 @dataclass
+class SOAPConfig(OptimizerConfig):
+    """SOAP: Adam in the eigenbasis of Shampoo's preconditioner."""
+
+    learning_rate: float | None = 1e-2
+    basis_every: int = 10  # updates between two eigenbases
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("optimizer.basis_every", self.basis_every, 1)
+
+    def options(self) -> dict[str, float]:
+        return {"basis_every": self.basis_every}
+
+
+@dataclass
 class AdamWConfig(OptimizerConfig):
     """AdamW: decoupled weight decay."""
 
@@ -82,6 +97,7 @@ class SGDConfig(OptimizerConfig):
 
 
 OPTIMIZER_SCHEMAS: dict[str, type[OptimizerConfig]] = {
+    "soap": SOAPConfig,
     "adam": OptimizerConfig,
     "adamw": AdamWConfig,
     "radam": OptimizerConfig,

@@ -13,7 +13,7 @@ from torch import Tensor
 _MOVING = frozenset(
     (
         *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
-        *("lr", "betas", "alpha", "momentum"),
+        *("lr", "betas", "alpha", "momentum", "step"),
     )
 )
 _PROGRESS: dict[str, tuple[type, ...]] = {
@@ -83,21 +83,27 @@ def _is_number(value: object) -> bool:
 
 
 def _wrong_moments(parameters: list[Tensor], state: Any) -> str | None:
-    """Averages of gradients: one number, or as many as the parameter has."""
+    """Averages over gradients: numbers, as many as the parameter has or as pairs along a side."""
     if not isinstance(state, dict):
         return "optimizer has no state"
     for index, kept in state.items():
         if not (isinstance(index, int) and 0 <= index < len(parameters) and isinstance(kept, dict)):
             return "optimizer has a state of no parameter"
-        shapes = (torch.Size(), parameters[index].shape)
+        shape = parameters[index].shape
         for name, value in kept.items():
-            fits = value is None or _is_number(value)
-            if isinstance(value, Tensor):
-                fits = value.shape in shapes and value.dtype in (torch.float32, torch.float64)
-                fits = fits and bool(value.isfinite().all())
-            if not fits:
+            # One for each side of the parameter, empty for a side without.
+            parts = value if isinstance(value, list) and len(value) <= len(shape) else [value]
+            if not all(_is_moment(part, shape) for part in parts):
                 return f"optimizer has a {name} that fits no parameter"
     return None
+
+
+def _is_moment(value: object, shape: torch.Size) -> bool:
+    if not isinstance(value, Tensor):
+        return value is None or value == [] or _is_number(value)
+    shapes = (torch.Size(), shape, *(torch.Size((side, side)) for side in shape))
+    single_or_double = value.dtype in (torch.float32, torch.float64)
+    return value.shape in shapes and single_or_double and bool(value.isfinite().all())
 
 
 def _wrong_progress(progress: Any, schedule: Any, epochs: int, batches: int) -> str | None:
