@@ -103,7 +103,7 @@ def heed_sigint() -> None:
 
 
 def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-    from sfbptt_cli import cli, commands
+    from sfbptt_cli import cli, run_training
 
     heed_sigint()
     # Semaphores of this process would else be those of the parent to clean up.
@@ -114,7 +114,7 @@ def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) ->
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = ["sfbptt", *arguments]
-    commands._CHECKPOINT_SECONDS = 0.0
+    run_training._CHECKPOINT_SECONDS = 0.0
     cli.main()
 
 

@@ -30,9 +30,9 @@ class Slow(importlib.abc.MetaPathFinder):
 
         def patched(module):
             execute(module)
-            from sfbptt_cli import measurement
+            from sfbptt_cli import measurement, run_training
             measurement.draw = lambda run: None
-            module._CHECKPOINT_SECONDS = 0.0
+            run_training._CHECKPOINT_SECONDS = 0.0
             update = module.Trainer.update
 
             def slow(trainer, starts):

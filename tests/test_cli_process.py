@@ -19,14 +19,14 @@ from conftest import TINY, Cli, Finished, run_folder
 LONG = (*TINY, "window=40", "tau=20", "epochs=20", "batches_per_epoch=5", "validation.every=5")
 CHILD = """
 import time
-from sfbptt_cli import cli, commands, measurement
+from sfbptt_cli import cli, commands, measurement, run_training
 
 def slow(trainer, starts, update=commands.Trainer.update):
     time.sleep(0.08)
     update(trainer, starts)
 
 commands.Trainer.update = slow
-commands._CHECKPOINT_SECONDS = 0.0  # a checkpoint after every epoch
+run_training._CHECKPOINT_SECONDS = 0.0  # a checkpoint after every epoch
 measurement.draw = lambda run: None  # the figures take longer than all the rest
 cli.main()
 """

@@ -409,7 +409,7 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
     no_figures: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from sfbptt_cli import commands
+    from sfbptt_cli import run_training
 
     class Killed(BaseException):
         pass
@@ -419,9 +419,9 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
         if path.name == "last.pt":
             raise Killed
 
-    save = commands.save_checkpoint
+    save = run_training.save_checkpoint
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "save_checkpoint", save_and_die)
+        patch.setattr(run_training, "save_checkpoint", save_and_die)
         with pytest.raises(Killed):
             train(cli, tmp_path)
     assert train(cli, tmp_path).status == 0

@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import TINY, Cli, run_folder
 
+from sfbptt_cli import run_training
 from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.training import Trainer
@@ -69,9 +70,7 @@ def test_a_training_that_diverges_says_where_and_what_is_left(
     after: bool,
     said: str,
 ) -> None:
-    from sfbptt_cli import commands
-
-    monkeypatch.setattr(commands, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
     # The last of its epoch: after it a checkpoint is due.
     seen = poison(monkeypatch, 11, value, after)
     for again in range(2):

@@ -24,7 +24,7 @@ from conftest import Cli, Outcome
 from fault_processes import ENVIRONMENT, SETTINGS, Console, Forked, finish, said
 from fault_runs import Tally, differing, disturb, phase, results, run_of, unreadable
 
-from sfbptt_cli import commands
+from sfbptt_cli import run_training
 from sfbptt_cli.errors import RequestError, RunFailed
 from sfbptt_cli.signals import Stopped, StopSignals
 from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -85,7 +85,7 @@ def existing(cwd: Path) -> Path:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints after every epoch."""
-    monkeypatch.setattr(commands, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
 
 
 def at_update(monkeypatch: pytest.MonkeyPatch, update: int, act: Callable[[], object]) -> None:
@@ -109,7 +109,7 @@ def stopped(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with a run that was stopped in its sixth epoch."""
     cwd = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "_CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
         at_update(patch, 43, stop(signal.SIGTERM))
         assert cli(*TRAIN, cwd=cwd).status == 130
     return cwd
@@ -534,7 +534,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: str, act: Callable[..., None]
     from sfbptt_cli import evaluation, measurement
 
     owner, name = {
-        "start-up": (commands, "build_dataset"),
+        "start-up": (run_training, "build_dataset"),
         "evaluation": (evaluation, "evaluate"),
         "figures": (measurement, "draw"),
     }[at]

@@ -66,6 +66,10 @@ class Generalized(Method):
         """The present α."""
         return self._alpha.value
 
+    @property
+    def alike(self) -> float | None:
+        return None if self.state_dict() else self.alpha  # an adaptive α has a state
+
     def __call__(
         self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
     ) -> Tensor:

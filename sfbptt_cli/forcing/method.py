@@ -29,6 +29,14 @@ class Method(Stateful, ABC):
 
     uses_tau: ClassVar[bool]  # whether τ means anything to it
 
+    @property
+    def alike(self) -> float | None:
+        """Models whose methods give the same number, and τ, can share one call (`ensemble`).
+
+        None: this one looks at the numbers of its own model on the way.
+        """
+        return 0.0
+
     @abstractmethod
     def __call__(
         self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
