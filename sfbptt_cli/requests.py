@@ -19,10 +19,16 @@ def _train(composed: Any) -> None:
     from sfbptt_cli.sweep.job import apart
 
     config, path = _training(composed)
+    paths = _folders(config, path)
     # With the defaults of the choices filled in, so that a later version repeats it.
     stored = asdict(config)
     if config.threads == "auto" and apart():
         config.threads = 1  # the cores are shared by as many runs
+    if config.ensemble > 1:
+        from sfbptt_cli.ensemble_command import train_ensemble
+
+        train_ensemble(config, stored, paths)
+        return
     from sfbptt_cli import commands
 
     commands.train(config, stored, path)
@@ -40,16 +46,25 @@ def _training(composed: Any) -> tuple[TrainConfig, Path]:
     return typed_config(plain), run_path(plain)
 
 
-def plan_training(composed: Any) -> tuple[Path, bool]:
-    """The folder of a training run, and whether it is finished there with the same settings."""
+def _folders(config: TrainConfig, path: Path) -> list[Path]:
+    """The run folders of an ensemble, `path` being that of its first seed; or that alone."""
+    return [path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
+
+
+def plan_training(composed: Any) -> tuple[list[Path], bool]:
+    """The folders of a training's runs, and whether all are finished with the same settings."""
     from sfbptt_cli.storage.run_folder import RunFolder
 
     config, path = _training(composed)
-    folder = RunFolder(path)
-    finished = not config.overwrite and folder.manifest().get("status") == "finished"
+    paths = _folders(config, path)
+    folders = [RunFolder(path) for path in paths]
+    finished = not config.overwrite and all(
+        folder.manifest().get("status") == "finished" for folder in folders
+    )
     if finished:
-        folder.claim(asdict(config), overwrite=False)
-    return path, finished
+        for k, folder in enumerate(folders):
+            folder.claim({**asdict(config), "seed": config.seed + k}, overwrite=False)
+    return paths, finished
 
 
 def _evaluate(composed: Any) -> None:

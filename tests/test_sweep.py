@@ -124,7 +124,7 @@ def test_interpolations_and_groups_are_those_of_hydra(
 
     plan = json.loads((latest(tmp_path) / "sweep.json").read_text())["jobs"]
     assert len(plan) == 8
-    assert [job["run"] for job in plan] == [str(path) for path in made]
+    assert [job["runs"] for job in plan] == [[str(path)] for path in made]
 
 
 @pytest.mark.parametrize(
@@ -274,5 +274,5 @@ def _interrupt(*_: Any) -> None:
 
 def test_a_score_may_be_a_word(tmp_path: Path) -> None:
     run = write_run(tmp_path, d_stsp="infinite", d_h=1.0)
-    job = Job(["seed=0"], {"seed": "0"}, run, "finished")
+    job = Job(["seed=0"], {"seed": "0"}, [run], "finished")
     assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1"]

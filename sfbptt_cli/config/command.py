@@ -35,6 +35,9 @@ class TrainConfig:
 
     name: str = "run"
     seed: int = 0
+    # K: the runs of seeds seed … seed + K - 1, trained together in one process, each in its own
+    # folder as if alone, equal to that up to rounding.
+    ensemble: int = 1
     # Steps between two forcings, auto (from the largest exponent) or search (short trainings around
     # it); null for the methods that force at no interval.
     tau: Optional[Union[int, str]] = None  # noqa: UP007, UP045
@@ -63,7 +66,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         folder_name("name", self.name)
         require(bool(self.outputs), "outputs", "''", "the folder of all runs")
-        for name in ("window", "batch_size", "batches_per_epoch", "epochs"):
+        for name in ("ensemble", "window", "batch_size", "batches_per_epoch", "epochs"):
             at_least(name, getattr(self, name), 1)
         if self.threads != "auto":
             accepted = "a whole number of at least 1, or auto"
@@ -80,6 +83,9 @@ class TrainConfig:
         if self.optimizer.learning_rate is None:
             self.optimizer.learning_rate = LEARNING_RATES.get(self.model.name, LEARNING_RATE)
         self.tau_search.fill(self.tau == "search")
+        if self.tau == "search":
+            accepted = "1 with tau=search, which trains several models itself"
+            require(self.ensemble == 1, "ensemble", self.ensemble, accepted)
 
     def _check_tau(self) -> None:
         method = self.forcing.name
@@ -120,7 +126,7 @@ class EvaluateConfig:
 
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger.name"})
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger.name", "ensemble"})
 
 SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
     "dataset": DATASET_SCHEMAS,

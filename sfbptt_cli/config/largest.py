@@ -15,6 +15,7 @@ _STEPS = 10_000_000
 _MANY = 100_000
 
 TRAIN = {
+    "ensemble": 10_000,
     "window": _MANY,
     "batch_size": _MANY,
     "batches_per_epoch": 1_000_000,

@@ -21,11 +21,11 @@ ENDS = ("finished", "refused", "failed", "diverged", "interrupted", "died")
 
 @dataclass
 class Job:
-    """One run of a sweep."""
+    """One run of a sweep, or one ensemble of runs."""
 
     overrides: list[str]
     varied: dict[str, str] = field(default_factory=dict)
-    run: Path | None = None  # its folder, where the command has one
+    runs: list[Path] = field(default_factory=list)  # its folders, where the command has any
     status: str = "waiting"
     message: str = ""
 
@@ -44,9 +44,9 @@ class SweepFolder:
         self._stop = path / "stop"
 
     def write_plan(self, jobs: Sequence[Job]) -> None:
-        """sweep.json, the overrides and run folder of each job."""
+        """sweep.json, the overrides and run folders of each job."""
         self.path.mkdir(parents=True, exist_ok=True)
-        plan = [{"overrides": j.overrides, "run": str(j.run) if j.run else None} for j in jobs]
+        plan = [{"overrides": j.overrides, "runs": [str(run) for run in j.runs]} for j in jobs]
         write_json(self._plan, {"jobs": plan})
 
     def number(self, overrides: list[str]) -> int:

@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from tqdm import tqdm
 
 from sfbptt_cli.errors import RequestError
+from sfbptt_cli.number_words import number_of, word_or_number
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.summary import number_text
 from sfbptt_cli.sweep.folder import ENDS, Job, SweepFolder
@@ -58,7 +61,7 @@ class Progress:
             record = self._folder.record(index)
             job.status = record.get("status", job.status)
             job.message = record.get("message", "")
-            if job.status == "failed" and job.run and _diverged(job.run):
+            if job.status == "failed" and any(map(_diverged, job.runs)):
                 job.status = "diverged"
             if job.status in ENDS:
                 self._announce(job)
@@ -99,7 +102,10 @@ class Progress:
 
 
 def table(jobs: Sequence[Job]) -> str:
-    """One row a run: what was varied, its status, D_stsp and D_H where it has been measured."""
+    """One row a run: what was varied, its status, D_stsp and D_H where it has been measured.
+
+    Those of an ensemble are medians of its runs.
+    """
     keys = list(jobs[0].varied)
     rows = [[*keys, "status", "D_stsp", "D_H"]]
     rows += [[*job.varied.values(), job.status, *_metrics(job)] for job in jobs]
@@ -130,11 +136,18 @@ def _diverged(run: Path) -> bool:
 
 
 def _metrics(job: Job) -> list[str]:
-    if job.status == "finished" and job.run:
-        with suppress(RequestError):  # the run's folder was removed or damaged since
-            metrics = RunFolder(job.run).evaluation()["metrics"]
-            return [
-                number_text(metrics[name]["value"]) if name in metrics else "-"
-                for name in ("d_stsp", "d_h")
-            ]
+    """What the run scored, or the medians of an ensemble's runs."""
+    if job.status == "finished" and job.runs:
+        with suppress(RequestError):  # a run's folder was removed or damaged since
+            found = [RunFolder(run).evaluation()["metrics"] for run in job.runs]
+            return [_score(found, name) for name in ("d_stsp", "d_h")]
     return ["-", "-"]
+
+
+def _score(found: Sequence[dict[str, Any]], name: str) -> str:
+    values = [metrics[name]["value"] for metrics in found if name in metrics]
+    if len(values) < len(found):
+        return "-"
+    return number_text(
+        values[0] if len(values) == 1 else word_or_number(median(map(number_of, values)))
+    )

@@ -28,8 +28,8 @@ from sfbptt_cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.sweep.job import launcher
 from sfbptt_cli.sweep.progress import Progress, summary, table
 
-# From the composed settings of a job to its run folder, and whether that is finished already.
-Plan = Callable[[Any], tuple[Path, bool]]
+# From the composed settings of a job to its run folders, and whether those are finished already.
+Plan = Callable[[Any], tuple[list[Path], bool]]
 
 
 class Sweep(Sweeper):
@@ -133,7 +133,7 @@ class Sweep(Sweeper):
         with open_dict(task):
             del task["hydra"]
         try:
-            job.run, finished = plan(task)
+            job.runs, finished = plan(task)
             job.status = "finished" if finished else "waiting"
         except RequestError as error:
             job.status, job.message = "refused", str(error)
