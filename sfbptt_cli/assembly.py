@@ -18,6 +18,7 @@ from sfbptt_cli.config import (
     TemperatureConfig,
     TrainConfig,
 )
+from sfbptt_cli.cuda_graph import cuda_graph
 from sfbptt_cli.data import (
     CsvSource,
     Dataset,
@@ -163,6 +164,7 @@ def build_trainer(
         clip_value=chosen.clip_value,
         regularizer=regularizer,
         noise=noise,
+        record=cuda_graph if device.type == "cuda" else None,
     )
 
 

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from sfbptt_cli.cuda_graph import Batch, Recordings
 from sfbptt_cli.errors import Interrupted
 from sfbptt_cli.forcing import Method
 from sfbptt_cli.models import LatentModel
 from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
-from sfbptt_cli.training import Batch, Diverged, Row, Trainer
+from sfbptt_cli.training import Diverged, Row, Trainer
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,14 @@ def fit_together(members: Sequence[Member], stop: Callable[[], bool]) -> None:
 
     When `stop()` is true the next update is followed by checkpoints and Interrupted.
     """
+    ensemble = Ensemble()
     active = [member for member in members if not member.trainer.done]
     while active:
         if stop():
             for member in active:
                 member.save("last")
             raise Interrupted(active[0].trainer.position())
-        errors = update_together([member.trainer for member in active])
+        errors = ensemble.update([member.trainer for member in active])
         for member, error in zip(active, errors, strict=True):
             if error is None:
                 member.updated()
@@ -60,30 +62,53 @@ def fit_together(members: Sequence[Member], stop: Callable[[], bool]) -> None:
         ]
 
 
-def update_together(trainers: Sequence[Trainer]) -> list[Diverged | None]:
-    """The next update of every trainer; the divergence of those that have diverged.
+class Ensemble:
+    """Updates of trainers together, and the recordings of them on a GPU."""
 
-    Gradients are computed together for models whose τ is the same at this update.
-    """
-    batches = [trainer.begin(trainer.next_starts()) for trainer in trainers]
-    groups: dict[tuple[int | None, float | str], list[int]] = defaultdict(list)
-    for index, (trainer, batch) in enumerate(zip(trainers, batches, strict=True)):
-        alike = trainer.method.alike
-        groups[batch.tau, f"alone {index}" if alike is None else alike].append(index)
-    errors: list[Diverged | None] = [None] * len(trainers)
-    for members in groups.values():
-        chosen = [(trainers[index], batches[index]) for index in members]
-        for index, error in zip(members, _update_alike(chosen), strict=True):
-            errors[index] = error
-    return errors
+    def __init__(self) -> None:
+        self._gradients: dict[tuple[int, ...], Recordings] = {}
 
+    def update(self, trainers: Sequence[Trainer]) -> list[Diverged | None]:
+        """The next update of every trainer; the divergence of those that have diverged.
 
-def _update_alike(chosen: Sequence[tuple[Trainer, Batch]]) -> list[Diverged | None]:
-    losses = _differentiate(chosen) if len(chosen) > 1 else None
-    return [
-        _step(trainer, batch, None if losses is None else losses[index])
-        for index, (trainer, batch) in enumerate(chosen)
-    ]
+        Gradients are computed together for models whose τ is the same at this update.
+        """
+        batches = [trainer.begin(trainer.next_starts()) for trainer in trainers]
+        groups: dict[tuple[int | None, float | str], list[int]] = defaultdict(list)
+        for index, (trainer, batch) in enumerate(zip(trainers, batches, strict=True)):
+            alike = trainer.method.alike
+            groups[batch.tau, f"alone {index}" if alike is None else alike].append(index)
+        errors: list[Diverged | None] = [None] * len(trainers)
+        for members in groups.values():
+            chosen = [trainers[index] for index in members]
+            found = self._update_alike(chosen, [batches[index] for index in members])
+            for index, error in zip(members, found, strict=True):
+                errors[index] = error
+        return errors
+
+    def _update_alike(
+        self, trainers: Sequence[Trainer], batches: Sequence[Batch]
+    ) -> list[Diverged | None]:
+        losses = self._differentiate(trainers, batches) if len(trainers) > 1 else None
+        return [
+            _step(trainer, batch, None if losses is None else losses[index])
+            for index, (trainer, batch) in enumerate(zip(trainers, batches, strict=True))
+        ]
+
+    def _differentiate(
+        self, trainers: Sequence[Trainer], batches: Sequence[Batch]
+    ) -> Tensor | None:
+        """Losses (K), their gradients in the parameters; None where one cannot be computed."""
+        key = tuple(map(id, trainers))
+        if key not in self._gradients:
+            parameters = [p for trainer in trainers for p in trainer.model.parameters()]
+            self._gradients[key] = Recordings(
+                partial(_differentiate, trainers), parameters, trainers[0].record
+            )
+        try:
+            return self._gradients[key](batches, trainers[0].method.alike)
+        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
+            return None  # each by itself tells whose it is
 
 
 def _step(trainer: Trainer, batch: Batch, loss: Tensor | None) -> Diverged | None:
@@ -94,15 +119,10 @@ def _step(trainer: Trainer, batch: Batch, loss: Tensor | None) -> Diverged | Non
     return None
 
 
-def _differentiate(chosen: Sequence[tuple[Trainer, Batch]]) -> Tensor | None:
-    """Losses (K), their gradients added to the parameters; None where one cannot be computed."""
-    models = [trainer.model for trainer, _ in chosen]
-    batches = [batch for _, batch in chosen]
-    try:
-        losses = losses_together(models, chosen[0][0].method, batches)
-    except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
-        return None  # each by itself tells whose it is
-    penalties = sum(trainer.penalty() for trainer, _ in chosen)
+def _differentiate(trainers: Sequence[Trainer], batches: Sequence[Batch]) -> Tensor:
+    models = [trainer.model for trainer in trainers]
+    losses = losses_together(models, trainers[0].method, batches)
+    penalties = sum(trainer.penalty() for trainer in trainers)
     (losses.sum() + penalties).backward()
     return losses.detach()
 

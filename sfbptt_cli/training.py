@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from sfbptt_cli.cuda_graph import Batch, Record, Recordings
 from sfbptt_cli.data import Windows
 from sfbptt_cli.errors import Interrupted, RunFailed
 from sfbptt_cli.forcing import Method
@@ -52,22 +53,13 @@ def _all_finite(tensors: Iterable[Tensor]) -> bool:
     return bool(torch.cat([tensor.detach().flatten() for tensor in tensors]).isfinite().all())
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What an update is made of."""
-
-    x: Tensor  # windows (batch, T + 1, obs), standardised
-    teacher: Tensor  # the same, with the noise of the update
-    tau: int | None  # None for a method without an interval
-    s: Tensor | None  # external inputs (batch, T + 1, input)
-
-
 class Trainer:
     """Minimises the mean squared error of a training method's predictions.
 
     To it comes what `regularizer` makes of the model. `noise`, of the windows and the update, makes
     the observations that states are computed from. The gradient is scaled down to `clip_norm`, then
-    each of its entries is cut at ±`clip_value`. What `diagnose` says of the model, with the τ of
+    each of its entries is cut at ±`clip_value`. On a GPU `record` makes a graph of loss and
+    gradient. What `diagnose` says of the model, with the τ of
     the epoch's last update, joins the rows of validated epochs.
     """
 
@@ -87,6 +79,7 @@ class Trainer:
         clip_value: float | None = None,
         regularizer: Callable[[LatentModel], Tensor] | None = None,
         noise: Callable[[Tensor, int], Tensor] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.model = model
         self.windows = windows
@@ -102,7 +95,11 @@ class Trainer:
         self.validation = validation
         self.validate_every = validate_every
         self.diagnose = diagnose
+        self.record = record
         self.progress = Progress()
+        self._gradient = Recordings(
+            lambda batches: self._differentiate(batches[0]), list(model.parameters()), record
+        )
         self._drawn: tuple[int, NDArray[np.int64]] | None = None  # an epoch and its windows
 
     @property
@@ -144,11 +141,14 @@ class Trainer:
         return Batch(x, self._teacher(x), tau, self.windows.inputs(starts))
 
     def differentiate(self, batch: Batch) -> Tensor:
-        """The loss of a batch; adds its gradient, and the penalty's, to the parameters."""
+        """The loss of a batch; the gradient of it and the penalty becomes the parameters'."""
         try:
-            loss = self._loss(batch)
+            return self._gradient([batch], self.method.alike)
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
             raise Diverged(f"{self._where()}: the readout lost rank and has no inverse") from error
+
+    def _differentiate(self, batch: Batch) -> Tensor:
+        loss = self._loss(batch)
         (loss + self.penalty()).backward()
         return loss
 

@@ -12,7 +12,7 @@ from conftest import as_dataset
 
 from sfbptt_cli.data import Standardiser, Windows
 from sfbptt_cli.data.dataset import Inputs
-from sfbptt_cli.ensemble import Member, fit_together, losses_together, update_together
+from sfbptt_cli.ensemble import Ensemble, Member, fit_together, losses_together
 from sfbptt_cli.errors import Interrupted
 from sfbptt_cli.forcing import METHODS, Sparse
 from sfbptt_cli.forcing.generalized import Generalized
@@ -163,7 +163,7 @@ def test_a_readout_that_lost_its_rank_is_found_among_many() -> None:
     trainers = [_trainer(seed) for seed in range(3)]
     with torch.no_grad():
         trainers[2].model.readout.weight[0] = 0
-    errors = update_together(trainers)
+    errors = Ensemble().update(trainers)
     assert errors[:2] == [None, None]
     assert "lost rank" in str(errors[2])
     assert [trainer.updates for trainer in trainers] == [1, 1, 0]

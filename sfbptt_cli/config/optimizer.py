@@ -57,6 +57,8 @@ class SOAPConfig(OptimizerConfig):
     basis_every: int = 10  # updates between two eigenbases
 
     def __post_init__(self) -> None:
+        if self.schedule == "onecycle" and self.warmup is None:
+            self.warmup = 0.1
         super().__post_init__()
         at_least("optimizer.basis_every", self.basis_every, 1)
 

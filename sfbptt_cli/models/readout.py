@@ -53,10 +53,18 @@ class LinearReadout(Readout):
         """
         b = self.weight.double()
         if b.shape[0] <= b.shape[1]:
-            inverse = torch.cholesky_solve(b, torch.linalg.cholesky(b @ b.T))
+            inverse = torch.cholesky_solve(b, _cholesky(b @ b.T))
         else:
-            inverse = torch.cholesky_solve(b.T, torch.linalg.cholesky(b.T @ b)).T
+            inverse = torch.cholesky_solve(b.T, _cholesky(b.T @ b)).T
         return x @ inverse.to(x.dtype)  # (…, obs) @ (obs, latent), the transpose of B⁺
+
+
+def _cholesky(gram: Tensor) -> Tensor:
+    if not (gram.is_cuda and torch.cuda.is_current_stream_capturing()):
+        return torch.linalg.cholesky(gram)
+    # A recording cannot look at numbers and raise: where there is no factor, it holds NaN.
+    factor, info = torch.linalg.cholesky_ex(gram)
+    return factor.masked_fill(info[..., None, None] != 0, float("nan"))
 
 
 class IdentityReadout(Readout):
