@@ -73,7 +73,9 @@ class Forked:
 
     def __init__(self, cwd: Path, arguments: tuple[str, ...]) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["sfbptt_cli.commands", "hydra", "matplotlib.backends"])
+        context.set_forkserver_preload(
+            ["sfbptt_cli.commands", "hydra", "matplotlib.backends", "pytorch_optimizer"]
+        )
         self._process: BaseProcess = context.Process(
             target=_main, args=(cwd, arguments, dict(os.environ))
         )

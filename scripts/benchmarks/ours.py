@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sfbptt_cli.cuda_graph import cuda_graph
 from sfbptt_cli.data import Dataset, Standardiser, Windows
 from sfbptt_cli.forcing import Sparse
 from sfbptt_cli.models import MODELS, LatentModel
@@ -63,15 +64,20 @@ def make_model(name: str, obs_dim: int = 3, latent_dim: int = 30) -> LatentModel
 
 
 def make_trainer(
-    model: LatentModel, series: NDArray[Any], window: int, batch: int, tau: int
+    model: LatentModel,
+    series: NDArray[Any],
+    window: int,
+    batch: int,
+    tau: int,
+    device: str = "cpu",
 ) -> Trainer:
     """The trainer that `sfbptt train` builds of its default settings, without validation."""
     dataset = recorded(series)
     optimizer, schedule = build_optimizer(
-        model.parameters(), "adam", 1e-3, "onecycle", 0.3, 10_000_000
+        model.to(device).parameters(), "soap", 1e-2, "onecycle", 0.1, 10_000_000
     )
     windows = Windows(
-        dataset, Standardiser.of(series), window, batch, _BATCHES, 0, torch.device("cpu")
+        dataset, Standardiser.of(series), window, batch, _BATCHES, 0, torch.device(device)
     )
     return Trainer(
         model=model,
@@ -84,6 +90,7 @@ def make_trainer(
         epochs=10_000_000 // _BATCHES,
         validation=None,
         validate_every=0,
+        record=cuda_graph if device == "cuda" else None,
     )
 
 

@@ -119,11 +119,11 @@ class TauSearchConfig:
     """`tau=search`: short trainings at several τ, of which the best is taken."""
 
     factors: list[float] | None = None  # of τ_pred; 1/4, 1/2, 3/4, 1, 3/2
-    epochs: int | None = None  # of each short training; 15
+    epochs: int | None = None  # of each short training; 10
 
     def fill(self, searching: bool) -> None:
         """The defaults where τ is searched; RequestError for what is given where it is not."""
-        defaults = {"factors": [0.25, 0.5, 0.75, 1.0, 1.5], "epochs": 15}
+        defaults = {"factors": [0.25, 0.5, 0.75, 1.0, 1.5], "epochs": 10}
         default_where(searching, self, "tau_search", "tau is not search", defaults)
         if self.epochs is not None:
             at_least("tau_search.epochs", self.epochs, 1)
