@@ -21,7 +21,7 @@ from sfbptt_cli.config import flatten, typed_config
 from sfbptt_cli.errors import RequestError
 
 # Those of HDF5 take 0.3 s each.
-CASES, HDF5_CASES = 120, 12
+CASES, HDF5_CASES = 90, 9
 
 
 @pytest.fixture(scope="module")
