@@ -11,24 +11,11 @@ from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LRScheduler, OneCycle
 
 from sfbptt_cli.errors import RequestError, choices, lookup
 
-# A longer side of a matrix keeps its coordinates: its eigenbasis costs more than the gradient.
-_LONGEST_TURNED = 1024
-
 
 def _soap(parameters: Iterable[nn.Parameter], lr: float, basis_every: int = 10) -> Optimizer:
-    # Imported where it is used, as that takes a second.
-    from pytorch_optimizer import SOAP
+    from sfbptt_cli.soap import OneThreadSOAP  # here, as its import takes a second
 
-    soap = SOAP(
-        parameters,
-        lr,
-        (0.9, 0.95),  # of both averages of Adam; the second one also of G Gᵀ and Gᵀ G
-        weight_decay=0.0,
-        precondition_frequency=basis_every,
-        max_precondition_dim=_LONGEST_TURNED,
-    )
-    soap.param_groups[0]["step"] = 0  # which it would add later: states are compared by their keys
-    return soap
+    return OneThreadSOAP(parameters, lr, basis_every)
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {

@@ -152,6 +152,26 @@ def test_soap_is_adam_in_the_eigenbasis_of_the_gradients(every: int) -> None:
     assert vector.detach().numpy() == pytest.approx(adams.detach().numpy(), rel=1e-5)
 
 
+def test_soap_makes_the_same_steps_on_any_number_of_threads() -> None:
+    """Of a matrix large enough for torch to share it among threads, and of low rank besides."""
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            generator = torch.Generator().manual_seed(0)
+            parameter = nn.Parameter(torch.randn(120, 30, generator=generator))
+            soap, _ = build_optimizer([parameter], "soap", 0.01, "constant", 0.3, 1)
+            for _ in range(12):
+                left, right = (torch.randn(n, 2, generator=generator) for n in (120, 30))
+                parameter.grad = left @ right.T
+                soap.step()
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(before)
+        found.append(parameter.detach())
+    assert torch.equal(*found)
+
+
 def test_unknown_names_and_options() -> None:
     parameter = nn.Parameter(torch.ones(1))
     with pytest.raises(RequestError, match=r"optimizer\.name: 'adan' is unknown"):
