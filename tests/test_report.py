@@ -589,7 +589,7 @@ def test_the_command_leads_back_to_the_settings(
 
 
 def test_the_command_is_short(tmp_path: Path) -> None:
-    command = repeat_command(config(optimizer={"name": "adam", "schedule": "cosine"}), CONFIGS)
+    command = repeat_command(config(optimizer={"name": "soap", "schedule": "cosine"}), CONFIGS)
     assert command == (
         "sfbptt train dataset=lorenz_paper model=lstm forcing=sparse name=sweep seed=0 tau=30 "
         "optimizer.schedule=cosine"
