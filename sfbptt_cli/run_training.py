@@ -27,7 +27,7 @@ from sfbptt_cli.training import Row, Trainer
 
 log = logging.getLogger("sfbptt")
 
-# A third faster than one; at these sizes more do not pay.
+# A tenth to a third faster than one; at these sizes more do not pay.
 _THREADS = 2
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
