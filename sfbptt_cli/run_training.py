@@ -75,6 +75,7 @@ def prepare(config: TrainConfig, dataset: Dataset | None = None) -> Prepared:
 
 
 def require_measurable(config: EvaluationConfig, dataset: Dataset) -> None:
+    """RequestError for an evaluation that the dataset is too wide or too short for."""
     require(
         config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
         "evaluation.estimator",
