@@ -49,7 +49,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
     folder = RunFolder(path)
     try:
         with StopSignals() as stop:
-            threads = use_threads(folder, config, stored)
+            use_threads(folder, config, stored)
             prepared = prepare(config)
             stop.check()
             with folder.claimed(stored, config.overwrite):
@@ -57,17 +57,16 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
                     log.info("%s is finished; overwrite=true trains it again", path)
                     log_run(folder, config.logger.name)
                 else:
-                    _complete(folder, config, prepared, threads, stop)
+                    _complete(folder, config, prepared, stop)
                 show(folder)
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command continues it") from None
 
 
-def _complete(
-    folder: RunFolder, config: TrainConfig, found: Prepared, threads: int, stop: StopSignals
-) -> None:
+def _complete(folder: RunFolder, config: TrainConfig, found: Prepared, stop: StopSignals) -> None:
     """From wherever the claimed run stands to its end."""
-    require_same_data(folder, found.dataset)
+    fingerprint = found.dataset.fingerprint()
+    require_same_data(folder, fingerprint)
     if config.tau == "search":
         assert found.tau is not None
         with telling(folder):
@@ -78,7 +77,7 @@ def _complete(
     resume(folder, found.trainer)
     log_run(folder, config.logger.name)
     with telling(folder):
-        begin(folder, config, found, threads)
+        begin(folder, config, found, fingerprint)
         _fit(folder, found.trainer, found.standardiser, config.seed, stop)
         stop.where = "in its evaluation"
         measure(folder.path, config.evaluation, config.device)
@@ -119,7 +118,7 @@ def _fit_visibly(
             bar.update()
 
         def epoch_done(row: Row) -> None:
-            bar.set_postfix_str(in_short(row, trainer.progress.best_score))
+            bar.set_postfix_str(in_short(row))
             if bar.disable and row["validation_d_stsp"] is not None:
                 log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, in_short(row))
 

@@ -102,9 +102,8 @@ class Ensemble:
         key = tuple(map(id, trainers))
         if key not in self._gradients:
             parameters = [p for trainer in trainers for p in trainer.model.parameters()]
-            self._gradients[key] = Recordings(
-                partial(_differentiate, trainers), parameters, trainers[0].record
-            )
+            differentiate = partial(_differentiate, trainers, stepwise(trainers[0].model))
+            self._gradients[key] = Recordings(differentiate, parameters, trainers[0].record)
         try:
             return self._gradients[key](batches, trainers[0].method.alike)
         except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
@@ -119,22 +118,24 @@ def _step(trainer: Trainer, batch: Batch, loss: Tensor | None) -> Diverged | Non
     return None
 
 
-def _differentiate(trainers: Sequence[Trainer], batches: Sequence[Batch]) -> Tensor:
+def _differentiate(
+    trainers: Sequence[Trainer], twin: LatentModel, batches: Sequence[Batch]
+) -> Tensor:
     models = [trainer.model for trainer in trainers]
-    losses = losses_together(models, trainers[0].method, batches)
+    losses = losses_together(twin, models, trainers[0].method, batches)
     penalties = sum(trainer.penalty() for trainer in trainers)
     (losses.sum() + penalties).backward()
     return losses.detach()
 
 
 def losses_together(
-    models: Sequence[LatentModel], method: Method, batches: Sequence[Batch]
+    twin: LatentModel, models: Sequence[LatentModel], method: Method, batches: Sequence[Batch]
 ) -> Tensor:
     """The mean squared errors (K) of K models that differ in their parameters, each on its batch.
 
-    One rollout for all, by the models' equations, step by step.
+    One rollout for all, by `twin`, which is what `stepwise` makes of one of them.
     """
-    loss = _Loss(_stepwise(models[0]), method, batches[0].tau)
+    loss = _Loss(twin, method, batches[0].tau)
     names = [name for name, _ in models[0].named_parameters()]
     parameters = {
         f"model.{name}": torch.stack([model.get_parameter(name) for model in models])
@@ -150,7 +151,7 @@ def losses_together(
     return vmap(of_one, in_dims=(0, 0, 0, None if s is None else 0))(parameters, x, teacher, s)
 
 
-def _stepwise(model: LatentModel) -> LatentModel:
+def stepwise(model: LatentModel) -> LatentModel:
     """A model of the same equations that rolls out step by step: kernels take no ensembles."""
     twin = copy.deepcopy(model)
     generic = PiecewiseLinear if isinstance(model, PiecewiseLinear) else LatentModel

@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from sfbptt_cli.assembly import build_trainer
 from sfbptt_cli.config import TrainConfig
 from sfbptt_cli.ensemble import Member, fit_together
 from sfbptt_cli.errors import Interrupted, RunFailed
@@ -46,13 +47,8 @@ class _Run:
     folder: RunFolder
     config: TrainConfig
     stored: dict[str, Any]
+    prepared: Prepared
     failure: str | None = None  # how it diverged
-    found: Prepared | None = None  # unless it is finished
-
-    @property
-    def prepared(self) -> Prepared:
-        assert self.found is not None
-        return self.found
 
 
 def train_ensemble(config: TrainConfig, stored: dict[str, Any], paths: Sequence[Path]) -> None:
@@ -62,19 +58,18 @@ def train_ensemble(config: TrainConfig, stored: dict[str, Any], paths: Sequence[
     seeds it was trained with. Members that are finished are left as they are, the others go on from
     where each stands. One that diverges does not end the others; RunFailed names it at the end.
     """
-    runs = [
-        _Run(RunFolder(folder), own, {**stored, "seed": own.seed, "ensemble": 1})
-        for folder, own in zip(paths, _alone(config), strict=True)
-    ]
     try:
         with StopSignals() as stop, ExitStack() as claims:
-            threads = use_threads(runs[0].folder, config, stored)
-            _prepare_all(runs)
+            use_threads(RunFolder(paths[0]), config, stored)
+            runs = _prepare(config, stored, paths)
             stop.check()
             for run in runs:
                 claims.enter_context(run.folder.claimed(run.stored, config.overwrite))
             missing = [r for r in runs if r.folder.manifest().get("status") != "finished"]
-            _train(missing, config, threads, stop)
+            for run in runs:
+                if run not in missing:
+                    log_run(run.folder, config.logger.name)
+            _train(missing, config, stop)
             for run in missing:
                 if run.failure is None:
                     _measure(run, stop)
@@ -89,35 +84,40 @@ def train_ensemble(config: TrainConfig, stored: dict[str, Any], paths: Sequence[
         raise RunFailed("; ".join(failures))
 
 
-def _alone(config: TrainConfig) -> list[TrainConfig]:
-    """The settings of each member by itself."""
-    members = [copy.deepcopy(config) for _ in range(config.ensemble)]
-    for k, member in enumerate(members):
-        member.seed, member.ensemble = config.seed + k, 1
-    return members
+def _prepare(config: TrainConfig, stored: dict[str, Any], paths: Sequence[Path]) -> list[_Run]:
+    """All members, each with the settings of its seed alone; data and τ are those of the first."""
+    runs: list[_Run] = []
+    for k, path in enumerate(paths):
+        own = copy.deepcopy(config)
+        own.seed, own.ensemble = config.seed + k, 1
+        if runs:
+            first = runs[0].prepared
+            trainer = build_trainer(own, first.dataset, first.standardiser, first.tau)
+            prepared = replace(first, trainer=trainer)
+        else:
+            prepared = prepare(own)
+        settings = {**stored, "seed": own.seed, "ensemble": 1}
+        runs.append(_Run(RunFolder(path), own, settings, prepared))
+    return runs
 
 
-def _prepare_all(runs: list[_Run]) -> None:
-    dataset = None
-    for run in runs:
-        run.found = prepare(run.config, dataset)
-        dataset = run.found.dataset
-
-
-def _train(runs: list[_Run], config: TrainConfig, threads: int, stop: StopSignals) -> None:
+def _train(runs: list[_Run], config: TrainConfig, stop: StopSignals) -> None:
+    if not runs:
+        return
     seeds = [config.seed + k for k in range(config.ensemble)]
+    fingerprint = runs[0].prepared.dataset.fingerprint()
     with ExitStack() as told:
         for run in runs:
-            require_same_data(run.folder, run.prepared.dataset)
+            require_same_data(run.folder, fingerprint)
             resume(run.folder, run.prepared.trainer)
             log_run(run.folder, run.config.logger.name)
             told.enter_context(telling(run.folder))
-            begin(run.folder, run.config, run.prepared, threads, trained_with_seeds=seeds)
+            begin(run.folder, run.config, run.prepared, fingerprint, trained_with_seeds=seeds)
         begun = time.monotonic()
         try:
             _fit_visibly(runs, stop)
         finally:
-            share = (time.monotonic() - begun) / max(len(runs), 1)
+            share = (time.monotonic() - begun) / len(runs)
             for run in runs:
                 earlier = run.folder.manifest().get("training_seconds", 0.0)
                 note(run.folder, training_seconds=round(earlier + share, 2))

@@ -44,26 +44,21 @@ class Prepared:
     trainer: Trainer
 
 
-def use_threads(folder: RunFolder, config: TrainConfig, stored: dict[str, Any]) -> int:
-    """Let torch use the threads of the run; how many."""
+def use_threads(folder: RunFolder, config: TrainConfig, stored: dict[str, Any]) -> None:
+    """Let torch use the threads of the run."""
     threads = _THREADS if config.threads == "auto" else int(config.threads)
     if stored["threads"] == "auto" and not config.overwrite:
         # Those that the run was begun with, as the last digits may depend on them.
         threads = folder.manifest().get("threads", threads)
     torch.set_num_threads(threads)
-    return threads
 
 
-def prepare(config: TrainConfig, dataset: Dataset | None = None) -> Prepared:
-    """Data, τ and model; finds all that can be wrong with the request.
-
-    `dataset` is what the settings describe, where it is there already.
-    """
+def prepare(config: TrainConfig) -> Prepared:
+    """Data, τ and model; finds all that can be wrong with the request."""
     require_logger(config.logger.name)
     seed_torch(config.seed)
     build_device(config.device)
-    if dataset is None:
-        dataset = build_dataset(config.dataset, config.window)
+    dataset = build_dataset(config.dataset, config.window)
     evidence = getattr(config.dataset, "lambda_evidence", "clear")
     tau, tau_source = resolve_tau(config.tau, config.window, dataset, evidence)
     if config.tau == "auto":
@@ -91,9 +86,9 @@ def require_measurable(config: EvaluationConfig, dataset: Dataset) -> None:
     )
 
 
-def require_same_data(folder: RunFolder, dataset: Dataset) -> None:
+def require_same_data(folder: RunFolder, fingerprint: str) -> None:
     """RequestError where the run was begun with other data."""
-    if folder.manifest().get("dataset") not in (None, dataset.fingerprint()):
+    if folder.manifest().get("dataset") not in (None, fingerprint):
         raise RequestError(
             f"dataset: its data are no longer those that '{folder.path}' was begun with; "
             "accepted: the same data, name=… for another folder, or overwrite=true to start again"
@@ -101,19 +96,19 @@ def require_same_data(folder: RunFolder, dataset: Dataset) -> None:
 
 
 def begin(
-    folder: RunFolder, config: TrainConfig, found: Prepared, threads: int, **more: object
+    folder: RunFolder, config: TrainConfig, found: Prepared, fingerprint: str, **more: object
 ) -> None:
-    """Tell run.json what is about to be trained, and on what; `more` goes there, too."""
+    """Tell run.json what is about to be trained, and on what data; `more` goes there, too."""
     folder.update_manifest(
         **provenance(),
-        dataset=found.dataset.fingerprint(),
+        dataset=fingerprint,
         preprocessing=list(found.dataset.preprocessing),
         lambda_max=found.dataset.lambda_max,
         lambda_source=found.dataset.lambda_source,
         tau=found.tau,
         tau_source=found.tau_source,
         device=str(build_device(config.device)),
-        threads=threads,
+        threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in found.trainer.model.parameters()),
         started=folder.manifest().get("started", now()),
         status="running",
@@ -179,7 +174,7 @@ def saver(
     return save
 
 
-def in_short(row: Row, best: float | None = None) -> str:
+def in_short(row: Row) -> str:
     """An epoch, for a progress bar or a log."""
     text = f"loss {row['loss']:.2e}, gradient {row['gradient_norm']:.2e}"
     if row["validation_d_stsp"] is not None:

@@ -12,7 +12,7 @@ from conftest import as_dataset
 
 from sfbptt_cli.data import Standardiser, Windows
 from sfbptt_cli.data.dataset import Inputs
-from sfbptt_cli.ensemble import Ensemble, Member, fit_together, losses_together
+from sfbptt_cli.ensemble import Ensemble, Member, fit_together, losses_together, stepwise
 from sfbptt_cli.errors import Interrupted
 from sfbptt_cli.forcing import METHODS, Sparse
 from sfbptt_cli.forcing.generalized import Generalized
@@ -142,7 +142,9 @@ def test_tau_noise_and_penalties_of_their_own() -> None:
 def test_the_losses_are_those_of_the_models() -> None:
     trainers = [_trainer(seed) for seed in range(4)]
     batches = [trainer.begin(trainer.next_starts()) for trainer in trainers]
-    losses = losses_together([t.model for t in trainers], Sparse(), batches)
+    losses = losses_together(
+        stepwise(trainers[0].model), [t.model for t in trainers], Sparse(), batches
+    )
     for loss, trainer, batch in zip(losses, trainers, batches, strict=True):
         assert loss.item() == pytest.approx(trainer.loss(batch.x, 5).item(), rel=1e-12)
 

@@ -36,7 +36,7 @@ class TrainConfig:
     name: str = "run"
     seed: int = 0
     # K: the runs of seeds seed … seed + K - 1, trained together in one process, each in its own
-    # folder as if alone, equal to that up to rounding.
+    # folder; each update is that of its seed alone up to rounding.
     ensemble: int = 1
     # Steps between two forcings, auto (from the largest exponent) or search (short trainings around
     # it); null for the methods that force at no interval.
