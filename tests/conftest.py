@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy.typing as npt
 import pytest
 
-from sfbptt_cli.cli import main
-from sfbptt_cli.data import Dataset
+from sfbptt_cli.cli.main import main
+from sfbptt_cli.data.dataset import Dataset
 
 # Settings of a run that takes two seconds, most of them for its figures.
 TINY = (
@@ -127,7 +127,7 @@ def cli() -> Cli:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs without figures, for tests that look at something else: they take most of the time."""
-    from sfbptt_cli import measurement
+    from sfbptt_cli.experiment import measure as measurement
 
     monkeypatch.setattr(measurement, "draw", lambda run: None)
 

@@ -74,7 +74,7 @@ class Forked:
     def __init__(self, cwd: Path, arguments: tuple[str, ...]) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
-            ["sfbptt_cli.commands", "hydra", "matplotlib.backends", "pytorch_optimizer"]
+            ["sfbptt_cli.commands.train", "hydra", "matplotlib.backends", "pytorch_optimizer"]
         )
         self._process: BaseProcess = context.Process(
             target=_main, args=(cwd, arguments, dict(os.environ))
@@ -105,7 +105,8 @@ def heed_sigint() -> None:
 
 
 def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-    from sfbptt_cli import cli, run_training
+    from sfbptt_cli.cli.main import main as cli
+    from sfbptt_cli.experiment import training as run_training
 
     heed_sigint()
     # Semaphores of this process would else be those of the parent to clean up.
@@ -117,7 +118,7 @@ def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) ->
     os.chdir(cwd)
     sys.argv = ["sfbptt", *arguments]
     run_training._CHECKPOINT_SECONDS = 0.0
-    cli.main()
+    cli()
 
 
 def finish(start: Start, cwd: Path, *arguments: str) -> float:

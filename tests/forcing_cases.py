@@ -10,7 +10,8 @@ import torch
 from literal import Literal, State, Step
 from torch import Tensor
 
-from sfbptt_cli.models import MODELS, LatentModel
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.catalogue import MODELS
 
 # Every model and variant: name in MODELS, sizes, its literal step.
 Variant = tuple[str, dict[str, Any], Callable[..., Step]]

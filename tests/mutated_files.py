@@ -21,19 +21,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sfbptt_cli.data import CsvSource, read_csv_dataset, read_dataset
-from sfbptt_cli.data.cache import cached
-from sfbptt_cli.data.exponent import _read as read_exponent
-from sfbptt_cli.data.exponent import _write as write_exponent
+from sfbptt_cli.common.cache import cached
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.arrays import read_dataset
 from sfbptt_cli.data.simulated import _read as read_simulated
 from sfbptt_cli.data.simulated import _write as write_simulated
-from sfbptt_cli.errors import RequestError
+from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.experiment.run import Run
+from sfbptt_cli.lyapunov.system import _read as read_exponent
+from sfbptt_cli.lyapunov.system import _write as write_exponent
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import open_highlight
 from sfbptt_cli.report.page import Contents, page
 from sfbptt_cli.report.panels import disagreements, group_runs, panels
 from sfbptt_cli.report.sweep_table import groups_csv, printed_table, runs_csv
-from sfbptt_cli.runs import Run
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 SECONDS = 30.0  # of one case, on a busy machine; reading HDF5 may wait 20 s for its process

@@ -22,7 +22,7 @@ import importlib.abc, importlib.util, os, sys, time
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "sfbptt_cli.commands":
+        if name != "sfbptt_cli.commands.train":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -30,7 +30,7 @@ class Slow(importlib.abc.MetaPathFinder):
 
         def patched(module):
             execute(module)
-            from sfbptt_cli import measurement, run_training
+            from sfbptt_cli.experiment import measure as measurement, training as run_training
             measurement.draw = lambda run: None
             run_training._CHECKPOINT_SECONDS = 0.0
             update = module.Trainer.update

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.ours import lorenz, make_model, make_trainer
 from benchmarks.timing import alternate, ratio, summary
-from sfbptt_cli.ensemble import Ensemble
-from sfbptt_cli.training import Trainer
+from sfbptt_cli.training.ensemble import Ensemble
+from sfbptt_cli.training.trainer import Trainer
 
 HELP = "updates of several models together against one after the other"
 WINDOW, TAU = 120, 30

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.ours import make_model
 from benchmarks.timing import alternate, summary
-from sfbptt_cli.data import Standardiser
-from sfbptt_cli.generation import generate
+from sfbptt_cli.data.dataset import Standardiser
+from sfbptt_cli.evaluation.generation import generate
 
 HELP = "free generation of one long trajectory"
 

@@ -84,7 +84,7 @@ def _series(sizes: dict[str, int], scratch: Path) -> NDArray[Any]:
 def _draw(results: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from sfbptt_cli.figure_style import DPI, GENERATED, TRUTH, style
+    from sfbptt_cli.figures.style import DPI, GENERATED, TRUTH, style
 
     with style():
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")

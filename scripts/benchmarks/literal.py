@@ -11,7 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sfbptt_cli.models import LSTM, PLRNN, RNN, LatentModel
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.lstm import LSTM
+from sfbptt_cli.models.plrnn import PLRNN
+from sfbptt_cli.models.rnn import RNN
 
 State = tuple[Tensor, ...]
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.ours import lorenz, make_model, make_trainer, updates
-from sfbptt_cli.metrics import d_stsp_gmm
+from sfbptt_cli.metrics.state_space import d_stsp_gmm
 
 
 def anonymous() -> float:

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sfbptt_cli.cuda_graph import cuda_graph
-from sfbptt_cli.data import Dataset, Standardiser, Windows
-from sfbptt_cli.forcing import Sparse
-from sfbptt_cli.models import MODELS, LatentModel
-from sfbptt_cli.optimization import build_optimizer
-from sfbptt_cli.systems import SYSTEMS
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.forcing.sparse import Sparse
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.catalogue import MODELS
+from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
-from sfbptt_cli.training import Trainer
+from sfbptt_cli.training.cuda_graph import cuda_graph
+from sfbptt_cli.training.optimizers import build_optimizer
+from sfbptt_cli.training.trainer import Trainer
 
 _BATCHES = 100  # windows are drawn for an epoch at once
 

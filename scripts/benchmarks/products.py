@@ -7,7 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sfbptt_cli.models import GRU, LSTM, PLRNN, RNN, LatentModel
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.gru import GRU
+from sfbptt_cli.models.lstm import LSTM
+from sfbptt_cli.models.plrnn import PLRNN
+from sfbptt_cli.models.rnn import RNN
 
 
 def bare_products(model: LatentModel, window: int, batch: int, tau: int) -> Callable[[], None]:

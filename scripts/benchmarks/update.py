@@ -12,7 +12,7 @@ from benchmarks.ours import lorenz, make_model, make_trainer, updates
 from benchmarks.products import bare_products
 from benchmarks.timing import alternate, ratio, summary
 from sfbptt_cli.forcing import sparse
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 HELP = "one training update against the literal loop and the bare matrix products"
 BATCH, TAU = 32, 30

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sfbptt_cli.common.checks import at_least, default_where, folder_name, one_of, require
 from sfbptt_cli.config.dataset import DatasetConfig, SimulatedConfig
 from sfbptt_cli.config.largest import GRADIENTS, LYAPUNOV, refuse_too_large
-from sfbptt_cli.refusals import at_least, default_where, folder_name, one_of, require
 
 # What each way of finding exponents takes, with its defaults.
 _SETTINGS: dict[str, dict[str, Any]] = {

@@ -10,6 +10,16 @@ from typing import Any, Optional, TypeVar, Union
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sfbptt_cli.common.checks import (
+    at_least,
+    default_where,
+    explain_value,
+    folder_name,
+    one_of,
+    require,
+)
+from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.config.analysis import GradientsConfig, LyapunovConfig, ReportConfig
 from sfbptt_cli.config.dataset import DATASET_SCHEMAS, DatasetConfig, SimulatedConfig
 from sfbptt_cli.config.evaluation import EvaluationConfig, ValidationConfig
 from sfbptt_cli.config.largest import TRAIN, refuse_too_large
@@ -25,8 +35,6 @@ from sfbptt_cli.config.method import (
 )
 from sfbptt_cli.config.model import LEARNING_RATE, LEARNING_RATES, MODEL_SCHEMAS, ModelConfig
 from sfbptt_cli.config.optimizer import OPTIMIZER_SCHEMAS, OptimizerConfig
-from sfbptt_cli.errors import RequestError, lookup
-from sfbptt_cli.refusals import at_least, default_where, explain_value, folder_name, one_of, require
 
 
 @dataclass
@@ -210,3 +218,13 @@ def _group_schemas(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
         schema = single or lookup(schemas, str(given.get(kind)), f"{group}.{kind}")
         chosen[group] = OmegaConf.structured(schema)
     return chosen
+
+
+# The settings of each command, as its YAML file states them.
+COMMANDS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "lyapunov": LyapunovConfig,
+    "gradients": GradientsConfig,
+    "report": ReportConfig,
+}

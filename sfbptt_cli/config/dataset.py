@@ -7,8 +7,7 @@ from typing import Optional, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.config.largest import SIMULATED, SIMULATED_STEPS, TABLE, refuse_too_large
-from sfbptt_cli.refusals import (
+from sfbptt_cli.common.checks import (
     at_least,
     default_where,
     finite,
@@ -18,6 +17,7 @@ from sfbptt_cli.refusals import (
     positive,
     require,
 )
+from sfbptt_cli.config.largest import SIMULATED, SIMULATED_STEPS, TABLE, refuse_too_large
 
 
 @dataclass

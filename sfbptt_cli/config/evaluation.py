@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sfbptt_cli.common.checks import at_least, default_where, one_of, positive, require
 from sfbptt_cli.config.largest import EVALUATION, VALIDATION, refuse_too_large
-from sfbptt_cli.refusals import at_least, default_where, one_of, positive, require
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sfbptt_cli.refusals import require
+from sfbptt_cli.common.checks import require
 
 _STEPS = 10_000_000
 _MANY = 100_000

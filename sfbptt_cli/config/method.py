@@ -12,8 +12,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sfbptt_cli.common.checks import at_least, default_where, fraction, one_of, require
 from sfbptt_cli.config.largest import TAU_SEARCH, refuse_too_large
-from sfbptt_cli.refusals import at_least, default_where, fraction, one_of, require
 
 # The methods that force or cut at an interval.
 WITH_TAU = frozenset({"sparse", "truncated"})

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from sfbptt_cli.common.checks import at_least, one_of, require
 from sfbptt_cli.config.largest import MODEL, refuse_too_large
-from sfbptt_cli.refusals import at_least, one_of, require
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sfbptt_cli.common.checks import at_least, fraction, one_of, positive, require
 from sfbptt_cli.config.method import fill
-from sfbptt_cli.refusals import at_least, fraction, one_of, positive, require
 
 _SCHEDULE_SETTINGS: dict[str, dict[str, Any]] = {
     "constant": {},

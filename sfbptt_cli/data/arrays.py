@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfbptt_cli.common.errors import RequestError, nearest
+from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
+from sfbptt_cli.common.hdf5 import list_datasets, read_datasets
 from sfbptt_cli.data.dataset import CHUNK, Dataset
-from sfbptt_cli.errors import RequestError, nearest
-from sfbptt_cli.untrusted.files import LARGEST_RATIO, open_regular, require_proportionate
-from sfbptt_cli.untrusted.hdf5 import list_datasets, read_datasets
 
 _LARGEST_FILE = 2**40  # bytes
 _MOST_TRAJECTORIES = 100_000

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError
+from sfbptt_cli.common.errors import RequestError
 
 Array = NDArray[np.float64]
 

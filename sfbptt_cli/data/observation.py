@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.data.embedding import delay_embed, delay_names, estimate_dimension, estimate_lag
-from sfbptt_cli.errors import RequestError, choices, nearest
 
 Array = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.timestamps import UNITS
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.refusals import one_of
+from sfbptt_cli.common.checks import one_of
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.tables.timestamps import UNITS
 
 Array = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.refusals import one_of
+from sfbptt_cli.common.checks import one_of
+from sfbptt_cli.common.errors import RequestError
 
 Array = NDArray[np.float64]
 

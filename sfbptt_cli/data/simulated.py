@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli import systems
-from sfbptt_cli.data.cache import cached
+from sfbptt_cli.common.cache import cached
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.data.exponent import largest_known_exponent
 from sfbptt_cli.data.observation import (
     Observation,
     add_noise,
@@ -20,8 +19,11 @@ from sfbptt_cli.data.observation import (
     observe,
     settle_delays,
 )
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.systems import System
+from sfbptt_cli.lyapunov.system import largest_known_exponent
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.stochastic import integrate_noisy
+from sfbptt_cli.systems.system import System, complete_parameters, known_exponent
 
 Array = NDArray[np.float64]
 
@@ -69,8 +71,8 @@ def simulate_dataset(
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a
     delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
     """
-    equations = systems.find_system(system, library)
-    complete = systems.complete_parameters(equations, parameters)
+    equations = find_system(system, library)
+    complete = complete_parameters(equations, parameters)
     interval = _interval(equations, dt)
     observation = Observation(
         observed, 1 if lag is None else lag, dimension, observation_noise, scaling, seed
@@ -97,7 +99,7 @@ def simulate_dataset(
     (train, test, *independent), variables, notes = observe(
         trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
     )
-    published = systems.known_exponent(equations, complete)
+    published = known_exponent(equations, complete)
     exponent, source = largest_known_exponent(equations, complete, interval, lambda_max)
     if process_noise:
         notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
@@ -165,7 +167,7 @@ def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -
 
 def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
     return [
-        systems.integrate(
+        integrate(
             system,
             settings["parameters"],
             start,
@@ -196,7 +198,7 @@ def _with_process_noise(
     """
     diffusion = np.where(np.array(system.spread) > 0, level * clean.std(axis=0), 0.0)
     stream = np.random.SeedSequence(settings["seed"], spawn_key=(2,))
-    return systems.integrate_noisy(
+    return integrate_noisy(
         system,
         settings["parameters"],
         _starts(system, settings),

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.linalg import matrix_norm
 
-from sfbptt_cli.errors import lookup
+from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.forcing.method import Stateful
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 
 class Alpha(Stateful):

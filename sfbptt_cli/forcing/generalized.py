@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sfbptt_cli.errors import lookup
+from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.forcing.alpha import ALPHA_SCHEDULES
 from sfbptt_cli.forcing.method import Method, arriving
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
 
 

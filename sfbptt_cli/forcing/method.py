@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 
 class Stateful:

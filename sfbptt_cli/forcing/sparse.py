@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sfbptt_cli.forcing.method import Method, arriving, interval
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 
 def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.forcing.method import Method, arriving, interval
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 
 class Truncated(Method):

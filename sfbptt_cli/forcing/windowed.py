@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from sfbptt_cli.forcing.method import Method, arriving
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 
 class Windowed(Method):

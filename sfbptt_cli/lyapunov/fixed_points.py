@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfbptt_cli.lyapunov.linear_regions import affine_regions
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
 
 _TOLERANCE = 1e-10  # of F(z) - z, relative to the size of z where that is above one

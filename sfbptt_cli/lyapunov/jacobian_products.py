@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 _CHUNK = 2048  # Jacobians held at once
 _BLOCKS = 10  # of a single orbit, whose rates give a standard error

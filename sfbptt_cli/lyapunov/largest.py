@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 # Relative to states of order one: far above float64 rounding, far below the attractor.
 _SEPARATION = 1e-8

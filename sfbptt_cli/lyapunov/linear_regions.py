@@ -7,7 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from sfbptt_cli.models import ALRNN, PLRNN, DendriticPLRNN, LatentModel, ShallowPLRNN
+from sfbptt_cli.models.al_rnn import ALRNN
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.dendritic_plrnn import DendriticPLRNN
+from sfbptt_cli.models.plrnn import PLRNN
+from sfbptt_cli.models.shallow_plrnn import ShallowPLRNN
 
 MOST_REGIONS = 2**12
 

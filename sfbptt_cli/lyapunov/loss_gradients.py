@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.forcing.sparse import sparse
 from sfbptt_cli.lyapunov.jacobian_products import LogNorms
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 # Steps differentiated at once: few enough for their gradient to stay within float64.
 _CHUNK = 50

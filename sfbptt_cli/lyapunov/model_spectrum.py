@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfbptt_cli.models import LatentModel
+from sfbptt_cli.models.base import LatentModel
 
 _MOST_STEPS = 10  # between two orthonormalisations
 # How far apart the stretching of the first and the last direction may get between two of them, in

@@ -10,9 +10,9 @@ NeurIPS 2022. Written from a description of the computation, in float64 where th
 import numpy as np
 import numpy.typing as npt
 
-from .histogram import smoothed_kl
-from .spectrum import standardise
-from .trajectories import checked_pair, refuse_constant
+from sfbptt_cli.metrics.histogram import smoothed_kl
+from sfbptt_cli.metrics.spectrum import standardise
+from sfbptt_cli.metrics.trajectories import checked_pair, refuse_constant
 
 BINS = 10
 HALF_RANGE = 2.0  # standard deviations of truth, on either side of zero

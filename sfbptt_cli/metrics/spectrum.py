@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .trajectories import checked_pair
+from sfbptt_cli.metrics.trajectories import checked_pair
 
 # How far a spectrum's sum may be from 1 before it is taken for an argument never normalised.
 SUM_TOLERANCE = 1e-6

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .histogram import smoothed_kl
-from .trajectories import checked_pair, refuse_constant
+from sfbptt_cli.metrics.histogram import smoothed_kl
+from sfbptt_cli.metrics.trajectories import checked_pair, refuse_constant
 
 # 30 bins in five dimensions are 24 million cells, more than any trajectory can fill.
 MAX_BINNED_DIMENSIONS = 5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from sfbptt_cli.errors import lookup
+from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.readout import READOUTS, Readout
 

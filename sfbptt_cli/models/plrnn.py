@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sfbptt_cli.models.base import Common
-from sfbptt_cli.models.columns import Columns, backwards, fold, outer_sum, unfold
 from sfbptt_cli.models.initialization import uniform
+from sfbptt_cli.models.kernels.columns import Columns, backwards, fold, outer_sum, unfold
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear, off_diagonal
 
 Array = NDArray[Any]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sfbptt_cli.models.base import Common, LatentModel
-from sfbptt_cli.models.columns import Columns, backwards, by_kernel, fold, outer_sum, unfold
 from sfbptt_cli.models.initialization import uniform
+from sfbptt_cli.models.kernels.columns import Columns, backwards, by_kernel, fold, outer_sum, unfold
 
 
 class RNN(LatentModel):

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sfbptt_cli.config import NOT_RESULTS, flatten
+from sfbptt_cli.common.documents import ODD
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import require_own_files
+from sfbptt_cli.common.numbers import number_of
+from sfbptt_cli.config.command import NOT_RESULTS, flatten
 from sfbptt_cli.config.largest import EVALUATION
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.number_words import number_of
+from sfbptt_cli.evaluation.table import METRICS
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
-from sfbptt_cli.summary import METRICS
-from sfbptt_cli.untrusted.documents import ODD
-from sfbptt_cli.untrusted.files import require_own_files
 
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.metrics import power_spectrum
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.report.collection import RunRecord, Skipped
 from sfbptt_cli.report.model_dynamics import (
     Gradients,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfbptt_cli import figure_style
-from sfbptt_cli.errors import RequestError, lookup
-from sfbptt_cli.refusals import one_of
-from sfbptt_cli.repeat_command import repeat_command
+from sfbptt_cli.common.atomic import write_text
+from sfbptt_cli.common.checks import one_of
+from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.experiment.repeat import repeat_command
+from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
 from sfbptt_cli.report.highlights import MOST_SHOWN, Highlight, choose, open_highlight
 from sfbptt_cli.report.page import Contents, page
@@ -17,7 +18,6 @@ from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels
 from sfbptt_cli.report.statistics import STATISTICS
 from sfbptt_cli.report.sweep_figure import sweep_figure
 from sfbptt_cli.report.sweep_table import count_text, groups_csv, printed_table, runs_csv
-from sfbptt_cli.storage.atomic import write_text
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.number_words import number_of
-from sfbptt_cli.untrusted.documents import read_json
+from sfbptt_cli.common.documents import read_json
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.numbers import number_of
 
 Array = NDArray[np.float64]
 

@@ -26,12 +26,7 @@ from sfbptt_cli.report.line_styles import DASHES, LineStyle, line_styles
 from sfbptt_cli.report.page_figures import script_json, sweep_chart
 from sfbptt_cli.report.panels import COLUMNS, Panel, short_names, varied
 from sfbptt_cli.report.statistics import number
-from sfbptt_cli.report.sweep_table import (
-    STATISTIC_LABELS,
-    count_text,
-    group_rows,
-    known_metrics,
-)
+from sfbptt_cli.report.sweep_table import STATISTIC_LABELS, count_text, group_rows, known_metrics
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sfbptt_cli.errors import RequestError
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.report.collection import METRICS, RunRecord, identity
 from sfbptt_cli.report.statistics import Summary, summarise
 from sfbptt_cli.storage.trajectories import read_trajectories

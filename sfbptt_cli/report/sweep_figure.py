@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sfbptt_cli.figure_style import DOUBLE, DPI, SINGLE
+from sfbptt_cli.figures.style import DOUBLE, DPI, SINGLE
 from sfbptt_cli.report.collection import METRICS
 from sfbptt_cli.report.line_styles import COLORS, DASHES, MARKERS, LineStyle, line_styles, tau_ticks
 from sfbptt_cli.report.panels import Panel, Series, spans_decades

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.storage.atomic import replacing
+from sfbptt_cli.common.atomic import replacing
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import open_regular
 from sfbptt_cli.storage.checkpoint_archive import checked_archive
 from sfbptt_cli.storage.training_state import difference
-from sfbptt_cli.untrusted.files import open_regular
 
 SCHEMA = 1
 _LARGEST = 4 * 2**30  # bytes

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.storage.atomic import link
+from sfbptt_cli.common.atomic import link
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.storage.checkpoint import damage
 from sfbptt_cli.storage.run_folder import RunFolder
 

@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.untrusted.files import MIB, read_text
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import MIB, read_text
 
 _LARGEST = 64 * MIB  # half a million epochs
 _MOST_EPOCHS = 10**9

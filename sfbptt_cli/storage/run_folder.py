@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
-from sfbptt_cli.config import NOT_RESULTS, flatten, typed_config
-from sfbptt_cli.errors import RequestError, RunFailed
-from sfbptt_cli.storage.atomic import leftovers, write_json, write_text
+from sfbptt_cli.common.atomic import leftovers, write_json, write_text
+from sfbptt_cli.common.documents import read_json, read_yaml
+from sfbptt_cli.common.errors import RequestError, RunFailed
+from sfbptt_cli.common.files import RUN_FILES, RUN_FOLDERS, require_own_files
+from sfbptt_cli.config.command import NOT_RESULTS, flatten, typed_config
 from sfbptt_cli.storage.history import NOT_A_NUMBER, read_history
-from sfbptt_cli.untrusted.documents import read_json, read_yaml
-from sfbptt_cli.untrusted.files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
 

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError
-from sfbptt_cli.storage.atomic import replacing
-from sfbptt_cli.untrusted.hdf5 import read_datasets
+from sfbptt_cli.common.atomic import replacing
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.hdf5 import read_datasets
 
 SCHEMA = 1
 _LONGEST_NAME = 200  # characters of a variable's name

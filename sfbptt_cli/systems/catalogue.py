@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfbptt_cli.errors import lookup
+from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.system import System
 
@@ -13,7 +13,7 @@ def find_system(name: str, library: str = "sfbptt") -> System:
     Raises RequestError for an unknown name, listing the known ones.
     """
     if library == "dysts":
-        from sfbptt_cli.systems.dysts_systems import dysts_system  # 2 s to import
+        from sfbptt_cli.systems.dysts_systems import dysts_system
 
         return dysts_system(name)
     return lookup(SYSTEMS, name, "dataset.system")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sfbptt_cli.errors import RequestError, choices, nearest
+from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.systems.system import Array, System
 
 # Standard deviations of random starts, as a share of the initial condition: a basin may be small.

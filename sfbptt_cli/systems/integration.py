@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sfbptt_cli.errors import RunFailed
+from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.delay import integrate_delayed
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.maps import iterate

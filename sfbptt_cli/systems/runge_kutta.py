@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from sfbptt_cli.errors import RunFailed
+from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.system import Array, System
 
 Field = Callable[[Array], Array]

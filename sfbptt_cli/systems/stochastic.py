@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sfbptt_cli.errors import RunFailed
+from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.runge_kutta import inner_steps, runge_kutta, scale_of, vector_field
 from sfbptt_cli.systems.system import Array, System
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.errors import RequestError, choices, nearest
+from sfbptt_cli.common.errors import RequestError, choices, nearest
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,195 @@
+"""The command line: messages, exit statuses, one job or a sweep of them.
+
+Nothing here imports torch before a configuration has been composed and checked, so that help,
+mistakes and tab completion answer at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import sfbptt_cli
+from sfbptt_cli.cli.requests import COMMANDS, plan_training
+from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
+
+_USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
+
+usage:
+  sfbptt train     [overrides]    train, evaluate and draw a run; -m: many; from=DIR: again
+  sfbptt evaluate  run=DIR        measure a run again; runs=DIR: all below a folder
+  sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
+  sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
+  sfbptt report    runs=DIR       table, figure and page of all runs below a folder
+  sfbptt --help | --version
+
+Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one command:
+  sfbptt train --help             its settings and their values
+  sfbptt train --cfg job          the same as YAML
+  sfbptt train --hydra-help       Hydra's own flags
+"""
+
+
+def main() -> None:
+    """Entry point of the console script: run a command and exit with its status."""
+    log = logging.getLogger("sfbptt")  # not the root: libraries would speak, too
+    log.handlers = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(logging.INFO)
+    try:
+        status = _dispatch(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _unread()
+    raise SystemExit(status)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"sfbptt {sfbptt_cli.__version__}")
+        return 0
+    command = arguments[0]
+    if command not in COMMANDS:
+        hint = nearest(command, COMMANDS)
+        return _fail(f"'{command}' is not a command; accepted: {choices(COMMANDS)}{hint}", 2)
+    return _run(command, arguments[1:])
+
+
+def _unread() -> int:
+    """Standard output was closed by a reader that has seen enough, as `head` does: no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print("sfbptt: " + " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    """Run a command under Hydra and turn what goes wrong into one line and an exit status."""
+    import hydra
+
+    from sfbptt_cli.cli.overrides import (
+        config_folder,
+        explain,
+        prepare,
+        refuse_unknown_keys,
+        require_launcher,
+        settings_help,
+    )
+    from sfbptt_cli.experiment.repeat import expand_from
+
+    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    _register_schemas()
+    job = _Job(command, traceback)
+    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
+    try:
+        if command == "train":
+            arguments = expand_from(arguments, config_folder())
+        arguments = prepare(arguments)
+        refuse_unknown_keys(command, arguments)
+        require_launcher(arguments)
+        if "--help" in arguments or "-h" in arguments:
+            print(settings_help(command, arguments))
+            return 0
+        sys.argv = [f"sfbptt {command}", *arguments]
+        from sfbptt_cli.cli.sweep.sweeper import Sweep
+
+        Sweep.install(plan_training if command == "train" else None)
+        decorate(job)()
+    except (Interrupted, KeyboardInterrupt) as error:
+        return _fail(str(error) or "interrupted", 130)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # a job's own are caught around it: this is Hydra, composing
+        if traceback:
+            raise
+        return _fail(explain(error, command, arguments), 2)
+    return Sweep.latest.status if Sweep.latest else job.status
+
+
+class _Job:
+    """What Hydra calls for each run; launchers send it to other processes."""
+
+    def __init__(self, command: str, traceback: bool) -> None:
+        self.command = command
+        self.traceback = traceback
+        self.status = 0
+
+    def __call__(self, composed: Any) -> int:
+        from sfbptt_cli.cli.sweep.job import run_job, within
+
+        if within():
+            return run_job(lambda again: self._attempt(composed, again), self.command == "train")
+        self.status, message = _guarded(COMMANDS[self.command], composed, self._unexpected)
+        return _fail(message, self.status) if message else self.status
+
+    def _attempt(self, composed: Any, again: bool) -> tuple[int, str]:
+        import traceback
+
+        if again and "overwrite" in composed:
+            composed.overwrite = False  # a requeued job continues what it began
+        return _guarded(COMMANDS[self.command], composed, traceback.print_exception)
+
+    def _unexpected(self, error: Exception) -> None:
+        if self.traceback:
+            raise error
+
+
+def _guarded(
+    command: Callable[[Any], None], composed: Any, failed: Callable[[Exception], None]
+) -> tuple[int, str]:
+    """Run one job; an exit status, and a line about what went wrong.
+
+    Caught here and not around Hydra, which would add lines of its own, and end a sweep at its
+    first failure. `failed` sees the exception first.
+    """
+    try:
+        command(composed)
+        sys.stdout.flush()
+    except (Interrupted, KeyboardInterrupt) as error:
+        return 130, str(error) or "interrupted"
+    except BrokenPipeError:
+        return _unread(), ""
+    except Exception as error:
+        failed(error)
+        return _explain_failure(error)
+    return 0, ""
+
+
+def _explain_failure(error: Exception) -> tuple[int, str]:
+    from omegaconf.errors import OmegaConfBaseException
+
+    from sfbptt_cli.common.checks import explain_value
+
+    if isinstance(error, OmegaConfBaseException):
+        return 2, explain_value(error)
+    if isinstance(error, RequestError):
+        return 2, str(error)
+    name = type(error).__name__
+    if isinstance(error, (RunFailed, OSError, MemoryError)):
+        return 1, str(error) or name
+    return 1, f"unexpected {name}: {error}; HYDRA_FULL_ERROR=1 shows where"
+
+
+def _register_schemas() -> None:
+    from hydra.core.config_store import ConfigStore
+
+    from sfbptt_cli.config.command import COMMANDS as SETTINGS
+    from sfbptt_cli.config.command import SCHEMAS
+
+    store = ConfigStore.instance()
+    for name, schema in SETTINGS.items():
+        store.store(name=f"{name}_schema", node=schema)
+    for group, schemas in SCHEMAS.items():
+        for name, schema in schemas.items():
+            # Not in a group of their own: help would list it among the choices.
+            store.store(name=f"{group}_schema_{name}", node=schema)

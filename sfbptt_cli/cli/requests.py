@@ -1,0 +1,153 @@
+"""From a composed configuration to the command that it asks for.
+
+Nothing here imports torch before the configuration has been checked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfbptt_cli.config.command import TrainConfig
+
+
+def _train(composed: Any) -> None:
+    from sfbptt_cli.cli.sweep.job import apart
+
+    config, path = _training(composed)
+    paths = _folders(config, path)
+    # With the defaults of the choices filled in, so that a later version repeats it.
+    stored = asdict(config)
+    if config.threads == "auto" and apart():
+        config.threads = 1  # the cores are shared by as many runs
+    if config.ensemble > 1:
+        from sfbptt_cli.commands.ensemble import train_ensemble
+
+        train_ensemble(config, stored, paths)
+        return
+    from sfbptt_cli.commands import train as commands
+
+    commands.train(config, stored, path)
+
+
+def _training(composed: Any) -> tuple[TrainConfig, Path]:
+    """The checked settings of a training run, and its folder."""
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.cli.overrides import run_path
+    from sfbptt_cli.config.command import typed_config
+
+    _make_absolute(composed)
+    plain: Any = OmegaConf.to_container(composed, resolve=True)
+    return typed_config(plain), run_path(plain)
+
+
+def _folders(config: TrainConfig, path: Path) -> list[Path]:
+    """The run folders of an ensemble, `path` being that of its first seed; or that alone."""
+    return [path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
+
+
+def plan_training(composed: Any) -> tuple[list[Path], bool]:
+    """The folders of a training's runs, and whether all are finished with the same settings."""
+    from sfbptt_cli.storage.run_folder import RunFolder
+
+    config, path = _training(composed)
+    paths = _folders(config, path)
+    folders = [RunFolder(path) for path in paths]
+    finished = not config.overwrite and all(
+        folder.manifest().get("status") == "finished" for folder in folders
+    )
+    if finished:
+        for k, folder in enumerate(folders):
+            folder.claim({**asdict(config), "seed": config.seed + k}, overwrite=False)
+    return paths, finished
+
+
+def _evaluate(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.cli.overrides import given_keys
+    from sfbptt_cli.config.command import EvaluateConfig
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, EvaluateConfig)
+    given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
+    changes = {key: getattr(config.evaluation, key) for key in given}
+    if config.runs is not None:
+        from sfbptt_cli.commands.evaluate import evaluate_runs
+
+        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
+        return
+    assert config.run is not None
+    from sfbptt_cli.commands import train as commands
+
+    commands.evaluate(Path(config.run), changes, config.device, config.threads)
+
+
+def _lyapunov(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config.analysis import LyapunovConfig
+    from sfbptt_cli.config.command import checked_config
+
+    if composed.dataset is not None:
+        _make_absolute(composed)
+    plain: Any = OmegaConf.to_container(composed, resolve=True)
+    config = checked_config(plain, LyapunovConfig)
+    from sfbptt_cli.commands import lyapunov as analysis
+
+    analysis.lyapunov(config)
+
+
+def _gradients(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.config.analysis import GradientsConfig
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, GradientsConfig)
+    from sfbptt_cli.commands import lyapunov as analysis
+
+    analysis.gradients(config)
+
+
+def _report(composed: Any) -> None:
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.cli.overrides import config_folder
+    from sfbptt_cli.config.analysis import ReportConfig
+    from sfbptt_cli.report.making import make_report
+
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, ReportConfig)
+    assert config.runs is not None
+    out = None if config.out is None else Path(config.out)
+    folder = Path(config.runs)
+    report = make_report(folder, config_folder(), out, config.statistic, config.metrics)
+    print(report.table)
+    print(report.count)
+    for path in report.files:
+        print(path)
+    for note in report.notes:
+        print(f"sfbptt: {note}", file=sys.stderr)
+    for path, reason in report.skipped:
+        print(f"sfbptt: {path} is skipped: {reason}", file=sys.stderr)
+
+
+def _make_absolute(composed: Any) -> None:
+    # The run can then be continued and evaluated from another folder.
+    if composed.dataset.get("path"):
+        composed.dataset.path = str(Path(composed.dataset.path).expanduser().absolute())
+
+
+COMMANDS: dict[str, Callable[[Any], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "lyapunov": _lyapunov,
+    "gradients": _gradients,
+    "report": _report,
+}

@@ -1,0 +1,85 @@
+"""The folder of a sweep: its jobs, and a small file by which each tells how it fares.
+
+It lies on the file system that all jobs share; nothing else comes back from their processes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfbptt_cli.common.atomic import write_json
+from sfbptt_cli.common.documents import read_json
+
+# The ends of a job; before them it is waiting, running or requeued.
+ENDS = ("finished", "refused", "failed", "diverged", "interrupted", "died")
+
+
+@dataclass
+class Job:
+    """One run of a sweep, or one ensemble of runs."""
+
+    overrides: list[str]
+    varied: dict[str, str] = field(default_factory=dict)
+    runs: list[Path] = field(default_factory=list)  # its folders, where the command has any
+    status: str = "waiting"
+    message: str = ""
+
+    @property
+    def label(self) -> str:
+        """What was varied, as on the command line."""
+        return " ".join(f"{key}={value}" for key, value in self.varied.items()) or "the run"
+
+
+class SweepFolder:
+    """The files of one sweep; a job is known by its number in the plan."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._plan = path / "sweep.json"
+        self._stop = path / "stop"
+
+    def write_plan(self, jobs: Sequence[Job]) -> None:
+        """sweep.json, the overrides and run folders of each job."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        plan = [{"overrides": j.overrides, "runs": [str(run) for run in j.runs]} for j in jobs]
+        write_json(self._plan, {"jobs": plan})
+
+    def number(self, overrides: list[str]) -> int:
+        """The number of the job with these overrides."""
+        plan = read_json(self._plan, "sweep")
+        return [job["overrides"] for job in plan["jobs"]].index(overrides)
+
+    def record(self, number: int) -> dict[str, Any]:
+        """What a job said last: status and message, process and host; empty before it begins."""
+        path = self._record(number)
+        return read_json(path, "sweep") if path.exists() else {}
+
+    def records(self) -> list[dict[str, Any]]:
+        """What every job that has begun said last."""
+        return [read_json(path, "sweep") for path in self.path.glob("job *.json")]
+
+    def write_record(self, number: int, status: str, message: str = "") -> None:
+        """What a job says of itself."""
+        origin = {"process": os.getpid(), "host": socket.gethostname()}
+        write_json(self._record(number), {"status": status, "message": message, **origin})
+
+    def log(self, number: int) -> Path:
+        """Where a job's output goes."""
+        return self.path / f"job {number}.log"
+
+    def stop(self) -> None:
+        """Let no further job begin."""
+        self._stop.touch()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called, in any process."""
+        return self._stop.exists()
+
+    def _record(self, number: int) -> Path:
+        return self.path / f"job {number}.json"

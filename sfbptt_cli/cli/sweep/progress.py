@@ -1,0 +1,153 @@
+"""What a sweep shows: its progress while it runs, on standard error, and a table at its end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tqdm import tqdm
+
+from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.numbers import number_of, word_or_number
+from sfbptt_cli.evaluation.table import number_text
+from sfbptt_cli.storage.run_folder import RunFolder
+
+_POLL_SECONDS = 0.5
+
+
+class Progress:
+    """While entered, follows the jobs' records: runs done, failed, time left, a line a failure.
+
+    A bar where standard error is a terminal, otherwise a line whenever a run ends.
+    """
+
+    def __init__(self, folder: SweepFolder, jobs: Sequence[Job]) -> None:
+        self._folder = folder
+        self._jobs = jobs
+        # Kept, as a job that runs in this process has sys.stderr to itself.
+        self._stream = sys.stderr
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._begun = time.monotonic()
+        self._before = self._ended()
+        self._bar = tqdm(total=len(jobs), unit="run", file=self._stream, disable=None)
+
+    def __enter__(self) -> Progress:
+        for job in self._jobs:
+            if job.status in ENDS:
+                self._announce(job)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self.look()
+        self._bar.close()
+
+    def look(self) -> None:
+        """Take in what the jobs have said since."""
+        for index, job in enumerate(self._jobs):
+            if job.status in ENDS:
+                continue
+            record = self._folder.record(index)
+            job.status = record.get("status", job.status)
+            job.message = record.get("message", "")
+            if job.status == "failed" and any(map(_diverged, job.runs)):
+                job.status = "diverged"
+            if job.status in ENDS:
+                self._announce(job)
+
+    def end(self, job: Job, status: str) -> None:
+        """Give a job the end that it could not tell itself."""
+        job.status = status
+        self._announce(job)
+
+    def say(self, line: str) -> None:
+        """A line on standard error, above the bar where there is one."""
+        self._bar.write(line, file=self._stream)
+
+    def _follow(self) -> None:
+        while not self._over.wait(_POLL_SECONDS):
+            self.look()
+
+    def _ended(self) -> int:
+        return sum(job.status in ENDS for job in self._jobs)
+
+    def _failed(self) -> int:
+        return sum(job.status in ENDS and job.status != "finished" for job in self._jobs)
+
+    def _announce(self, job: Job) -> None:
+        if job.status != "finished":
+            self.say(f"sfbptt: {job.label}: {' '.join(job.message.split())}")
+        self._bar.n = self._ended()
+        self._bar.set_postfix_str(f"{self._failed()} failed")
+        if self._bar.disable and self._ended() > self._before:
+            self.say(
+                f"{self._ended()} of {len(self._jobs)} runs done, {self._failed()} failed, "
+                f"{self._left()} left ({job.label}: {job.status})"
+            )
+
+    def _left(self) -> str:
+        done, seconds = self._ended() - self._before, time.monotonic() - self._begun
+        return tqdm.format_interval(seconds / done * (len(self._jobs) - self._ended()))
+
+
+def table(jobs: Sequence[Job]) -> str:
+    """One row a run: what was varied, its status, D_stsp and D_H where it has been measured.
+
+    Those of an ensemble are medians of its runs.
+    """
+    keys = list(jobs[0].varied)
+    rows = [[*keys, "status", "D_stsp", "D_H"]]
+    rows += [[*job.varied.values(), job.status, *_metrics(job)] for job in jobs]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    words = len(keys) + 1  # the columns to the left; numbers stand to the right
+    lines = (
+        "  ".join(
+            cell.ljust(width) if column < words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def summary(jobs: Sequence[Job], before: int, folder: SweepFolder) -> str:
+    """How many runs ended how, and where the jobs' logs are."""
+    counts = Counter(job.status for job in jobs)
+    counted = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
+    earlier = f" ({before} before)" if before else ""
+    return f"{len(jobs)} runs: {counted}{earlier}; logs in {folder.path}"
+
+
+def _diverged(run: Path) -> bool:
+    with suppress(RequestError):
+        return RunFolder(run).manifest().get("status") == "diverged"
+    return False
+
+
+def _metrics(job: Job) -> list[str]:
+    """What the run scored, or the medians of an ensemble's runs."""
+    if job.status == "finished" and job.runs:
+        with suppress(RequestError):  # a run's folder was removed or damaged since
+            found = [RunFolder(run).evaluation()["metrics"] for run in job.runs]
+            return [_score(found, name) for name in ("d_stsp", "d_h")]
+    return ["-", "-"]
+
+
+def _score(found: Sequence[dict[str, Any]], name: str) -> str:
+    values = [metrics[name]["value"] for metrics in found if name in metrics]
+    if len(values) < len(found):
+        return "-"
+    return number_text(
+        values[0] if len(values) == 1 else word_or_number(median(map(number_of, values)))
+    )

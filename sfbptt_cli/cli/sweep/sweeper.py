@@ -1,0 +1,251 @@
+"""The parent of a sweep: plans its runs, launches those that are missing, tells how they fare."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
+from sfbptt_cli.cli.sweep.job import launcher
+from sfbptt_cli.cli.sweep.progress import Progress, summary, table
+from sfbptt_cli.common.checks import explain_value, require
+from sfbptt_cli.common.errors import Interrupted, RequestError
+
+# From the composed settings of a job to its run folders, and whether those are finished already.
+Plan = Callable[[Any], tuple[list[Path], bool]]
+
+
+class Sweep(Sweeper):
+    """Hydra's sweeper, which leaves out the runs that are finished and goes on when one dies.
+
+    Without a `plan` nothing is known to be finished, and no table is printed.
+    """
+
+    # Hydra makes the sweeper, from its own settings; these are of the command at hand.
+    plan: Plan | None = None
+    latest: Sweep | None = None
+
+    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None) -> None:
+        self._batch_size = max_batch_size
+        self._params = params or {}
+        self._jobs: list[Job] = []
+        self._compositions: dict[tuple[str, ...], DictConfig] = {}
+        Sweep.latest = self
+
+    @staticmethod
+    def install(plan: Plan | None) -> None:
+        """Let Hydra use this sweeper, for the next command."""
+        Sweep.plan, Sweep.latest = plan, None
+        # Hydra takes sweepers only from packages of its plugins or its own.
+        name = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
+        Plugins.instance().class_name_to_class[name] = Sweep
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra's call before `sweep`."""
+        self.config, self.hydra_context = config, hydra_context  # Hydra's own checks read these
+        self._config, self._loader = config, hydra_context.config_loader
+        self._plugin = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    @property
+    def status(self) -> int:
+        """130 stopped, 0 all finished, 2 all refused, else 1."""
+        found = {job.status for job in self._jobs}
+        if self._folder.stopped:
+            return 130
+        if found <= {"finished"}:
+            return 0
+        return 2 if found == {"refused"} else 1
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Plan all runs, launch those that are missing, print the table."""
+        self._list_jobs(arguments)
+        self._require_possible()
+        if Sweep.plan is None:
+            self.validate_batch_is_legal([job.overrides for job in self._jobs])
+        else:
+            for job in self._jobs:
+                self._plan_job(job, Sweep.plan)
+        folder = self._folder
+        folder.write_plan(self._jobs)
+        before = len(self._with_status("finished"))
+        with Progress(folder, self._jobs) as progress:
+            self._run(progress)
+        if Sweep.plan is not None:
+            print(table(self._jobs))
+        progress.say(summary(self._jobs, before, folder))
+
+    @property
+    def _folder(self) -> SweepFolder:
+        return SweepFolder(Path(self._config.hydra.sweep.dir).absolute())
+
+    @property
+    def _launcher(self) -> str:
+        return launcher(self._config.hydra)
+
+    def _list_jobs(self, arguments: list[str]) -> None:
+        given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
+        overrides = OverridesParser.create().parse_overrides(given)
+        varied = [o.get_key_element() for o in overrides if o.is_sweep_override()]
+        for product in BasicSweeper.split_arguments(overrides, None)[0]:
+            values = dict(override.split("=", 1) for override in product)
+            job = Job(product, {key: values[key] for key in varied})
+            if job not in self._jobs:
+                self._jobs.append(job)
+
+    def _require_possible(self) -> None:
+        if self._launcher != "SlurmLauncher":
+            return
+        found = shutil.which("sbatch") and shutil.which("srun")
+        accepted = "a machine with sbatch and srun, or hydra/launcher=joblib"
+        require(bool(found), "hydra/launcher", "slurm", accepted)
+        settings = self._config.hydra.launcher
+        accepted = f"less than hydra.launcher.timeout_min = {settings.timeout_min} minutes"
+        delay = settings.signal_delay_s
+        fits = delay < 60 * settings.timeout_min
+        require(fits, "hydra.launcher.signal_delay_s", f"{delay} s", accepted)
+
+    def _plan_job(self, job: Job, plan: Plan) -> None:
+        """Refuse the job, or find its run folder and whether it is finished."""
+        config = self._compose(job.overrides)
+        HydraConfig.instance().set_config(config)
+        task = deepcopy(config)
+        with open_dict(task):
+            del task["hydra"]
+        try:
+            job.runs, finished = plan(task)
+            job.status = "finished" if finished else "waiting"
+        except RequestError as error:
+            job.status, job.message = "refused", str(error)
+        except OmegaConfBaseException as error:
+            job.status, job.message = "refused", explain_value(error)
+
+    def _compose(self, overrides: list[str]) -> DictConfig:
+        """The settings of a job.
+
+        Composing takes a tenth of a second, so it is done once for each choice of config groups.
+        Hydra, too, applies overrides of values afterwards.
+        """
+        loader = self._loader
+        assert isinstance(loader, ConfigLoaderImpl)
+        values, groups = [], []
+        for text, override in zip(
+            overrides, OverridesParser.create().parse_overrides(overrides), strict=True
+        ):
+            special = override.is_add() or override.is_delete() or override.package is not None
+            if special or loader.repository.group_exists(override.key_or_group):
+                groups.append(text)
+            else:
+                values.append(override)
+        if tuple(groups) not in self._compositions:
+            composed = loader.load_sweep_config(self._config, groups)
+            self._compositions[tuple(groups)] = composed
+        config = deepcopy(self._compositions[tuple(groups)])
+        loader._apply_overrides_to_config(values, config)
+        return config
+
+    def _run(self, progress: Progress) -> None:
+        """Launch what is missing until every job has ended.
+
+        A worker that dies takes joblib's others with it. Those that had not begun are launched
+        again, then those that had, one by one: one that dies then was the cause.
+        """
+        suspects: list[Job] = []
+        while (waiting := self._with_status("waiting")) and not self._folder.stopped:
+            raised = self._launch(waiting)
+            progress.look()
+            if raised is not None and self._with_status("waiting") == waiting:
+                reason = str(raised).strip("'\" \n").splitlines() or [repr(raised)]
+                raise RequestError(f"hydra/launcher: {reason[-1]}") from raised
+            if self._launcher == "SlurmLauncher":
+                break
+            suspects += [job for job in waiting if job.status == "running"]
+        for job in suspects:
+            if not self._folder.stopped:
+                self._launch([job])
+                progress.look()
+        if self._folder.stopped:
+            return
+        for number, job in enumerate(self._jobs):
+            if job.status not in ENDS:
+                job.message = f"its process was killed or cancelled; see {self._folder.log(number)}"
+                progress.end(job, "died")
+
+    def _with_status(self, status: str) -> list[Job]:
+        return [job for job in self._jobs if job.status == status]
+
+    def _launch(self, jobs: Sequence[Job]) -> Exception | None:
+        """Launch the jobs and wait for their ends; what the launcher raised at one that died."""
+        local = self._launcher == "JoblibLauncher"
+        batch = [job.overrides for job in jobs]
+        size = self._batch_size or len(batch)
+        raised = None
+        for begin in range(0, len(batch), size):
+            try:
+                with _forwarding(self._folder) if local else contextlib.nullcontext():
+                    self._plugin.launch(batch[begin : begin + size], initial_job_idx=begin)
+                    continue
+            except Exception as error:
+                raised = error
+            except KeyboardInterrupt:
+                if self._launcher == "SlurmLauncher":
+                    raise Interrupted(
+                        "interrupted; the jobs stay in the queue, where scancel ends them; "
+                        "the same command takes what they have finished"
+                    ) from None
+                raise
+            if self._launcher == "SlurmLauncher":
+                _await_cluster(self._plugin)
+        return raised
+
+
+@contextlib.contextmanager
+def _forwarding(folder: SweepFolder) -> Iterator[None]:
+    """The first SIGINT or SIGTERM stops the runs after a checkpoint, the second at once."""
+
+    def stop(*_: object) -> None:
+        if folder.stopped:
+            raise KeyboardInterrupt
+        folder.stop()
+        for record in folder.records():
+            if record["status"] == "running" and record["host"] == socket.gethostname():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(record["process"], signal.SIGTERM)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _await_cluster(launcher: Any) -> None:
+    """Wait for all jobs of a launcher that has given up at the first which died."""
+    from submitit import SlurmJob
+
+    pattern = Path(launcher.params["submitit_folder"]).absolute()  # ends with the job's name, %j
+    submitted = pattern.parent.glob("*/*_submitted.pkl")
+    jobs: list[Any] = [SlurmJob(pattern, path.parent.name) for path in submitted]
+    for job in jobs:
+        job.wait()

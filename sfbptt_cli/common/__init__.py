@@ -1,0 +1,1 @@
+"""Errors, checks of values, atomic and bounded file access, numbers as text."""

@@ -1,0 +1,105 @@
+"""YAML and JSON of strangers, as plain values of bounded size."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import MIB, read_text
+
+# A run's files are a hundredth of that.
+_LARGEST = {"yaml": MIB, "json": 16 * MIB}
+_DEEPEST = 32
+_LONGEST_SCALAR = 10_000  # characters; YAML's numbers take time that grows as the square
+_LARGEST_NUMBER = 2**128  # the widest seed
+# What no name has, and a terminal would obey; and halves of characters, which no file can hold.
+ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values without aliases: a few lines of those can stand for more than any memory."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds an alias (*name)")
+        event = self.peek_event()
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_SCALAR:
+            raise yaml.YAMLError(f"it holds a value of {len(event.value)} characters")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(path: Path, field: str) -> dict[str, Any]:
+    """A mapping of plain values from a YAML file.
+
+    Without aliases, tags of Python, dates, keys that are no text, and control characters. Raises
+    RequestError, whose message begins with `field`.
+    """
+    try:
+        loader = _Loader(read_text(path, field, _LARGEST["yaml"]))
+        try:
+            content = loader.get_single_data()
+        finally:
+            loader.dispose()
+        _require_plain(content)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(path, field, error) from error
+    if not isinstance(content, dict):
+        raise RequestError(f"{field}: '{path}' is not a mapping of settings")
+    return content
+
+
+def read_json(path: Path, field: str) -> dict[str, Any]:
+    """An object of plain values from a JSON file; no NaN, no infinity, no control characters.
+
+    Raises RequestError, whose message begins with `field`.
+    """
+    try:
+        text = read_text(path, field, _LARGEST["json"])
+        content = json.loads(text, parse_constant=_no_number)
+        _require_plain(content, finite=True)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, field, error) from error
+    if not isinstance(content, dict):
+        raise RequestError(f"{field}: '{path}' is not a JSON object")
+    return content
+
+
+def _unreadable(path: Path, field: str, error: Exception) -> RequestError:
+    reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return RequestError(f"{field}: '{path}' cannot be read: {' '.join(reason.split())}")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}")
+
+
+def _require_plain(content: Any, finite: bool = False, depth: int = 0) -> None:
+    """ValueError for what no configuration or result holds."""
+    if depth > _DEEPEST:
+        raise RecursionError
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if not isinstance(key, str):
+                raise ValueError(f"the key {key!r} is no text")
+            _require_plain(key, finite, depth + 1)
+            _require_plain(value, finite, depth + 1)
+    elif isinstance(content, list):
+        for value in content:
+            _require_plain(value, finite, depth + 1)
+    elif isinstance(content, str):
+        if odd := ODD.search(content):
+            raise ValueError(f"it holds the control character {odd[0]!r}")
+    elif isinstance(content, int):
+        if abs(content) > _LARGEST_NUMBER:
+            raise ValueError("it holds a number beyond 128 bits")
+    elif isinstance(content, float):
+        if finite and not math.isfinite(content):
+            raise ValueError("it holds a number that is too large")
+    elif content is not None:
+        raise ValueError(f"it holds a {type(content).__name__}")

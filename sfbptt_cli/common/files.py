@@ -1,0 +1,94 @@
+"""Which files are opened at all: regular ones, of bounded size, that lie where they seem to."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+
+from sfbptt_cli.common.errors import RequestError
+
+MIB = 2**20
+# What a file unfolds to (holes, compression, fill values) may be this many times what it takes on
+# the disk. Recorded series compress by 2 to 20; a bomb by 1,000 and more.
+LARGEST_RATIO = 100
+_ALWAYS_ALLOWED = 64 * MIB
+
+# Every name that a run writes, but for the lock and config.yaml.
+RUN_FILES = (
+    "run.json",
+    "metrics.csv",
+    "trajectories.h5",
+    "evaluation.json",
+    "lyapunov.json",
+    "gradients.json",
+)
+RUN_FOLDERS = ("checkpoints", "figures", "tensorboard")
+_CHECKPOINTS = tuple(f"checkpoints/{name}.pt" for name in ("last", "previous", "best"))
+
+
+def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:
+    """Open a regular file of at most `limit` bytes for reading.
+
+    A pipe or a device would wait or go on for ever: those are refused, and never waited for.
+    Raises RequestError, whose message begins with `field`, and OSError where nothing can be opened.
+    """
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115  the caller closes it
+    try:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise RequestError(f"{field}: '{path}' is no regular file; accepted: a file")
+        if found.st_size > limit:
+            raise RequestError(
+                f"{field}: '{path}' has {found.st_size} bytes; accepted: at most {limit}"
+            )
+        # Some file systems do not tell how many blocks there are.
+        require_proportionate(found.st_size, found.st_blocks * 512 or found.st_size, field, path)
+    except RequestError:
+        file.close()
+        raise
+    return file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_text(path: Path, field: str, limit: int) -> str:
+    """The text of a regular UTF-8 file of at most `limit` bytes.
+
+    Raises RequestError, OSError, UnicodeDecodeError.
+    """
+    with open_regular(path, field, limit) as file:
+        return file.read(limit + 1).decode("utf-8")
+
+
+def require_proportionate(unfolded: int, stored: int, field: str, path: Path) -> None:
+    """RequestError where `stored` bytes on the disk would become far more in memory."""
+    if unfolded > max(LARGEST_RATIO * stored, _ALWAYS_ALLOWED):
+        raise RequestError(
+            f"{field}: '{path}' would unfold {stored} bytes to {unfolded}; "
+            f"accepted: at most {LARGEST_RATIO} times as many"
+        )
+
+
+def require_own_files(folder: Path) -> None:
+    """RequestError where something that a run reads or writes is not a file of its own folder.
+
+    Whoever made the folder may have put a link in it that leads out of it, a pipe or a device.
+    """
+    root = folder.resolve()
+    for name in (".lock", "config.yaml", *RUN_FILES, *RUN_FOLDERS, *_CHECKPOINTS):
+        path = folder / name
+        try:
+            if not path.resolve().is_relative_to(root):
+                raise RequestError(f"run: '{path}' leads out of its folder; accepted: no such link")
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            continue
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+            raise RequestError(f"run: '{path}' cannot be read: {error}") from error
+        if not (stat.S_ISDIR(mode) if name in RUN_FOLDERS else stat.S_ISREG(mode)):
+            kind = "folder" if name in RUN_FOLDERS else "regular file"
+            raise RequestError(f"run: '{path}' is no {kind}; accepted: a {kind}")

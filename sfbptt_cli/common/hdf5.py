@@ -1,0 +1,106 @@
+"""HDF5 files of strangers, read in a process of its own.
+
+Its library was made for files that one trusts: a few wrong bytes make it wait for ever, ask for any
+memory or crash. That process has little memory and little time, and may die.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.common.files import MIB, open_regular
+
+_CHILD = Path(__file__).with_name("hdf5_child.py")
+_SECONDS = 20.0  # to begin; reading starts within half a second
+_BYTES_A_SECOND = 20 * MIB
+_LARGEST = 2**40
+
+
+class Contents(NamedTuple):
+    """Arrays in the order they were asked for, texts as tuples; scalar attributes of the file."""
+
+    arrays: list[NDArray[Any] | tuple[str, ...]]
+    attributes: dict[str, Any]
+
+
+class Listed(NamedTuple):
+    """A dataset of a file."""
+
+    name: str  # its path
+    dtype: str  # in numpy's words
+    real: bool  # numbers that can be read
+
+
+def list_datasets(path: Path, field: str) -> list[Listed]:
+    """All datasets in the file. Raises what `read_datasets` raises."""
+    head, _ = _ask(path, field, 1, [])
+    return [Listed(*described) for described in head["listed"]]
+
+
+def read_datasets(
+    path: Path, field: str, names: Sequence[str], ratio: int = 1, attributes: bool = True
+) -> Contents:
+    """The named datasets, of real numbers or text, and the attributes of the file if wanted.
+
+    ValueError with the reason where the file is damaged, or a dataset is a link, is stored in
+    another file, or is more than `ratio` times as large as what it takes in this one; RequestError,
+    whose message begins with `field`, for what is no file; OSError.
+    """
+    head, content = _ask(path, field, ratio, list(names), attributes)
+    arrays: list[NDArray[Any] | tuple[str, ...]] = []
+    offset = 0
+    for described in head["arrays"]:
+        if "texts" in described:
+            arrays.append(tuple(described["texts"]))
+            continue
+        shape, dtype = tuple(described["shape"]), np.dtype(described["dtype"])
+        count = int(np.prod(shape, dtype=np.int64))
+        # A copy: views of one buffer could not be written to, and would keep all of it.
+        arrays.append(np.frombuffer(content, dtype, count, offset).reshape(shape).copy())
+        offset += count * dtype.itemsize
+    return Contents(arrays, head["attributes"])
+
+
+def _ask(
+    path: Path, field: str, ratio: int, names: list[str], attributes: bool = False
+) -> tuple[dict[str, Any], memoryview]:
+    with open_regular(path, field, _LARGEST) as file:
+        size = os.fstat(file.fileno()).st_size
+    seconds = _SECONDS + size / _BYTES_A_SECOND
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    try:
+        finished = subprocess.run(
+            [
+                sys.executable,
+                "-P",
+                str(_CHILD),
+                str(path.absolute()),
+                str(ratio),
+                str(attributes),
+                *names,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            env={**os.environ, **threads},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"its reading did not end within {seconds:.0f} seconds") from None
+    line, _, _ = finished.stdout.partition(b"\n")
+    if finished.returncode != 0 or not line:
+        raise ValueError(f"its reading failed (status {finished.returncode})")
+    head = json.loads(line)
+    if "error" in head:
+        raise ValueError(" ".join(str(head["error"]).split()))
+    return head, memoryview(finished.stdout)[len(line) + 1 :]

@@ -1,0 +1,1 @@
+"""Text tables of recorded series: parsing, time stamps, repairs."""

@@ -1,0 +1,1 @@
+"""The freely running model: generation, metrics with their floors, verdict."""

@@ -1,0 +1,154 @@
+"""Measure a finished model and draw what was measured, into the run's folder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.config.evaluation import EvaluationConfig
+from sfbptt_cli.evaluation import evaluate as evaluation
+from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.experiment.build import build_device, evaluation_settings
+from sfbptt_cli.experiment.run import Run
+from sfbptt_cli.figures import run as figures
+from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.metrics.spectrum import power_spectrum
+from sfbptt_cli.storage.checkpoint import checkpoint_hash
+from sfbptt_cli.storage.event_files import log_run
+from sfbptt_cli.storage.provenance import provenance
+from sfbptt_cli.storage.trajectories import write_trajectories
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+log = logging.getLogger("sfbptt")
+
+# The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
+_STRETCH_LYAPUNOV_TIMES = 10
+_STRETCH_STEPS = 1_000
+_LONGEST_STRETCH = 20_000
+
+
+def measure(path: Path, config: EvaluationConfig, device: str) -> None:
+    """Evaluate a run and write evaluation.json, trajectories.h5 and figures."""
+    run = Run(path, config.checkpoint)
+    dataset = run.dataset
+    model = run.model.to(build_device(device))
+    log.info("evaluating %s", run.checkpoint)
+    result = evaluation.evaluate(model, run.standardiser, dataset, evaluation_settings(config))
+    if result.measured_steps < config.steps:
+        log.warning(
+            "evaluation.steps: %d given, the %s trajectory allows %d",
+            config.steps,
+            config.part,
+            result.measured_steps,
+        )
+    origin = {
+        "checkpoint": config.checkpoint,
+        "checkpoint_sha256": checkpoint_hash(run.checkpoint),
+        "transient": len(result.truth) - result.measured_steps,
+    }
+    versions = provenance()
+    write_trajectories(
+        run.folder.trajectories,
+        result.generated[None],
+        result.truth,
+        dataset.dt,
+        dataset.time_unit,
+        dataset.variables,
+        {
+            **origin,
+            "package_version": versions["version"],
+            "commit": versions["commit"] or "unknown",
+        },
+    )
+    run.folder.write_evaluation(
+        {
+            **origin,
+            "settings": asdict(config),
+            "verdict": result.verdict,
+            "steps": result.measured_steps,
+            "metrics": _in_words(result.metrics, result.verdict),
+        }
+    )
+    draw(run)
+    log_run(run.folder)
+
+
+def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
+    """The metrics with the word `diverged` for what a diverged model has no number of.
+
+    That is not-a-number, and an exponent that is not positive: far away from everything two nearby
+    states are one and the same float.
+    """
+    said = {
+        name: {key: "diverged" if value == "nan" else value for key, value in metric.items()}
+        for name, metric in metrics.items()
+    }
+    exponent = said["lambda_max"]
+    if verdict == "diverged" and not _is_positive(exponent["value"]):
+        exponent["value"] = exponent["standard_error"] = "diverged"
+    dimension = said["kaplan_yorke_dimension"]
+    dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
+    return said
+
+
+def _is_positive(value: float | str) -> bool:
+    return not isinstance(value, str) and value > 0
+
+
+def draw(run: Run) -> None:
+    """The figures of a run, from its stored files."""
+    stored, dataset = run.trajectories, run.dataset
+    transient = int(stored.attributes["transient"])
+    truth, generated = stored.truth, stored.generated[0]
+    smoothing = run.metrics["d_h"]["smoothing"]
+    stretch = _STRETCH_STEPS
+    lyapunov_time = None
+    if dataset.lyapunov_steps is not None:
+        lyapunov_time = dataset.lyapunov_steps * dataset.dt
+        stretch = min(round(_STRETCH_LYAPUNOV_TIMES * dataset.lyapunov_steps), _LONGEST_STRETCH)
+    pictures = {
+        "attractor": figures.attractor(truth[transient:], generated[transient:], stored.variables),
+        "spectra": _spectra(
+            truth[transient:],
+            generated[transient:],
+            stored.variables,
+            dataset.dt,
+            dataset.time_unit,
+            smoothing,
+        ),
+        "time_series": figures.time_series(
+            stored.time[:stretch],
+            truth[:stretch],
+            generated[:stretch],
+            stored.variables,
+            dataset.time_unit,
+            lyapunov_time,
+        ),
+        "training_curve": figures.training_curve(run.history),
+    }
+    run.folder.figures.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        figure_style.save(picture, run.folder.figures, name)
+
+
+def _spectra(
+    truth: Array,
+    generated: Array,
+    variables: tuple[str, ...],
+    dt: float,
+    unit: str,
+    smoothing: float,
+) -> Figure:
+    p, q = (power_spectrum(x, smoothing) for x in (truth, generated))
+    # The spectrum leaves out the zero frequency.
+    frequencies = np.fft.rfftfreq(len(truth), dt)[-len(p) :]
+    return figures.spectra(frequencies, p, q, variables, f"1 / {singular(unit)}")

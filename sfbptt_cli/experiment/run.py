@@ -1,0 +1,167 @@
+"""Opening a run: `sfbptt_cli.load_run(DIR)`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import require_own_files
+from sfbptt_cli.config.command import TrainConfig, typed_config
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.evaluation.generation import generate
+from sfbptt_cli.experiment.build import build_dataset, build_model
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.storage.checkpoint import load_checkpoint
+from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
+
+Kind = TypeVar("Kind")
+
+
+class Run:
+    """A run on disk: configuration, model, stored arrays and metrics, read when asked for."""
+
+    def __init__(self, path: str | Path, checkpoint: str = "best") -> None:
+        self.folder = RunFolder.existing(Path(path), "run")
+        require_own_files(self.folder.path)
+        self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """The settings of the run."""
+        return typed_config(self.folder.config(), f"{self.folder.config_file}: ")
+
+    @cached_property
+    def _state(self) -> dict[str, Any]:
+        return load_checkpoint(self.checkpoint)
+
+    @cached_property
+    def standardiser(self) -> Standardiser:
+        """Mean and standard deviation of the data the model was trained on."""
+        stored = self._state.get("standardiser")
+        parts = [stored.get(k) for k in ("mean", "std")] if isinstance(stored, dict) else [None]
+        vectors = [
+            part.numpy()
+            for part in parts
+            if isinstance(part, torch.Tensor) and part.dtype == torch.float64 and part.dim() == 1
+        ]
+        if len(vectors) < 2 or vectors[0].shape != vectors[1].shape or not len(vectors[0]):
+            raise RequestError(f"checkpoint: '{self.checkpoint}' has no mean and std of the data")
+        mean, std = vectors
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' has a mean or std of the data that is no finite "
+                "number, or a std that is not above 0"
+            )
+        return Standardiser(mean, std)
+
+    @cached_property
+    def model(self) -> LatentModel:
+        """The trained model, on the CPU."""
+        inputs = self.config.dataset.inputs or []
+        described, observed = self.config.model, len(self.standardiser.mean)
+        stored = self._state.get("model", {})
+        # A model is built only where its largest matrices can be those of the file.
+        columns = len(inputs) + (observed if described.readout == "linear" else 0)
+        fits = columns * described.latent_dim <= sum(tensor.numel() for tensor in stored.values())
+        try:
+            if not fits:
+                raise RuntimeError("the checkpoint has fewer numbers")
+            model = build_model(described, observed, len(inputs), seed=0)
+            model.load_state_dict(stored)
+        except RuntimeError as error:
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' does not fit the model of config.yaml"
+            ) from error
+        return model
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, simulated (or taken from the cache) or read again."""
+        dataset = build_dataset(self.config.dataset, self.config.window)
+        if len(self.standardiser.mean) != dataset.obs_dim:
+            raise RequestError(
+                f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"
+                f" the dataset of config.yaml has {dataset.obs_dim}"
+            )
+        return dataset
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """Generated and true trajectories as stored in trajectories.h5."""
+        return read_trajectories(self.folder.trajectories)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of evaluation.json."""
+        return self._evaluated("metrics", dict)
+
+    @cached_property
+    def verdict(self) -> str:
+        """chaotic, cycle, fixed point or diverged."""
+        return self._evaluated("verdict", str)
+
+    def _evaluated(self, name: str, kind: type[Kind]) -> Kind:
+        value = self.folder.evaluation().get(name)
+        if not isinstance(value, kind):
+            raise RequestError(f"run: '{self.folder.evaluation_file}' has no {name}")
+        return value
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of metrics.csv, one an epoch."""
+        return self.folder.history()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return self.folder.manifest()
+
+    def generate(
+        self, steps: int, x0: ArrayLike | None = None, inputs: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Let the model run freely from the observation x0 (N,), or from several (trajectory, N).
+
+        Data units; the default x0 is the first test observation. External inputs (steps, K), the
+        same for every trajectory, are those of the times the steps arrive at; without them, those
+        of the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N);
+        the first step is the prediction one step after x0.
+        """
+        start = self.dataset.test[0] if x0 is None else np.asarray(x0, dtype=np.float64)
+        if start.shape[-1:] != self.standardiser.mean.shape or start.ndim > 2:
+            raise ValueError(f"x0 has shape {start.shape}; expected (N,) or (trajectory, N)")
+        starts = np.atleast_2d(start)
+        s = self._inputs(steps, inputs)
+        if s is not None:
+            s = np.repeat(s[None], len(starts), axis=0)
+        with torch.inference_mode():
+            generated = generate(self.model, self.standardiser, starts, steps, s)
+        return generated[0] if start.ndim == 1 else generated
+
+    def _inputs(self, steps: int, given: ArrayLike | None) -> NDArray[np.float64] | None:
+        """Inputs (steps, K) of a generation, standardised; None for a model without."""
+        known = self.dataset.inputs if self.config.dataset.inputs else None
+        if known is None:
+            if given is not None:
+                raise ValueError("inputs were given; the model of this run has none")
+            return None
+        s = known.test[1:] if given is None else known.scale.standardise(np.asarray(given))
+        if s.ndim != 2 or len(s) < steps or s.shape[1] != len(known.variables):
+            raise ValueError(
+                f"inputs have shape {s.shape}; expected ({steps} or more, {len(known.variables)})"
+            )
+        return s[:steps]
+
+
+def load_run(path: str | Path, checkpoint: str = "best") -> Run:
+    """Open the run in folder `path`, with its `best` or `last` checkpoint.
+
+    Raises RequestError when the folder holds no run, or later, when a file of it is damaged.
+    """
+    return Run(path, checkpoint)

@@ -1,0 +1,186 @@
+"""Lyapunov exponents of maps, flows and delay equations: QR of tangent vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from sfbptt_cli.common.errors import RunFailed
+from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
+from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.runge_kutta import Field, inner_steps, runge_kutta, scale_of, vector_field
+from sfbptt_cli.systems.system import Array, System
+
+# Length of a tangent vector, in standard deviations: rounding spoils 1e-10 of it, curvature 1e-12.
+_LENGTH = 1e-6
+# Runge-Kutta steps between two orthogonalisations.
+_EVERY = 10
+# Of the integration that finds the attractor's extent, and of the grid of delay equations.
+_TOLERANCES = (1e-8, 1e-8)
+_SAMPLES = 2_000
+
+
+class Spectrum(NamedTuple):
+    """Lyapunov exponents, descending, natural log per time unit, with standard errors."""
+
+    exponents: Array  # (K,)
+    standard_errors: Array  # (K,), of the mean over the trajectories
+    # Mean of ∇·f along the trajectories, which all N exponents must sum to; None where fewer than
+    # N were asked for, for delay equations and for maps.
+    divergence: float | None
+
+
+def kaplan_yorke_dimension(exponents: Array) -> float:
+    """D = k + (λ_1 + … + λ_k) / |λ_{k+1}|, k the most exponents whose sum is not negative.
+
+    0 when all are negative, N when the sum of all N is not (Kaplan and Yorke 1979).
+    """
+    descending = np.sort(exponents)[::-1]
+    sums = np.cumsum(descending)
+    k = int((sums >= 0).sum())
+    if k in (0, len(sums)):
+        return float(k)
+    return k + float(sums[k - 1] / -descending[k])
+
+
+def growth_rates(
+    step: Callable[[Array], Array],
+    states: Array,
+    vectors: int,
+    steps: int,
+    transient: int,
+    every: int = 1,
+    scale: Array | None = None,
+    visit: Callable[[Array], None] | None = None,
+) -> Array:
+    """Exponents per step of a map along many trajectories, (trajectories, vectors).
+
+    Benettin et al. (1980), Shimada and Nagashima (1979): tangent vectors are carried by the map and
+    orthogonalised every `every` steps; the logarithms of R's diagonal add up to the exponents. The
+    map takes states (N, ...) to states; its derivative along a vector q is the central difference
+    (F(x + εq) − F(x − εq)) / 2ε with ε = 1e-6 in units of `scale` (N,), which no kink or modulus in
+    the equations misleads. states (N, trajectories); `visit` sees them at every orthogonalisation
+    after the transient. RunFailed where a trajectory leaves the numbers.
+    """
+    n, count = states.shape
+    unit = np.ones((n, 1, 1)) if scale is None else scale[:, None, None]
+    # A random frame: one along the axes may lie in an invariant subspace and never leave it.
+    frame = np.random.default_rng(0).standard_normal((count, n, vectors))
+    q = np.linalg.qr(frame)[0].transpose(1, 2, 0)
+    growth, counted = np.zeros((count, vectors)), 0
+    with np.errstate(all="ignore"):
+        for i in range(math.ceil((transient + steps) / every)):
+            offset = _LENGTH * unit * q
+            middle = states[:, None, :]
+            z = np.concatenate([middle, middle + offset, middle - offset], axis=1)
+            for _ in range(every):
+                z = step(z)
+            if not np.isfinite(z).all():
+                raise RunFailed("a trajectory leaves the numbers")
+            states = z[:, 0]
+            grown = (z[:, 1 : vectors + 1] - z[:, vectors + 1 :]) / (2 * _LENGTH * unit)
+            frames, r = np.linalg.qr(grown.transpose(2, 0, 1))
+            q = frames.transpose(1, 2, 0)
+            if i * every >= transient:
+                lengths = np.abs(np.diagonal(r, axis1=1, axis2=2))
+                growth += np.log(np.maximum(lengths, np.finfo(float).tiny))
+                counted += every
+                if visit is not None:
+                    visit(states)
+    return growth / counted
+
+
+def spectrum_from_equations(
+    system: System,
+    parameters: Mapping[str, float],
+    dt: float,
+    vectors: int | None = None,
+    steps: int = 10_000,
+    transient: int = 5_000,
+    trajectories: int = 64,
+    seed: int = 0,
+) -> Spectrum:
+    """The leading `vectors` (null: all N) exponents, per time unit, along many trajectories.
+
+    Each starts at random (seeded) around the system's start and runs `transient` steps of dt before
+    the `steps` that count. Runge-Kutta steps of order 4, dt or shorter where the field needs it;
+    delay equations one delay at a time, N being the number of values that hold their history, so
+    that `vectors` has to be given. Raises RunFailed for what cannot be integrated.
+    """
+    start, spread = np.array(system.start), np.array(system.spread)
+    samples = integrate(system, parameters, start, transient, _SAMPLES, dt, *_TOLERANCES).T
+    drawn = np.random.default_rng(seed).standard_normal((len(start), trajectories))
+    starts = start[:, None] + spread[:, None] * drawn
+    if system.delay is not None:
+        if vectors is None:
+            raise ValueError("vectors: a delay equation has infinitely many exponents")
+        delays = [math.ceil(count * dt / parameters[system.delay]) for count in (steps, transient)]
+        rates = _delay_rates(system, parameters, starts, samples, vectors, *delays)
+        return _spectrum(rates, None)
+    field, scale = vector_field(system, parameters), scale_of(system, samples)
+    if system.discrete:  # the field is the map itself
+        count = vectors or len(start)
+        return _spectrum(growth_rates(field, starts, count, steps, transient, 1, scale) / dt, None)
+    inner = inner_steps(field, samples, scale, dt)
+    traces: list[float] = []
+
+    def visit(states: Array) -> None:
+        traces.append(_divergence(field, states, scale))
+
+    rates = growth_rates(
+        lambda x: runge_kutta(field, x, dt / inner),
+        starts,
+        vectors or len(start),
+        steps * inner,
+        transient * inner,
+        _EVERY,
+        scale,
+        visit if vectors in (None, len(start)) else None,
+    )
+    return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
+
+
+def _spectrum(rates: Array, divergence: float | None) -> Spectrum:
+    means = rates.mean(axis=0)
+    order = np.argsort(means)[::-1]
+    errors = rates.std(axis=0, ddof=1) / math.sqrt(len(rates))
+    return Spectrum(means[order], errors[order], divergence)
+
+
+def _divergence(field: Field, states: Array, scale: Array) -> float:
+    """Mean of Σ ∂f_i/∂x_i over states (N, trajectories)."""
+    offsets = _LENGTH * np.diag(scale)[:, :, None]
+    middle = states[:, None, :]
+    ahead, behind = field(middle + offsets), field(middle - offsets)
+    diagonal = np.einsum("iit->it", ahead - behind) / (2 * _LENGTH * scale[:, None])
+    return float(diagonal.sum(axis=0).mean())
+
+
+def _delay_rates(
+    system: System,
+    parameters: Mapping[str, float],
+    starts: Array,
+    samples: Array,
+    vectors: int,
+    delays: int,
+    transient: int,
+) -> Array:
+    """Exponents per time unit, the state being the history of one delay at the nodes."""
+    assert system.delay is not None
+    blocks = blocks_for(system, parameters, starts[:, 0], *_TOLERANCES)
+    if blocks is None:
+        raise RunFailed(f"dataset: {system.name} cannot be integrated with {dict(parameters)}")
+    history = constant_history(starts, blocks)
+    advance = advance_a_delay(system, parameters, blocks)
+    shape = history.shape[:-1]
+
+    def step(x: Array) -> Array:
+        return advance(x.reshape(*shape, *x.shape[1:])).reshape(x.shape)
+
+    scale = np.broadcast_to(scale_of(system, samples), shape).ravel()
+    states = history.reshape(-1, starts.shape[1])
+    rates = growth_rates(step, states, vectors, delays, transient, 1, scale)
+    return rates / parameters[system.delay]

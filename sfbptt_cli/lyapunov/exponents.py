@@ -1,0 +1,265 @@
+"""What `sfbptt lyapunov` finds: exponents of a system, of data, of a model, and the τ they mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.lyapunov.equations import kaplan_yorke_dimension, spectrum_from_equations
+from sfbptt_cli.lyapunov.from_data import LONGEST, DataExponent, exponent_from_data
+from sfbptt_cli.lyapunov.heuristics import autocorrelation_time, first_minimum_of_mutual_information
+from sfbptt_cli.lyapunov.largest import tau_predicted
+from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.system import System, complete_parameters
+
+Array = NDArray[np.float64]
+
+# Logarithm of the growth of tangent vectors, over a whole trajectory, that only chaos explains.
+_LEAST_GROWTH = 3.0
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """Lyapunov exponents per time unit, largest first, with standard errors or a range."""
+
+    source: str
+    values: Array  # (K,)
+    errors: Array | None  # (K,), standard errors; None for recorded data, which have a range
+    dt: float
+    time_unit: str
+    low: float  # of the largest
+    high: float
+    complete: bool = False  # all there are, so that they have a sum and a dimension
+    divergence: float | None = None  # mean of ∇·f, which the sum must be
+    chaotic: bool = True
+    reason: str = ""  # why not
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dimension(self) -> float | None:
+        """Kaplan-Yorke dimension, where the known exponents decide it."""
+        if len(self.values) > 1 and (self.complete or self.values.sum() < 0):
+            return kaplan_yorke_dimension(self.values)
+        return None
+
+    def tau(self) -> dict[str, int] | None:
+        """τ_pred = ln 2 / (λ_max dt) in steps, with its range; None without chaos."""
+        if not self.chaotic:
+            return None
+        low = tau_predicted(self.high * self.dt)
+        high = tau_predicted(self.low * self.dt) if self.low > 0 else None
+        result = {"value": tau_predicted(float(self.values[0]) * self.dt), "low": low}
+        return result if high is None else {**result, "high": high}
+
+    def as_json(self) -> dict[str, Any]:
+        """What lyapunov.json holds of it."""
+        values = [word_or_number(v) for v in self.values]
+        return {
+            "source": self.source,
+            "unit": f"per {singular(self.time_unit)}",
+            "exponents": values,
+            "standard_errors": None
+            if self.errors is None
+            else [word_or_number(e) for e in self.errors],
+            "lambda_max": values[0] if values else None,
+            "lambda_max_range": [word_or_number(self.low), word_or_number(self.high)],
+            "lambda_max_per_step": word_or_number(float(self.values[0]) * self.dt)
+            if values
+            else None,
+            "lyapunov_time": word_or_number(1 / float(self.values[0])) if self.chaotic else None,
+            "kaplan_yorke_dimension": self.dimension,
+            "sum": word_or_number(float(self.values.sum())) if self.complete else None,
+            "mean_divergence": self.divergence,
+            "chaotic": self.chaotic,
+            "reason": self.reason,
+            "tau_pred": self.tau(),
+            **self.details,
+        }
+
+
+def system_with(name: str, library: str, exponents: int | None) -> System:
+    """The system; RequestError unless it has as many exponents, or None for all, to compute."""
+    system = find_system(name, library)
+    if system.delay is not None and exponents is None:
+        raise RequestError(
+            f"exponents: null was given; accepted for {name}, a delay equation: a number, as it "
+            "has infinitely many"
+        )
+    if system.delay is None and (exponents or 0) > len(system.variables):
+        raise RequestError(
+            f"exponents: {exponents} was given; accepted: 1 to {len(system.variables)}, or null"
+        )
+    return system
+
+
+def from_equations(
+    system_name: str,
+    library: str,
+    parameters: dict[str, float],
+    dataset: Dataset,
+    exponents: int | None,
+    steps: int,
+    transient: int,
+    trajectories: int,
+    seed: int,
+) -> Exponents:
+    """The spectrum of a simulated system along its tangent flow."""
+    system = system_with(system_name, library, exponents)
+    spectrum = spectrum_from_equations(
+        system,
+        complete_parameters(system, parameters),
+        dataset.dt,
+        vectors=exponents,
+        steps=steps,
+        transient=transient,
+        trajectories=trajectories,
+        seed=seed,
+    )
+    values, errors = spectrum.exponents, spectrum.standard_errors
+    return _significant(
+        f"tangent flow of the equations, QR, {trajectories} trajectories of {steps} steps",
+        values,
+        errors,
+        dataset,
+        steps,
+        complete=len(values) == len(system.variables) and system.delay is None,
+        divergence=spectrum.divergence,
+    )
+
+
+def from_model(
+    model: LatentModel,
+    standardiser: Standardiser,
+    dataset: Dataset,
+    exponents: int | None,
+    steps: int,
+    transient: int,
+    trajectories: int,
+    seed: int,
+) -> Exponents:
+    """The spectrum of a model over its whole state, along free trajectories from test data."""
+    if (exponents or 0) > model.state_dim:
+        raise RequestError(f"exponents: {exponents} was given; accepted: 1 to {model.state_dim}")
+    starts = np.linspace(0, len(dataset.test) - 1, trajectories).astype(int)
+    s = None
+    if dataset.inputs is not None:
+        if transient + steps >= len(dataset.test):
+            raise RequestError(
+                f"steps: {steps} after {transient} were given; accepted for a driven model: fewer "
+                f"than the {len(dataset.test)} test steps in all"
+            )
+        starts = np.zeros(trajectories, dtype=int)
+        s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
+    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    spectrum = model_spectrum(model, x, steps, transient, exponents, s=s, seed=seed)
+    return _significant(
+        f"tangent map of the model, QR, {spectrum.starts} trajectories of {steps} steps",
+        spectrum.values / dataset.dt,
+        spectrum.standard_errors / dataset.dt,
+        dataset,
+        steps,
+        complete=len(spectrum.values) == model.state_dim,
+        divergence=None,
+    )
+
+
+def _significant(
+    source: str,
+    values: Array,
+    errors: Array,
+    dataset: Dataset,
+    steps: int,
+    complete: bool,
+    divergence: float | None,
+) -> Exponents:
+    """Chaotic where the largest exponent is above 0 by two standard errors, and by more than the
+    growth of a quasi-periodic orbit's tangent vectors, a power of time, gives in so many steps."""
+    low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
+    growth = float(values[0]) * dataset.dt * steps
+    chaotic, reason = low > 0 and growth > _LEAST_GROWTH, ""
+    if math.isnan(values[0]):
+        reason = "every trajectory diverges"
+    elif low <= 0:
+        reason = "the largest exponent is not above 0 by two standard errors"
+    elif not chaotic:
+        reason = f"tangent vectors grow by e^{growth:.2g} in {steps} steps, no more than on a torus"
+    return Exponents(
+        source,
+        values,
+        errors,
+        dataset.dt,
+        dataset.time_unit,
+        low,
+        high,
+        complete,
+        divergence,
+        chaotic,
+        reason,
+    )
+
+
+def from_data(
+    dataset: Dataset,
+    theiler: int | None,
+    horizon: int | None,
+    fit: tuple[int, int] | None,
+    references: int,
+    surrogates: int,
+    seed: int,
+) -> tuple[Exponents, DataExponent]:
+    """λ_max from the divergence of neighbours in the training part, and what it was read from."""
+    series = dataset.longest_training(LONGEST)
+    found = exponent_from_data(
+        series,
+        dataset.dt,
+        theiler=theiler,
+        horizon=horizon,
+        fit=fit,
+        references=references,
+        surrogates=surrogates,
+        seed=seed,
+    )
+    details = {
+        "samples": len(series),
+        "fit": None if found.fit is None else list(found.fit),
+        "lag": found.lag,
+        "dimension": found.dimension,
+        "theiler": found.theiler,
+        "references": found.references,
+        "divergence_curve": [found.curve[0].tolist(), found.curve[1].tolist()],
+    }
+    return (
+        Exponents(
+            f"divergence of neighbours in {len(series)} steps of the training part",
+            np.array([found.value]),
+            None,
+            dataset.dt,
+            dataset.time_unit,
+            found.low,
+            found.high,
+            chaotic=found.chaotic,
+            reason=found.reason,
+            details=details,
+        ),
+        found,
+    )
+
+
+def heuristics(dataset: Dataset) -> dict[str, int | None]:
+    """The other choices of τ in use, in steps, of the training part."""
+    series = dataset.longest_training(LONGEST)
+    return {
+        "first_minimum_of_mutual_information": first_minimum_of_mutual_information(series),
+        "autocorrelation_below_1/e": autocorrelation_time(series),
+    }

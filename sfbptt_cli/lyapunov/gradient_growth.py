@@ -1,0 +1,212 @@
+"""What `sfbptt gradients` finds: how the gradients of a trained model grow with T, and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.lyapunov.fixed_points import Cycle, find_cycles
+from sfbptt_cli.lyapunov.jacobian_products import (
+    GrowthRate,
+    LogNorms,
+    forced_jacobian_products,
+    growth_rate,
+    jacobian_products,
+)
+from sfbptt_cli.lyapunov.largest import largest_exponent
+from sfbptt_cli.lyapunov.loss_gradients import loss_gradients
+from sfbptt_cli.models.base import LatentModel
+
+# Points of a curve of Jacobian products that are kept.
+_POINTS = 1_000
+# Steps of each free trajectory behind λ_max.
+_EXPONENT_STEPS = 10_000
+# Eigenvalues of a fixed point that are listed; the others attract faster.
+_EIGENVALUES = 6
+
+
+@dataclass(frozen=True)
+class GradientGrowth:
+    """Norms against T of a free and of a forced orbit; natural logarithms, rates per step."""
+
+    products: LogNorms  # of ∂z_T/∂z_1, one row an orbit
+    forced_products: LogNorms | None
+    losses: LogNorms  # of ∂L_T/∂θ
+    forced_losses: LogNorms | None
+    rate: GrowthRate  # fitted to `products`
+    lambda_max: float
+    lambda_error: float
+    tau: int | None
+    cycles: list[Cycle]
+    cycles_observed: list[NDArray[np.float64]]  # in data units
+
+    @property
+    def regime(self) -> str:
+        """Which theorem of Mikhaeil et al. (2022) the orbit is an example of."""
+        if not math.isfinite(self.rate.value):
+            return "diverging"
+        noise = 3 * max(self.rate.standard_error, self.lambda_error)
+        # Growth like a power of T has a slope of about one in ln T.
+        power = 2 / float(self.products.steps[-1])
+        if self.rate.value > max(noise, power):
+            return "chaotic: the product explodes at the rate lambda_max (theorem 2)"
+        if self.rate.value < -max(noise, power):
+            return "stable cycle or fixed point: the product vanishes (theorem 1)"
+        return "cycle or torus: the product grows less than exponentially (theorem 3)"
+
+    def as_json(self) -> dict[str, Any]:
+        """What gradients.json holds of it; JSON has no infinity, so those are words."""
+        return {
+            "regime": self.regime,
+            "growth_rate": word_or_number(self.rate.value),
+            "growth_rate_standard_error": word_or_number(self.rate.standard_error),
+            "lambda_max": word_or_number(self.lambda_max),
+            "lambda_max_standard_error": word_or_number(self.lambda_error),
+            "unit": "per step",
+            "tau": self.tau,
+            "log_norms": {
+                "jacobian_product": _curves(self.products),
+                "jacobian_product_forced": _curves(self.forced_products),
+                "loss_gradient": _curves(self.losses),
+                "loss_gradient_forced": _curves(self.forced_losses),
+            },
+            "cycles": [
+                {
+                    "order": cycle.order,
+                    "stability": cycle.stability,
+                    "observed": observed.tolist(),
+                    "eigenvalues": [[z.real, z.imag] for z in cycle.eigenvalues.tolist()],
+                    "residual": cycle.residual,
+                    "hits": cycle.hits,
+                }
+                for cycle, observed in zip(self.cycles, self.cycles_observed, strict=True)
+            ],
+        }
+
+
+def gradient_growth(
+    model: LatentModel,
+    standardiser: Standardiser,
+    dataset: Dataset,
+    tau: int | None,
+    steps: int,
+    transient: int,
+    orbits: int,
+    lengths: int,
+    cycles: int,
+    starts: int,
+    seed: int,
+) -> GradientGrowth:
+    """Jacobian products and loss gradients up to T = `steps`, with and without forcing every `tau`.
+
+    `orbits` free orbits start from test data and run `transient` steps first; loss gradients are
+    of windows of the test trajectory. Cycles up to order `cycles` are searched from `starts`
+    states. RequestError where the test trajectory is too short.
+    """
+    needed = steps + 1 + (transient if dataset.inputs is not None else 0)
+    if needed > len(dataset.test):
+        longest = steps + len(dataset.test) - needed
+        raise RequestError(
+            f"steps: {steps} was given; accepted: at most {longest}, as the test trajectory has "
+            f"{len(dataset.test)} steps"
+        )
+    model = model.double()
+    x = torch.from_numpy(standardiser.standardise(np.asarray(dataset.test[: needed + 1])))
+    s = None if dataset.inputs is None else torch.from_numpy(dataset.inputs.test[: needed + 1])
+    first = np.linspace(0, len(dataset.test) - 1, orbits).astype(int)
+    if s is not None:
+        first[:] = 0  # every orbit is driven by the same inputs
+    begun = torch.from_numpy(standardiser.standardise(dataset.test[first]))
+    state = model.force(begun)
+    with torch.no_grad():
+        if transient:
+            before = None if s is None else s[1 : transient + 1].expand(orbits, -1, -1)
+            _, state = model.rollout(state, transient, before)
+    after = None if s is None else s[transient + 1 : transient + 1 + steps]
+    free = jacobian_products(model, state, steps, max(1, steps // _POINTS), after)
+    window = slice(0, steps + 1)
+    driven = None if s is None else s[window]
+    T = np.unique(np.geomspace(1, steps, lengths).round().astype(int)).tolist()
+    forced = forced_losses = None
+    if tau is not None:
+        forced = forced_jacobian_products(model, x[window], tau, driven)
+        # A window shorter than τ is not forced: its gradient is the free one.
+        forced_losses = loss_gradients(model, x[window], T, tau, driven)
+    exponent = largest_exponent(
+        model, begun, _exponent_steps(s, steps), transient, s=_each(s, orbits)
+    )
+    found = []
+    if cycles and s is None:
+        found = find_cycles(model, begun, cycles, starts, seed=seed)
+    return GradientGrowth(
+        free,
+        forced,
+        loss_gradients(model, x[window], T, None, driven),
+        forced_losses,
+        growth_rate(free),
+        exponent.value,
+        exponent.standard_error,
+        tau,
+        found,
+        [standardiser.restore(cycle.observed) for cycle in found],
+    )
+
+
+def _exponent_steps(s: torch.Tensor | None, steps: int) -> int:
+    return _EXPONENT_STEPS if s is None else steps
+
+
+def _each(s: torch.Tensor | None, orbits: int) -> torch.Tensor | None:
+    """The inputs after the first time, for each orbit."""
+    return None if s is None else s[1:].expand(orbits, -1, -1)
+
+
+def describe(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
+    """A table for people: growth of the norms with T, then fixed points and cycles."""
+    lines = [
+        f"regime: {growth.regime}",
+        f"growth of ln |dz_T/dz_1|: {growth.rate.value:.5g} ± {growth.rate.standard_error:.2g} "
+        f"per step; lambda_max {growth.lambda_max:.5g} ± {growth.lambda_error:.2g}",
+    ]
+    if growth.forced_products is not None:
+        highest = float(np.max(growth.forced_products.values))
+        lines.append(
+            f"forced every {growth.tau} steps: ln |dz_T/dz_f| stays at or below {highest:.3g}"
+        )
+    lines += ["", f"{'T':>7}  {'ln |dz_T/dz_1|':>15}  {'ln |dL_T|':>10}  {'forced':>10}"]
+    mean = growth.products.values.mean(axis=0)
+    for i, T in enumerate(growth.losses.steps.tolist()):
+        at = int(np.abs(growth.products.steps - T).argmin())
+        forced = growth.forced_losses
+        beside = "" if forced is None else f"{forced.values[0, i]:.4g}"
+        lines.append(
+            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {beside:>10}"
+        )
+    if growth.cycles:
+        lines += [
+            "",
+            "order  stability  |eigenvalues|, largest first; place (" + ", ".join(variables) + ")",
+        ]
+    for cycle, observed in zip(growth.cycles, growth.cycles_observed, strict=True):
+        sizes = np.abs(cycle.eigenvalues)[:_EIGENVALUES]
+        place = " → ".join("(" + ", ".join(f"{v:.4g}" for v in point) + ")" for point in observed)
+        words = " ".join(f"{v:.4f}" for v in sizes)
+        lines.append(f"{cycle.order:>5}  {cycle.stability:<9}  {words}; {place}")
+    return "\n".join(lines)
+
+
+def _curves(norms: LogNorms | None) -> dict[str, Any] | None:
+    if norms is None:
+        return None
+    return {
+        "T": norms.steps.tolist(),
+        "values": [[word_or_number(v) for v in row] for row in norms.values.tolist()],
+    }

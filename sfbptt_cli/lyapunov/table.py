@@ -1,0 +1,58 @@
+"""Exponents as a table for people and pipes."""
+
+from __future__ import annotations
+
+import math
+
+from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.lyapunov.exponents import Exponents
+
+_ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in steps"
+
+
+def describe_exponents(name: str, found: Exponents, truth: Exponents | None = None) -> str:
+    """A table for people: the exponents (beside those of the system), and what follows."""
+    unit = singular(found.time_unit)
+    lines = [f"{name}: {found.source}"]
+    if truth is not None:
+        lines.append(f"system: {truth.source}")
+    header = f"{'':>4}  {f'per {unit}':>14}  {'± s.e.':>9}  {'per step':>10}"
+    lines.append(header + ("" if truth is None else f"  {'system':>10}"))
+    for i, value in enumerate(found.values):
+        error = "" if found.errors is None else f"{found.errors[i]:.2g}"
+        row = f"{i + 1:>4}  {value:>14.5g}  {error:>9}  {value * found.dt:>10.4g}"
+        if truth is not None and i < len(truth.values):
+            row += f"  {truth.values[i]:>10.5g}"
+        lines.append(row)
+    if found.errors is None and math.isfinite(found.low):
+        lines.append(f"range of lambda_max: {found.low:.4g} to {found.high:.4g} per {unit}")
+    if found.complete and found.divergence is not None:
+        total = found.values.sum()
+        lines.append(f"sum {total:.6g}; mean divergence of the field {found.divergence:.6g}")
+    if found.dimension is not None:
+        of_system = None if truth is None else truth.dimension
+        beside = "" if of_system is None else f" (system {of_system:.4g})"
+        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{beside}")
+    return "\n".join([*lines, *_consequences(found)])
+
+
+def _consequences(found: Exponents) -> list[str]:
+    tau = found.tau()
+    if tau is None:
+        return [f"not chaotic: {found.reason}", f"tau_pred: none; {_ADVICE}"]
+    time = 1 / float(found.values[0])
+    upper = tau.get("high")
+    return [
+        f"Lyapunov time 1 / lambda_max: {time:.4g} {found.time_unit} = {time / found.dt:.4g} steps",
+        f"tau_pred = ln 2 / (lambda_max dt): {tau['value']} steps "
+        f"({tau['low']} to {'no limit' if upper is None else upper})",
+    ]
+
+
+def describe_heuristics(others: dict[str, int | None]) -> str:
+    """One line for each of the other choices of τ."""
+    words = {name: name.replace("_", " ") for name in others}
+    return "\n".join(
+        f"{words[name]}: {'none' if steps is None else f'{steps} steps'}"
+        for name, steps in others.items()
+    )

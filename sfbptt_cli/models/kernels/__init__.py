@@ -1,0 +1,1 @@
+"""Reverse passes written by hand, apart from the equations."""

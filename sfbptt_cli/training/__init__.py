@@ -1,0 +1,1 @@
+"""The loop that trains models, and what it needs: optimizers, penalties, validation."""

@@ -1,0 +1,119 @@
+"""Penalties added to the prediction error, and noise on the teacher: off by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.models.al_rnn import ALRNN
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.dendritic_plrnn import DendriticPLRNN
+from sfbptt_cli.models.piecewise_linear import off_diagonal
+from sfbptt_cli.models.plrnn import PLRNN
+from sfbptt_cli.models.shallow_plrnn import ShallowPLRNN
+
+
+def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
+    """Σ_i [(A_ii - 1)² + Σ_j W_ij² + h_i²] over the last `fraction` of the latents (scalar).
+
+    A latent with A_ii = 1 and nothing else in its equation keeps its value: directions in which
+    states neither move nor gradients fade, for slow time scales (Schmidt, Koppe, Durstewitz, ICLR
+    2021, with one weight for the three terms). W is the matrix whose rows enter each latent's
+    equation: W without its diagonal in the PLRNN and its dendritic kind, the whole of W in the
+    AL-RNN, W1 in the shallow PLRNN. External inputs may still move the latents. The last ones,
+    because an identity readout observes the first.
+
+    RequestError for a model outside the PLRNN family.
+    """
+    A, W, h = _piecewise_linear(model)
+    first = model.latent_dim - round(fraction * model.latent_dim)
+    return (A[first:] - 1).square().sum() + W[first:].square().sum() + h[first:].square().sum()
+
+
+def _piecewise_linear(model: LatentModel) -> tuple[Tensor, Tensor, Tensor]:
+    """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h."""
+    match model:
+        case PLRNN():
+            return model.A, off_diagonal(model.W), model.h
+        case DendriticPLRNN():
+            return model.A, off_diagonal(model.W), model.h0
+        case ALRNN():
+            return model.A, model.W, model.h
+        case ShallowPLRNN():
+            return model.A, model.W1, model.h1
+        case _:
+            raise RequestError(
+                f"regularization.manifold_weight: given for {type(model).__name__}; accepted: 0, "
+                "or a piecewise-linear model (plrnn, dendritic_plrnn, shallow_plrnn, al_rnn)"
+            )
+
+
+def latent_l2(model: LatentModel) -> Tensor:
+    """Σ θ² over the parameters of the latent map (scalar)."""
+    named = model.named_parameters()
+    return _sum_of_squares(model, [p for n, p in named if not n.startswith("readout.")])
+
+
+def readout_l2(model: LatentModel) -> Tensor:
+    """Σ θ² over the parameters of the readout (scalar), 0 where it has none."""
+    return _sum_of_squares(model, list(model.readout.parameters()))
+
+
+def _sum_of_squares(model: LatentModel, parameters: list[torch.nn.Parameter]) -> Tensor:
+    squares = [p.square().sum() for p in parameters]
+    return torch.stack(squares).sum() if squares else model.readout.weight.new_zeros(())
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """w_m · manifold_attractor + w_l · latent_l2 + w_r · readout_l2, added to the loss (scalar).
+
+    The loss is the mean squared error in standardised units. A weight of 0 is off.
+    """
+
+    manifold_weight: float = 0.0  # w_m
+    manifold_fraction: float = 0.5  # of the latents, in [0, 1]
+    latent_weight: float = 0.0  # w_l
+    readout_weight: float = 0.0  # w_r
+
+    def __call__(self, model: LatentModel) -> Tensor:
+        penalty = model.readout.weight.new_zeros(())
+        if self.manifold_weight:
+            fraction = self.manifold_fraction
+            penalty = penalty + self.manifold_weight * manifold_attractor(model, fraction)
+        if self.latent_weight:
+            penalty = penalty + self.latent_weight * latent_l2(model)
+        if self.readout_weight:
+            penalty = penalty + self.readout_weight * readout_l2(model)
+        return penalty
+
+    def check(self, model: LatentModel) -> None:
+        """RequestError when the model has nothing that a term could act on."""
+        if self.manifold_weight:
+            _piecewise_linear(model)
+
+    def __bool__(self) -> bool:
+        """Whether any term is on."""
+        return bool(self.manifold_weight or self.latent_weight or self.readout_weight)
+
+
+@dataclass(frozen=True)
+class TeacherNoise:
+    """x_t + std · ξ_t, ξ standard normal, in what states are computed from; targets stay as they
+    are.
+
+    std is in standardised units. The noise is a function of seed and update alone, the same on
+    every device.
+    """
+
+    std: float
+    seed: int
+
+    def __call__(self, x: Tensor, update: int) -> Tensor:
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(3, update))
+        noise = np.random.default_rng(sequence).standard_normal(tuple(x.shape))
+        return x + self.std * torch.from_numpy(noise).to(x)

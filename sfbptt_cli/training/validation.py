@@ -1,0 +1,79 @@
+"""What training looks at beside its loss: short free generations and Jacobian products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.lyapunov.jacobian_products import jacobian_products
+from sfbptt_cli.metrics.state_space import d_stsp_binned, d_stsp_gmm, grid_is_filled
+from sfbptt_cli.models.base import LatentModel
+
+# Windows whose first states Jacobian products start from.
+_JACOBIAN_STARTS = 16
+# Points of the training series that a validation compares with.
+_VALIDATION_POINTS = 100_000
+_VALIDATION_BINS = 30
+
+
+class Validation:
+    """D_stsp between short free generations and the training series.
+
+    Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
+    noisy to tell converged models apart. Their first tenth, still near the data they start from, is
+    not counted. Binned where the points fill the grid, else GMM. With external inputs they run
+    along the training trajectories, as far as those reach.
+    """
+
+    def __init__(
+        self, dataset: Dataset, standardiser: Standardiser, steps: int, trajectories: int
+    ) -> None:
+        series = dataset.train
+        stride = max(1, len(series) // _VALIDATION_POINTS)
+        self._truth = np.asarray(series[::stride])
+        self._inputs = None
+        if dataset.inputs is None:
+            starts = np.linspace(0, len(series) - 1, trajectories).astype(int)
+        else:
+            lengths = [part.stop - part.start for part in dataset.trajectories]
+            steps = min(steps, max(lengths) - 1)
+            possible = np.concatenate(
+                [np.arange(part.start, part.stop - steps) for part in dataset.trajectories]
+            )
+            starts = possible[np.linspace(0, len(possible) - 1, trajectories).astype(int)]
+            self._inputs = along(dataset.inputs.train, starts, steps)
+        self._starts = np.asarray(series[starts])
+        self._standardiser = standardiser
+        self._steps = steps
+
+    def __call__(self, model: LatentModel) -> float:
+        generated = generate(model, self._standardiser, self._starts, self._steps, self._inputs)
+        generated = generated[:, self._steps // 10 :].reshape(-1, model.obs_dim)
+        if grid_is_filled(*self._truth.shape, bins=_VALIDATION_BINS):
+            return d_stsp_binned(self._truth, generated, bins=_VALIDATION_BINS).value
+        return d_stsp_gmm(self._truth, generated, points=2_000, samples=500)
+
+
+class JacobianNorms:
+    """Mean ln ‖∂z_{t+n}/∂z_t‖₂ over n = τ and n = T steps, from states forced on training data.
+
+    With forcing every τ steps no gradient passes more than the first; without, none less than the
+    second (Mikhaeil et al. 2022, theorem 2).
+    """
+
+    def __init__(self, windows: Windows, window: int) -> None:
+        starts = windows.starts(0).reshape(-1)[:_JACOBIAN_STARTS]
+        self._x = windows.batch(starts)[:, 0]
+        self._s = windows.inputs(starts)
+        self._window = window
+
+    def __call__(self, model: LatentModel, tau: int) -> dict[str, float]:
+        state = model.force(self._x).detach()
+        s = None if self._s is None else self._s[:, 1:]
+        norms = jacobian_products(model, state, self._window, 1, s).values.mean(axis=0)
+        return {
+            "log_jacobian_tau": float(norms[min(tau, self._window) - 1]),
+            "log_jacobian_window": float(norms[-1]),
+        }

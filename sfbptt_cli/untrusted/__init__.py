@@ -1,1 +1,0 @@
-"""Reading files that anybody may have written: nothing is run, nothing grows beyond its file."""

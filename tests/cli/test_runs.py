@@ -1,0 +1,605 @@
+"""Runs end to end: files, folder names, repetition, resumption, evaluation, sweeps, opening."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from conftest import TINY, Cli, Finished, Outcome, run_folder, tree
+
+import sfbptt_cli
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.config.command import TrainConfig, flatten
+from sfbptt_cli.experiment.run import Run
+
+PICTURES = ("attractor", "spectra", "time_series", "training_curve")
+FILES = {
+    "config.yaml",
+    "run.json",
+    "metrics.csv",
+    "trajectories.h5",
+    "evaluation.json",
+    "checkpoints/best.pt",
+    "checkpoints/last.pt",
+    *(f"figures/{name}.{ending}" for name in PICTURES for ending in ("png", "pdf")),
+}
+
+
+@pytest.fixture
+def copy(finished: Finished, tmp_path: Path) -> Path:
+    """A working directory of its own with the finished run."""
+    return Path(shutil.copytree(finished.cwd, tmp_path / "copy"))
+
+
+def train(cli: Cli, cwd: Path, *overrides: str) -> Outcome:
+    cwd.mkdir(exist_ok=True)
+    return cli("train", *TINY, *overrides, cwd=cwd)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def content(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+# What one training writes.
+
+
+def test_files(finished: Finished) -> None:
+    assert [p.name for p in finished.cwd.iterdir()] == ["outputs"]
+    present = {str(p.relative_to(finished.run)) for p in finished.run.rglob("*") if p.is_file()}
+    assert present - {".lock"} == FILES
+    folders = [p for p in finished.cwd.rglob("*") if p.is_dir()]
+    assert sum(any(p.is_file() for p in folder.iterdir()) for folder in folders) == 3
+
+
+def test_standard_output_is_the_table_and_the_paths(finished: Finished) -> None:
+    head, _, tail = finished.outcome.stdout.partition("\n\n")
+    lines = head.splitlines()
+    assert lines[0] == "verdict: " + content(finished.run / "evaluation.json")["verdict"]
+    assert lines[1].split() == ["metric", "value", "floor", "note"]
+    labels = {re.split(r"\s{2,}", line)[0] for line in lines[2:]}
+    assert {"D_stsp", "D_H", "prediction error", "lambda_max"} <= labels
+    paths = tail.splitlines()
+    assert {str((finished.cwd / p).relative_to(finished.run)) for p in paths} == FILES
+    assert all((finished.cwd / p).is_file() for p in paths)
+
+
+def test_standard_error_is_the_progress(finished: Finished) -> None:
+    assert [line.split(":")[0] for line in finished.outcome.stderr.splitlines()[:2]] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
+    assert "loss" in finished.outcome.stderr
+    assert "verdict" not in finished.outcome.stderr
+
+
+def test_config_holds_every_setting(finished: Finished) -> None:
+    stored = yaml.safe_load((finished.run / "config.yaml").read_text())
+    assert stored.keys() == TrainConfig.__dataclass_fields__.keys()
+    settings = flatten(stored)
+    for override in TINY:
+        key, _, value = override.partition("=")
+        assert str(settings[key]) == value
+    assert settings["dataset.parameters.rho"] == 28.0
+    assert settings["evaluation.valid_prediction_threshold"] == 0.5
+    assert "???" not in str(stored)
+    assert "${" not in str(stored)
+
+
+def test_manifest(finished: Finished) -> None:
+    manifest = content(finished.run / "run.json")
+    dataset = Run(finished.run).dataset
+    expected = {
+        "schema": 1,
+        "version": sfbptt_cli.__version__,
+        "dataset": dataset.fingerprint(),
+        "lambda_max": 0.9057,
+        "tau": 30,
+        "tau_source": "tau",
+        "threads": 1,
+        "parameters": sum(p.numel() for p in Run(finished.run).model.parameters()),
+        "status": "finished",
+    }
+    assert {key: manifest[key] for key in expected} == expected
+    assert "Viswanath" in manifest["lambda_source"]
+    assert manifest["device"] in ("cpu", "cuda")
+    assert manifest["packages"].keys() >= {"torch", "numpy", "scipy", "h5py"}
+    assert re.fullmatch(r"[0-9a-f]{40}", manifest["commit"])
+    assert 0 < manifest["training_seconds"] < 60
+    assert manifest["started"] <= manifest["finished"]
+    assert manifest.keys() >= {"dirty", "python", "machine"}
+
+
+def test_metrics_are_an_epoch_a_row(finished: Finished) -> None:
+    table = rows(finished.run)
+    assert [row["epoch"] for row in table] == ["1", "2"]
+    for row in table:
+        assert row["tau"] == "30.0"
+        assert 0 < float(row["loss"]) < 2
+        assert float(row["gradient_norm"]) > 0
+        assert 0 < float(row["learning_rate"]) < 0.1
+        assert float(row["validation_d_stsp"]) > 0
+
+
+# The folder's name.
+
+
+@pytest.fixture
+def named(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The folder that `sfbptt train` with some overrides leads to, without training."""
+    from sfbptt_cli.commands import train as commands
+
+    paths: list[Path] = []
+    monkeypatch.setattr(commands, "train", lambda config, stored, path: paths.append(path))
+
+    def name(*overrides: str) -> str:
+        outcome = cli("train", *overrides, cwd=tmp_path)
+        assert outcome == Outcome(0, "", "")
+        return str(paths.pop())
+
+    return name
+
+
+def test_folder_of_the_default_run(named: Any) -> None:
+    usual = named()
+    assert re.fullmatch(r"outputs/run/lorenz/lstm/sparse-tau\d+/seed0", usual)
+    # A value that equals the default is none that was changed; nor is what changes no result.
+    window = TrainConfig.__dataclass_fields__["window"].default
+    assert named(f"window={window}", "model=lstm", "dataset.parameters.rho=28") == usual
+    assert named("overwrite=true") == usual
+
+
+def test_folder_names_what_was_changed(named: Any) -> None:
+    assert named("tau=7", "window=50") == "outputs/run/lorenz/lstm/sparse-tau7,window=50/seed0"
+    assert named("name=b", "outputs=o/p", "seed=3", "tau=auto") == (
+        "o/p/b/lorenz/lstm/sparse-tauauto/seed3"
+    )
+    changed = ["window=50", "dataset.parameters.rho=35", "epochs=7", "optimizer.clip_norm=null"]
+    for order in (changed, changed[::-1]):
+        assert named("tau=7", *order) == (
+            "outputs/run/lorenz/lstm/sparse-tau7,dataset.parameters.rho=35.0,epochs=7,"
+            "optimizer.clip_norm=None,window=50/seed0"
+        )
+    assert named("tau=${batch_size}", "batch_size=8") == (
+        "outputs/run/lorenz/lstm/sparse-tau8,batch_size=8/seed0"
+    )
+
+
+def test_folder_of_recorded_data(named: Any) -> None:
+    folder = named("dataset=npy", "dataset.path=some/a, b=1.npy", "tau=7")
+    assert folder == "outputs/run/npy/lstm/sparse-tau7,dataset.path=a__b_1.npy/seed0"
+
+
+def test_long_folder_names_are_cut_and_stay_unique(named: Any) -> None:
+    long = named(*TINY)
+    other = named(*TINY, "evaluation.lyapunov_steps=101")
+    for folder in (long, other):
+        name = Path(folder).parent.name
+        assert len(name) < 230
+        assert re.search(r"-[0-9a-f]{8}$", name)
+    assert long != other
+    assert long[:-20] == other[:-20]
+    assert named(*TINY) == long
+
+
+# The same command again.
+
+
+def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
+    run = run_folder(copy)
+    before, modified = tree(copy), {p: p.stat().st_mtime_ns for p in run.rglob("*.pt")}
+    outcome = train(cli, copy)
+    assert outcome.status == 0
+    assert outcome.stdout == finished.outcome.stdout
+    assert tree(copy) == before
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.pt")} == modified
+    # Once, although main() has been called before in this process.
+    assert outcome.stderr.count("is finished; overwrite=true trains it again") == 1
+    assert len(outcome.stderr.splitlines()) == 1
+    assert len(logging.getLogger("sfbptt").handlers) == 1
+
+
+def test_overwrite_starts_again(cli: Cli, copy: Path, no_figures: None) -> None:
+    run = run_folder(copy)
+    before = content(run / "run.json")
+    (run / "checkpoints" / "last.pt").write_bytes(b"damaged")
+    (run / "notes.txt").write_text("mine")
+    outcome = train(cli, copy, "overwrite=true")
+    assert outcome.status == 0, outcome.stderr
+    assert "epoch 1 of 2" in outcome.stderr
+    assert run_folder(copy) == run
+    after = content(run / "run.json")
+    assert (after["status"], after["dataset"]) == ("finished", before["dataset"])
+    assert after["training_seconds"] != before["training_seconds"]
+    assert (run / "checkpoints" / "last.pt").stat().st_size > 1000
+    assert (run / "notes.txt").read_text() == "mine"
+    assert not (run / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("seed: 0", "seed: 5", "seed (5 there, 0 given)"),
+        ("learning_rate: ", "learning_rate: 9", "optimizer.learning_rate (9"),
+        ("schedule: onecycle\n", "schedule: onecycle\n  extra: 1\n", "optimizer.extra (1 there"),
+    ],
+)
+def test_another_run_in_the_folder_is_refused(
+    cli: Cli, copy: Path, old: str, new: str, named: str
+) -> None:
+    edit(run_folder(copy) / "config.yaml", old, new)
+    before = tree(copy)
+    outcome = train(cli, copy)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("sfbptt: name: ")
+    assert named in line
+    assert "name=" in line
+    assert "overwrite=true" in line
+    assert tree(copy) == before
+
+
+# Evaluating again.
+
+
+def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: Path) -> None:
+    run = run_folder(copy)
+    stored = {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
+    arrays = Run(run).trajectories
+    shutil.rmtree(run / "figures")
+    for name in ("evaluation.json", "trajectories.h5"):
+        (run / name).unlink()
+    # A comma and an equals sign in the path need no quotes.
+    outcome = cli("evaluate", f"run={run.relative_to(copy)}", cwd=copy)
+    assert outcome.status == 0, outcome.stderr
+    assert outcome.stdout == finished.outcome.stdout.partition("\n\n")[0] + "\n"
+    for name in ("evaluation.json", "metrics.csv", "config.yaml", "run.json"):
+        assert (run / name).read_bytes() == stored[name]
+    np.testing.assert_array_equal(Run(run).trajectories.generated, arrays.generated)
+    assert {p.name for p in (run / "figures").iterdir()} == {
+        Path(name).name for name in FILES if name.startswith("figures/")
+    }
+
+
+def test_evaluate_with_other_settings(
+    cli: Cli, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sfbptt_cli.experiment import measure as measurement
+
+    drawn: list[float] = []
+    real = measurement.power_spectrum
+    monkeypatch.setattr(
+        measurement,
+        "power_spectrum",
+        lambda x, smoothing: drawn.append(smoothing) or real(x, smoothing),
+    )
+    run = run_folder(copy)
+    before = content(run / "evaluation.json")
+    smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"
+    outcome = cli("evaluate", f"run={run}", "evaluation.steps=600", smoothing, cwd=copy)
+    assert outcome.status == 0, outcome.stderr
+    after = content(run / "evaluation.json")
+    assert (before["steps"], after["steps"]) == (1000, 600)
+    assert after["metrics"]["d_h"]["smoothing"] == 0.5
+    assert drawn == [0.5, 0.5]
+    # Settings that were not given are the run's, not the defaults; what they decide is the same.
+    assert after["metrics"]["d_stsp"]["bins"] == 10
+    assert after["metrics"]["d_stsp_gmm"]["points"] == 100
+    same = ("prediction_error", "valid_prediction_time", "lambda_max")
+    assert {k: after["metrics"][k] for k in same} == {k: before["metrics"][k] for k in same}
+    assert after["metrics"]["d_stsp"] != before["metrics"]["d_stsp"]
+    assert (after["transient"], after["checkpoint"]) == (100, "best")
+    assert len(Run(run).trajectories.truth) == 700
+    # The run's own settings are as before.
+    assert Run(run).config.evaluation.steps == 1000
+
+
+def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> None:
+    run = run_folder(copy)
+    outcome = cli("evaluate", f"run={run}", "evaluation.checkpoint=last", cwd=copy)
+    assert outcome.status == 0, outcome.stderr
+    after = content(run / "evaluation.json")
+    assert after["checkpoint"] == "last"
+    last = (run / "checkpoints" / "last.pt").read_bytes()
+    assert after["checkpoint_sha256"] == hashlib.sha256(last).hexdigest()
+
+
+# Reproducibility.
+
+
+def results(run: Path) -> dict[str, bytes]:
+    names = ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json")
+    return {name: (run / name).read_bytes() for name in names}
+
+
+def test_the_same_command_gives_the_same_bytes(
+    cli: Cli, finished: Finished, tmp_path: Path, no_figures: None
+) -> None:
+    assert train(cli, tmp_path / "b").status == 0
+    again = run_folder(tmp_path / "b")
+    assert again.relative_to(tmp_path / "b") == finished.run.relative_to(finished.cwd)
+    assert results(again) == results(finished.run)
+    with (
+        h5py.File(again / "trajectories.h5") as a,
+        h5py.File(finished.run / "trajectories.h5") as b,
+    ):
+        assert set(a) == set(b) == {"generated", "truth", "time", "trajectory", "variable"}
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+# Interruption: the signals of a real process are in test_cli_process.py.
+
+
+def send(monkeypatch: pytest.MonkeyPatch, update: int, *signals: signal.Signals) -> None:
+    """These signals reach this process in the update of that number, counted from 1."""
+    from sfbptt_cli.training.trainer import Trainer
+
+    real = Trainer.update
+
+    def noisy(trainer: Trainer, starts: Any) -> None:
+        real(trainer, starts)
+        if trainer.updates == update:
+            for number in signals:
+                os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Trainer, "update", noisy)
+
+
+@pytest.mark.parametrize(
+    ("update", "signals", "where"),
+    [
+        (2, (signal.SIGTERM,), "stopped in epoch 1 of 2 by SIGTERM; the same command continues it"),
+        (6, (signal.SIGUSR1,), "stopped after the last epoch by SIGUSR1; the same command"),
+        (4, (signal.SIGINT, signal.SIGINT), "interrupted"),
+    ],
+    ids=["within", "at the end", "impatient"],
+)
+def test_interrupted_and_continued(
+    cli: Cli,
+    finished: Finished,
+    tmp_path: Path,
+    no_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+    update: int,
+    signals: tuple[signal.Signals, ...],
+    where: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        send(patch, update, *signals)
+        stopped = train(cli, tmp_path)
+    assert (stopped.status, stopped.stdout) == (130, "")
+    last_line = stopped.stderr.splitlines()[-1]
+    assert last_line.startswith("sfbptt: ")
+    assert where in last_line
+    run = run_folder(tmp_path)
+    assert content(run / "run.json")["status"] == "interrupted"
+    assert not (run / "evaluation.json").exists()
+    assert train(cli, tmp_path).status == 0
+    assert content(run / "run.json")["status"] == "finished"
+    assert results(run) == results(finished.run)
+
+
+def test_history_is_whole_when_killed_after_the_last_checkpoint(
+    cli: Cli,
+    finished: Finished,
+    tmp_path: Path,
+    no_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sfbptt_cli.experiment import training as run_training
+
+    class Killed(BaseException):
+        pass
+
+    def save_and_die(path: Path, state: dict[str, Any]) -> None:
+        save(path, state)
+        if path.name == "last.pt":
+            raise Killed
+
+    save = run_training.save_checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(run_training, "save_checkpoint", save_and_die)
+        with pytest.raises(Killed):
+            train(cli, tmp_path)
+    assert train(cli, tmp_path).status == 0
+    assert results(run_folder(tmp_path)) == results(finished.run)
+
+
+# Sweeps.
+
+
+def test_a_sweep_makes_every_run(
+    cli: Cli, finished: Finished, tmp_path: Path, no_figures: None
+) -> None:
+    outcome = train(cli, tmp_path, "-m", "seed=0,1")
+    assert outcome.status == 0, outcome.stderr
+    # The tables of the runs stand in their logs, beside one of the sweep's runs.
+    assert outcome.stdout.count(" finished ") == 2
+    logs = sorted((tmp_path / "outputs" / "run" / ".sweeps").glob("*/*.log"))
+    assert [log.read_text().count("verdict: ") for log in logs] == [1, 1]
+    assert [p.name for p in tmp_path.iterdir()] == ["outputs"]
+    # Beside the runs only a hidden folder, where the sweep keeps its plan and logs.
+    assert [p.name for p in (tmp_path / "outputs").iterdir()] == ["run"]
+    names = sorted(p.name for p in (tmp_path / "outputs" / "run").iterdir())
+    assert names == [".sweeps", "lorenz"]
+    runs = sorted((tmp_path / "outputs" / "run").glob("*/*/*/seed*"))
+    assert [run.name for run in runs] == ["seed0", "seed1"]
+    assert [content(run / "run.json")["status"] for run in runs] == ["finished"] * 2
+    assert runs[0].relative_to(tmp_path) == finished.run.relative_to(finished.cwd)
+    # Seed 0 is a seed, that of the finished run; another one changes every number.
+    zero, one = results(runs[0]), results(runs[1])
+    assert zero == results(finished.run)
+    assert all(zero[name] != one[name] for name in zero)
+    assert not list(tmp_path.rglob(".hydra"))
+
+
+def test_a_failing_job_does_not_stop_a_sweep(cli: Cli, tmp_path: Path, no_figures: None) -> None:
+    outcome = train(cli, tmp_path, "-m", "tau=999,30,auto", "seed=2")
+    assert outcome.status == 1  # some finished
+    refusals = [line for line in outcome.stderr.splitlines() if line.startswith("sfbptt: ")]
+    assert len(refusals) == 1
+    assert "tau: '999' was given" in refusals[0]
+    runs = (tmp_path / "outputs" / "run").glob("*/*/*/seed2/run.json")
+    assert sorted(content(run)["tau"] for run in runs) == [30, 77]
+
+
+def test_a_failing_run_does_not_stop_a_sweep(cli: Cli, tmp_path: Path, no_figures: None) -> None:
+    outcome = train(cli, tmp_path, "-m", "optimizer.learning_rate=1e30,0.01")
+    assert outcome.status == 1
+    (line,) = [line for line in outcome.stderr.splitlines() if line.startswith("sfbptt: ")]
+    assert "diverged in epoch 1" in line
+    manifests = (tmp_path / "outputs" / "run").glob("*/*/*/seed0/run.json")
+    assert sorted(content(path)["status"] for path in manifests) == ["diverged", "finished"]
+
+
+def test_a_bad_key_stops_a_sweep_before_its_first_run(cli: Cli, tmp_path: Path) -> None:
+    outcome = train(cli, tmp_path, "-m", "tua=1,2")
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert len(outcome.stderr.splitlines()) == 1
+    assert "did you mean 'tau'?" in outcome.stderr
+    assert not (tmp_path / "outputs" / "run").exists()
+
+
+def test_a_stop_signal_ends_a_sweep(
+    cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(monkeypatch, 2, signal.SIGTERM)
+    outcome = train(cli, tmp_path, "-m", "seed=0,1")
+    assert outcome.status == 130
+    assert outcome.stderr.count("sfbptt: ") == 1
+    runs = list((tmp_path / "outputs" / "run").glob("*/*/*/seed*"))
+    assert [run.name for run in runs] == ["seed0"]
+
+
+# What nobody foresaw.
+
+
+def test_an_unexpected_error_is_a_failure_not_a_wrong_request(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sfbptt_cli.commands import train as commands
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("by\nnought")
+
+    monkeypatch.setattr(commands, "train", fail)
+    outcome = cli("train", cwd=tmp_path)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        "sfbptt: unexpected ZeroDivisionError: by nought; HYDRA_FULL_ERROR=1 shows where\n"
+    )
+
+
+# Opening a run.
+
+
+def test_load_run(finished: Finished) -> None:
+    run = sfbptt_cli.load_run(finished.run)
+    assert (run.config.tau, run.config.epochs, run.config.dataset.dt) == (30, 2, 0.01)
+    assert run.model.obs_dim == 3
+    stored = content(finished.run / "evaluation.json")
+    assert run.metrics == stored["metrics"]
+    assert run.verdict == stored["verdict"]
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert [row["loss"] for row in run.history] == [float(r["loss"]) for r in rows(finished.run)]
+    assert run.manifest["status"] == "finished"
+
+
+def test_load_run_generates(finished: Finished) -> None:
+    run = sfbptt_cli.load_run(finished.run)
+    start = run.dataset.test[0]
+    one = run.generate(50)
+    assert one.shape == (50, 3)
+    np.testing.assert_array_equal(one, run.generate(50, start))
+    several = run.generate(50, run.dataset.test[:4])
+    assert several.shape == (4, 50, 3)
+    # A batch may be summed in another order; float32 of data of order 10.
+    np.testing.assert_allclose(several[0], one, atol=1e-4)
+    assert not np.allclose(several[1], one, atol=1e-4)
+    # The stored trajectory started there, too.
+    np.testing.assert_allclose(one, run.trajectories.generated[0, :50], atol=1e-4)
+    for wrong in (np.zeros(2), np.zeros((2, 2, 3))):
+        with pytest.raises(ValueError, match="x0 has shape"):
+            run.generate(5, wrong)
+
+
+def test_load_run_refuses(finished: Finished, copy: Path) -> None:
+    with pytest.raises(RequestError, match="is not a folder"):
+        sfbptt_cli.load_run(copy / "nowhere")
+    with pytest.raises(RequestError, match="is not a run"):
+        sfbptt_cli.load_run(copy)
+    run = run_folder(copy)
+    (run / "checkpoints" / "last.pt").write_bytes(b"PK")
+    assert sfbptt_cli.load_run(run).model.obs_dim == 3
+    with pytest.raises(RequestError, match=r"last\.pt' is damaged"):
+        _ = sfbptt_cli.load_run(run, "last").model
+    edit(run / "config.yaml", "latent_dim: 30", "latent_dim: 31")
+    with pytest.raises(RequestError, match="does not fit the model"):
+        _ = sfbptt_cli.load_run(run).model
+
+
+def test_a_checkpoint_of_other_variables_is_refused(
+    cli: Cli, finished: Finished, copy: Path
+) -> None:
+    run = run_folder(copy)
+    edit(run / "config.yaml", "  observed: null", "  observed:\n  - x\n  - z")
+    outcome = cli("evaluate", f"run={run}", cwd=copy)
+    assert outcome.status == 2
+    assert "observes 3 variables, the dataset of config.yaml has 2" in outcome.stderr
+
+
+def test_a_grid_of_too_many_dimensions_is_refused_before_training(cli: Cli, tmp_path: Path) -> None:
+    command = ("train", *TINY, "dataset=lorenz96", "evaluation.estimator=binned")
+    outcome = cli(*command, cwd=tmp_path)
+    assert outcome.status == 2
+    assert (
+        "evaluation.estimator: binned was given; accepted: auto or gmm beyond 5" in outcome.stderr
+    )
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_data_that_changed_are_not_trained_on(cli: Cli, tmp_path: Path) -> None:
+    """An interrupted run is continued with the data that it was begun with, or not at all."""
+    series = np.random.default_rng(0).normal(size=(1_500, 2)).cumsum(axis=0)
+    np.save(tmp_path / "mine.npy", series)
+    command = (
+        "train",
+        "dataset=npy",
+        "dataset.path=mine.npy",
+        *(o for o in TINY if "dataset" not in o),
+    )
+    assert cli(*command, cwd=tmp_path).status == 0
+    run = run_folder(tmp_path)
+    manifest = content(run / "run.json")
+    (run / "run.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
+    series[7, 1] += 1e-6
+    np.save(tmp_path / "mine.npy", series)
+    before = (run / "checkpoints" / "last.pt").read_bytes()
+    outcome = cli(*command, cwd=tmp_path)
+    assert outcome.status == 2
+    assert outcome.stderr.startswith("sfbptt: dataset: its data are no longer those")
+    assert outcome.stderr.count("\n") == 1
+    assert (run / "checkpoints" / "last.pt").read_bytes() == before

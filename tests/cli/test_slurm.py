@@ -1,0 +1,169 @@
+"""A sweep on a real Slurm of one node: preemption, time limit, cancellation, death.
+
+It lasts about two minutes, nearly all of it waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TINY, Cli
+from sweep_processes import LONG, checkpoints, latest, manifest, records, start, wait
+
+ROOT = Path(__file__).resolve().parents[2]
+MISSING = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name)]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"there is no Slurm here ({', '.join(MISSING)})"
+)
+
+# A Slurm without accounting has no answer to sacct; this one has it from the controller.
+_SACCT = r"""#!/bin/sh
+echo "JobID|State|NodeList"
+for word; do
+  [ "$previous" = -j ] && scontrol show job -o "$word" 2>/dev/null | sed -E '
+    s/^JobId=[0-9]+ ArrayJobId=([0-9]+) ArrayTaskId=([^ ]*) .* JobState=([A-Z_]+) .*/\1_\2|\3|/
+    s/_([^|]*[^0-9|][^|]*)\|/_[\1]|/
+    s/^JobId=([0-9]+) .* JobState=([A-Z_]+) .*/\1|\2|/'
+  previous="$word"
+done
+"""
+SLURM = (
+    "hydra/launcher=slurm",
+    "hydra.launcher.mem_gb=1",
+    "hydra.launcher.timeout_min=5",
+    "hydra.launcher.signal_delay_s=55",
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Slurm whose node has room for six jobs; they mostly wait."""
+    folder = tmp_path_factory.mktemp("slurm")
+    for parent in folder.parents:  # munge wants to reach its socket
+        if parent.owner() == "root" and parent != Path("/") and "pytest" in parent.name:
+            parent.chmod(0o755)
+    wrapper = folder / "bin" / "sacct"
+    wrapper.parent.mkdir()
+    wrapper.write_text(_SACCT)
+    wrapper.chmod(0o755)
+    script = str(ROOT / "scripts" / "slurm")
+    subprocess.run([script, "start", str(folder / "node"), "6"], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(folder / "node" / "slurm.conf"))
+        patch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+        try:
+            yield
+        finally:
+            subprocess.run([script, "stop", str(folder / "node")], check=True)
+
+
+def slurm(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def run_of(cwd: Path, seed: int) -> Path:
+    found = list((cwd / "outputs" / "run").glob(f"*/*/*/seed{seed}"))
+    return found[0] if found else cwd / "nothing yet"
+
+
+def epochs(cwd: Path, seed: int) -> int:
+    path = run_of(cwd, seed) / "metrics.csv"
+    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+
+
+def preempt_one(cwd: Path) -> int:
+    """Let a job of the partition `high` push a run out; the number of that run."""
+    before = {
+        number for number, record in records(latest(cwd)).items() if record["status"] == "requeued"
+    }
+    slurm("sbatch", "-p", "high", "-c", "1", "--mem=1", "-o", "/dev/null", "--wrap", "sleep 3")
+
+    def requeued() -> set[int]:
+        found = records(latest(cwd)).items()
+        return {n for n, record in found if record["status"] == "requeued"} - before
+
+    wait(requeued)
+    (number,) = requeued()
+    assert manifest(run_of(cwd, number))["status"] == "requeued"
+    return number
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def test_a_disturbed_array(
+    cluster: None, cli: Cli, cwd: Path, tmp_path: Path, no_figures: None
+) -> None:
+    arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(6)")
+    sweep = start(cwd, *arguments, sleep=0.3)
+    try:
+        wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(6)))
+        array = min(slurm("squeue", "-h", "-o", "%A", "-t", "RUNNING").split(), key=int)
+        preempted = preempt_one(cwd)
+        limited, cancelled, crashed, *_ = (seed for seed in range(6) if seed != preempted)
+        reached = epochs(cwd, preempted)
+        wait(lambda: epochs(cwd, preempted) > reached)
+        again = preempt_one(cwd)  # the youngest, which is the one that has just begun again
+        # A minute from its start, of which it is told up to 55 + 30 seconds before.
+        slurm("scontrol", "update", f"JobId={array}_{limited}", "TimeLimit=1")
+        slurm("scancel", f"{array}_{cancelled}")
+        os.kill(records(latest(cwd))[crashed]["process"], signal.SIGKILL)
+        stdout, stderr = sweep.communicate(timeout=240)
+    finally:
+        sweep.kill()
+    assert sweep.returncode == 1, stderr
+    lost = {cancelled, crashed}
+    assert statuses(stdout) == {n: "died" if n in lost else "finished" for n in range(6)}, stderr
+    assert stderr.count("sfbptt: seed=") == 2
+    logs = {n: (latest(cwd) / f"job {n}.log").read_text() for n in range(6)}
+    assert again == preempted
+    assert logs[preempted].count("continuing ") == 2
+    assert logs[limited].count("continuing ") >= 1
+    finished = {n: checkpoints(run_of(cwd, n)) for n in range(6) if n not in lost}
+
+    # The same command makes only what is missing.
+    sweep = start(cwd, *arguments)
+    stdout, stderr = sweep.communicate(timeout=240)
+    assert sweep.returncode == 0, stderr
+    assert statuses(stdout) == dict.fromkeys(range(6), "finished")
+    assert records(latest(cwd)).keys() == lost
+    assert {n: checkpoints(run_of(cwd, n)) for n in finished} == finished
+
+    quiet = tmp_path / "undisturbed"
+    quiet.mkdir()
+    for seed in (preempted, limited, cancelled, crashed):
+        outcome = cli("train", *TINY, *LONG, "model=rnn", f"seed={seed}", cwd=quiet)
+        assert outcome.status == 0, outcome.stderr
+        assert checkpoints(run_of(quiet, seed)) == checkpoints(run_of(cwd, seed))
+
+
+def statuses(printed: str) -> dict[int, str]:
+    """The status of each seed, from the table."""
+    return {int(line.split()[0]): line.split()[1] for line in printed.splitlines()[1:]}
+
+
+def test_ctrl_c_leaves_the_array_in_the_queue(cluster: None, cwd: Path) -> None:
+    """Only the watching ends; the same command then finds the runs finished."""
+    arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(2)")
+    sweep = start(cwd, *arguments, sleep=0.05)
+    wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(2)))
+    os.killpg(sweep.pid, signal.SIGINT)
+    stdout, stderr = sweep.communicate(timeout=120)
+    assert (sweep.returncode, stdout) == (130, ""), stderr
+    assert stderr.splitlines()[-1].startswith("sfbptt: interrupted; the jobs stay in the queue")
+    wait(lambda: {r["status"] for r in records(latest(cwd)).values()} == {"finished"})
+    again = start(cwd, *arguments)
+    stdout, stderr = again.communicate(timeout=120)
+    assert again.returncode == 0, stderr
+    assert statuses(stdout) == dict.fromkeys(range(2), "finished")
+    assert not records(latest(cwd))

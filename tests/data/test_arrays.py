@@ -1,0 +1,401 @@
+"""Recorded series from array files: what is read, how it is split, and every refusal."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data import arrays
+from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.dataset import Dataset, Standardiser
+
+Array = npt.NDArray[Any]
+
+SERIES = np.random.default_rng(0).normal(size=(1200, 3))
+
+
+def _read(path: Path, key: str | None = None, **changes: Any) -> Dataset:
+    settings: dict[str, Any] = {
+        "name": "recorded",
+        "dt": 0.5,
+        "time_unit": "hours",
+        "train_fraction": 0.75,
+        "lambda_max": None,
+        "window": 20,
+    }
+    return read_dataset(path=str(path), key=key, **{**settings, **changes})
+
+
+def _npy(folder: Path, array: Array) -> Path:
+    np.save(folder / "series.npy", array, allow_pickle=True)
+    return folder / "series.npy"
+
+
+def _npz(folder: Path, compressed: bool = False, **members: Array) -> Path:
+    save = np.savez_compressed if compressed else np.savez
+    save(folder / "series.npz", allow_pickle=True, **members)
+    return folder / "series.npz"
+
+
+def _hdf5(folder: Path, **members: Any) -> Path:
+    with h5py.File(folder / "series.h5", "w") as file:
+        for name, content in members.items():
+            file[name.replace("__", "/")] = content
+    return folder / "series.h5"
+
+
+def _assert_holds(data: Dataset, series: Array) -> None:
+    split = round(0.75 * len(series))
+    np.testing.assert_array_equal(data.train, series[:split])
+    np.testing.assert_array_equal(data.test, series[split:])
+
+
+def test_a_mapped_npy_file(tmp_path: Path) -> None:
+    data = _read(_npy(tmp_path, SERIES))
+    _assert_holds(data, SERIES)
+    assert isinstance(data.train, np.memmap)
+    assert isinstance(data.test, np.memmap)
+    assert not data.train.flags.writeable
+    assert data.train.shape == (900, 3)
+    assert data.independent is None
+    assert (data.name, data.dt, data.time_unit) == ("recorded", 0.5, "hours")
+    assert data.variables == ("x1", "x2", "x3")
+    assert (data.lambda_max, data.lambda_source) == (None, "not given")
+
+
+def test_a_given_exponent_is_kept(tmp_path: Path) -> None:
+    data = _read(_npy(tmp_path, SERIES), lambda_max=0.3)
+    assert (data.lambda_max, data.lambda_source) == (0.3, "dataset.lambda_max")
+    assert data.lambda_step == pytest.approx(0.15)
+
+
+def test_a_large_npy_file_is_never_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "CHUNK", 10_000)
+    path = _npy(tmp_path, np.random.default_rng(1).normal(size=(500_000, 2)))  # 8 MB
+    tracemalloc.start()
+    try:
+        data = _read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert data.train.nbytes == 6_000_000
+    assert peak < 500_000
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_npz_files(tmp_path: Path, compressed: bool) -> None:
+    _assert_holds(_read(_npz(tmp_path, compressed, only=SERIES)), SERIES)
+    path = _npz(tmp_path, compressed, a=SERIES, b=2 * SERIES, text=np.array("units"))
+    _assert_holds(_read(path, "b"), 2 * SERIES)
+    _assert_holds(_read(path, "a"), SERIES)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".H5"])
+def test_hdf5_files(tmp_path: Path, suffix: str) -> None:
+    only = _hdf5(tmp_path, group__inner__series=SERIES).rename(tmp_path / f"only{suffix}")
+    _assert_holds(_read(only), SERIES)
+    path = _hdf5(tmp_path, group__a=SERIES, group__b=3 * SERIES, top=4 * SERIES)
+    _assert_holds(_read(path, "group/a"), SERIES)
+    _assert_holds(_read(path, "/group/b"), 3 * SERIES)
+    _assert_holds(_read(path, "top"), 4 * SERIES)
+
+
+def test_chunked_and_compressed_hdf5(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "series.h5", "w") as file:
+        file.create_dataset("x", data=SERIES, chunks=(100, 1), compression="gzip", shuffle=True)
+    _assert_holds(_read(tmp_path / "series.h5"), SERIES)
+
+
+@pytest.mark.parametrize("write", [_npy, lambda d, x: _npz(d, a=x), lambda d, x: _hdf5(d, a=x)])
+def test_one_dimension_is_one_variable(
+    tmp_path: Path, write: Callable[[Path, Array], Path]
+) -> None:
+    data = _read(write(tmp_path, SERIES[:, 0]))
+    _assert_holds(data, SERIES[:, :1])
+    assert data.obs_dim == 1
+    assert data.variables == ("x1",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [
+        ("int8", "float64"),
+        ("uint16", "float64"),
+        ("int64", "float64"),
+        ("float16", "float16"),
+        ("float32", "float32"),
+        (">f4", ">f4"),
+        ("longdouble", "float64"),
+    ],
+)
+def test_types_of_numbers(tmp_path: Path, dtype: str, kept: str) -> None:
+    series = np.arange(100, 100 + 1200 * 2).reshape(1200, 2) % 101
+    data = _read(_npy(tmp_path, series.astype(dtype)))
+    assert data.train.dtype == data.test.dtype == np.dtype(kept)
+    _assert_holds(data, series)
+    standardiser = Standardiser.of(data.train)
+    assert standardiser.standardise(data.train).dtype == np.float64
+    assert standardiser.std.dtype == np.float64
+
+
+def test_fortran_order(tmp_path: Path) -> None:
+    data = _read(_npy(tmp_path, np.asfortranarray(SERIES)))
+    _assert_holds(data, SERIES)
+    assert isinstance(data.train, np.memmap)
+
+
+@pytest.mark.parametrize(("fraction", "split"), [(0.5, 600), (0.8, 960), (0.3333, 400)])
+def test_the_split_is_chronological(tmp_path: Path, fraction: float, split: int) -> None:
+    data = _read(_npy(tmp_path, SERIES), train_fraction=fraction)
+    np.testing.assert_array_equal(data.train, SERIES[:split])
+    np.testing.assert_array_equal(data.test, SERIES[split:])
+
+
+def _refusal(path: Path, key: str | None = None, **changes: Any) -> str:
+    """The message of the refusal, one line, with the path as {path}."""
+    with pytest.raises(RequestError) as refused:
+        _read(path, key, **changes)
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    return message.replace(f"'{path}'", "{path}")
+
+
+def test_no_path_is_refused() -> None:
+    with pytest.raises(RequestError) as refused:
+        read_dataset("recorded", None, None, 1.0, "steps", 0.8, None, 20)
+    message = "dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file"
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("name", ["missing.npy", "missing/series.h5", "folder.npz", "file.npy/x"])
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "file.npy").touch()
+    message = "dataset.path: {path} is not a file; accepted: .npy, .npz or HDF5"
+    assert _refusal(tmp_path / name) == message
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.h5"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert _refusal(tmp_path / name) == "dataset.path: {path} is empty"
+
+
+@pytest.mark.parametrize("name", ["series.csv", "series", "series.npy.gz"])
+def test_an_unknown_ending_is_refused(tmp_path: Path, name: str) -> None:
+    _npy(tmp_path, SERIES).rename(tmp_path / name)
+    message = "dataset.path: {path} has another ending than .npy, .npz, .h5, .hdf5"
+    assert _refusal(tmp_path / name) == message
+
+
+def _changed(change: Callable[[Array], object]) -> Array:
+    series = SERIES.copy()
+    change(series)
+    return series
+
+
+def _constant(series: Array) -> None:
+    series[:900, 2] = 7
+
+
+NOT_REAL = "dataset.path: {path} holds DTYPE; accepted: real numbers"
+NOT_2D = "dataset.path: {path} has shape SHAPE; accepted: (time, variables)"
+CONTENTS: dict[str, tuple[Array, str]] = {
+    "complex": (SERIES * 1j, NOT_REAL.replace("DTYPE", "complex128")),
+    "logical": (SERIES > 0, NOT_REAL.replace("DTYPE", "bool")),
+    "4-D": (SERIES.reshape(20, 20, 3, 3), NOT_2D.replace("SHAPE", "(20, 20, 3, 3)")),
+    "zero rows": (SERIES[:0], "dataset.path: {path} is empty: shape (0, 3)"),
+    "zero columns": (SERIES[:, :0], "dataset.path: {path} is empty: shape (1200, 0)"),
+    "constant": (
+        _changed(_constant),
+        "dataset.path: {path} column 2 (counted from 0) is constant in the training part; "
+        "accepted: columns that vary",
+    ),
+    "short training": (
+        SERIES[:27],
+        "dataset.path: {path} is too short: 20 training and 7 test steps; "
+        "accepted: at least window + 1 = 21 and 200",
+    ),
+    "short test": (
+        SERIES[:796],
+        "dataset.path: {path} is too short: 597 training and 199 test steps; "
+        "accepted: at least window + 1 = 21 and 200",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), CONTENTS.values(), ids=CONTENTS)
+@pytest.mark.parametrize(
+    "write",
+    [_npy, lambda d, x: _npz(d, a=x), lambda d, x: _hdf5(d, a=x)],
+    ids=["npy", "npz", "hdf5"],
+)
+def test_unusable_numbers_are_refused(
+    tmp_path: Path, write: Callable[[Path, Array], Path], content: Array, message: str
+) -> None:
+    assert _refusal(write(tmp_path, content)) == message
+
+
+def test_the_shortest_series_is_accepted(tmp_path: Path) -> None:
+    path = _npy(tmp_path, SERIES[:221])
+    data = _read(path, train_fraction=21 / 221)
+    assert (len(data.train), len(data.test)) == (21, 200)
+    assert "21 training and 200 test" in _refusal(path, train_fraction=21 / 221, window=21)
+
+
+# With chunks of 100 rows: in the first, at the edges of the second, in the last.
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (99, 2), (100, 0), (199, 1), (1199, 2)])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_value_that_is_no_number_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    row: int,
+    column: int,
+    value: float,
+    dtype: str,
+) -> None:
+    monkeypatch.setattr(arrays, "CHUNK", 100)
+    series = SERIES.astype(dtype)
+    series[row, column] = value
+    series[row + 1 :, 0] = np.nan  # the first one is named
+    assert _refusal(_npy(tmp_path, series)) == (
+        f"dataset.path: {{path}} row {row}, column {column} holds {value} (counted from 0); "
+        "accepted: finite numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "dtype"),
+    [
+        (np.array([["1.5", "2.5"]] * 1200), "<U3"),
+        (np.array([["2020-01-01"]] * 1200, dtype="datetime64[D]"), "datetime64[D]"),
+        (np.zeros(1200, dtype=[("x", "f8"), ("y", "f8")]), "[('x', '<f8'), ('y', '<f8')]"),
+    ],
+)
+def test_text_dates_and_records_are_refused(tmp_path: Path, content: Array, dtype: str) -> None:
+    message = f"dataset.path: {{path}} holds {dtype}; accepted: real numbers"
+    assert _refusal(_npy(tmp_path, content)) == message
+    assert _refusal(_npz(tmp_path, a=content)) == message
+
+
+@pytest.mark.parametrize(
+    ("content", "dtype"),
+    [
+        (["1.5", "2.5"] * 600, "object"),
+        (np.array([b"ab"] * 1200), "|S2"),
+        (np.zeros(1200, dtype=[("x", "f8"), ("y", "f8")]), "[('x', '<f8'), ('y', '<f8')]"),
+        (SERIES * 1j, "complex128"),
+    ],
+)
+def test_text_and_records_in_hdf5_are_refused(tmp_path: Path, content: Any, dtype: str) -> None:
+    message = f"dataset.path: {{path}} holds {dtype}; accepted: real numbers"
+    assert _refusal(_hdf5(tmp_path, a=content)) == message
+
+
+class _Touch:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_pickled_objects_are_not_unpickled(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    content = np.array([_Touch(marker)] * 3, dtype=object)
+    for path in (_npy(tmp_path, content), _npz(tmp_path, a=content)):
+        assert _refusal(path).startswith("dataset.path: {path} cannot be read: ")
+        assert not marker.exists()
+    np.load(_npy(tmp_path, content), allow_pickle=True)
+    assert marker.exists()  # so the file is as dangerous as it should be
+
+
+def _bytes(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _compressed(folder: Path) -> bytes:
+    data = bytearray(_npz(folder, compressed=True, a=SERIES).read_bytes())
+    data[2000:2100] = b"\xff" * 100
+    return bytes(data)
+
+
+DAMAGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
+    "truncated npy": ("b.npy", lambda d: _bytes(SERIES)[:-1]),
+    "npy header alone": ("b.npy", lambda d: _bytes(SERIES)[:100]),
+    "open bracket in npy": ("b.npy", lambda d: _bytes(SERIES).replace(b"3), }", b"3(, }")),
+    "text": ("b.npy", lambda d: b"1.0 2.0 3.0\n" * 1200),
+    "text npz": ("b.npz", lambda d: b"1.0 2.0 3.0\n" * 1200),
+    "text h5": ("b.h5", lambda d: b"1.0 2.0 3.0\n" * 1200),
+    "npz named npy": ("b.npy", lambda d: _npz(d, a=SERIES).read_bytes()),
+    "npy named npz": ("b.npz", lambda d: _bytes(SERIES)),
+    "npy named h5": ("b.h5", lambda d: _bytes(SERIES)),
+    "truncated npz": ("b.npz", lambda d: _npz(d, a=SERIES).read_bytes()[:10_000]),
+    "damaged npz": ("b.npz", lambda d: _npz(d, a=SERIES).read_bytes().replace(b"NUMPY", b"NUMBY")),
+    "damaged compressed npz": ("b.npz", _compressed),
+    "truncated h5": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes()[:5000]),
+    "damaged h5": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes().replace(b"TREE", b"FREE")),
+    "h5 without heap": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes().replace(b"HEAP", b"?")),
+}
+
+
+@pytest.mark.parametrize(("name", "make"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_files_are_refused(
+    tmp_path: Path, name: str, make: Callable[[Path], bytes]
+) -> None:
+    (tmp_path / name).write_bytes(make(tmp_path))
+    message = _refusal(tmp_path / name)
+    assert message.startswith("dataset.path: {path} cannot be read: ")
+    assert len(message) > len("dataset.path: {path} cannot be read: ") + 5
+
+
+def test_contents_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
+    assert _refusal(_npy(tmp_path, np.array(1.0))) == NOT_2D.replace("SHAPE", "()")
+    message = "dataset.path: {path} holds no array; accepted: (time, variables)"
+    assert _refusal(_hdf5(tmp_path, a=1.0)) == message
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("readme.txt", "no array")
+    assert _refusal(tmp_path / "a.npz") == message
+    assert _refusal(_hdf5(tmp_path, a=h5py.Empty("f8"))) == message
+
+
+def test_wrong_keys_are_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = _npz(tmp_path, series=SERIES, time=SERIES[:, 0])
+    listed = "{path} holds: series, time"
+    assert _refusal(path) == f"dataset.key: nothing was given; {listed}"
+    assert _refusal(path, "serie") == (
+        f"dataset.key: 'serie' is not in the file; {listed} (did you mean 'series'?)"
+    )
+    assert _refusal(path, "QQ") == f"dataset.key: 'QQ' is not in the file; {listed}"
+    assert _refusal(_npz(tmp_path)) == "dataset.key: nothing was given; {path} holds: nothing"
+
+
+def test_wrong_hdf5_keys_are_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = _hdf5(tmp_path, group__series=SERIES, time=SERIES[:, 0])
+    listed = "{path} holds: group/series, time"
+    assert _refusal(path) == f"dataset.key: nothing was given; {listed}"
+    hint = "(did you mean 'group/series'?)"
+    for key in ("group", "group/serie"):
+        assert _refusal(path, key) == f"dataset.key: '{key}' is not in the file; {listed} {hint}"
+
+
+def test_a_key_of_a_npy_file_is_refused(tmp_path: Path) -> None:
+    message = "dataset.key: 'x' was given, but a .npy file holds a single array"
+    assert _refusal(_npy(tmp_path, SERIES), "x") == message

@@ -1,0 +1,178 @@
+"""The sea-surface series that is shipped, and files in the format of the Jena weather station."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.preprocessing import Cleaning
+from sfbptt_cli.data.sampling import Repairs
+from sfbptt_cli.data.tables.reader import SHIPPED, CsvSource, read_csv_dataset, read_temperature
+from sfbptt_cli.data.tables.table import TableFormat
+
+CLIMATE = CsvSource(
+    name="temperature",
+    time_unit="days",
+    lag="auto",
+    dimension="auto",
+    form=TableFormat(missing_values=("NA", "N/A", "NaN", "NULL", "null", "-", "-9999")),
+    repairs=Repairs(order="sort", duplicates="mean", missing="interpolate", max_gap=500),
+    cleaning=Cleaning(yearly_cycle=2, daily_cycle=2, smoothing=8.0),
+)
+RAW = replace(CLIMATE, cleaning=Cleaning(), dimension=1)
+
+JENA_HEADER = (
+    '"Date Time","p (mbar)","T (degC)","Tpot (K)","Tdew (degC)","rh (%)","VPmax (mbar)",'
+    '"VPact (mbar)","VPdef (mbar)","sh (g/kg)","H2OC (mmol/mol)","rho (g/m**3)","wv (m/s)",'
+    '"max. wv (m/s)","wd (deg)"'
+)
+
+
+def jena(path: Path, rows: int, quirks: bool = True) -> NDArray[Any]:
+    """Writes a file in the format of jena_climate_2009_2016.csv; the temperatures of a full grid.
+
+    With a month that stands twice, two missing stretches (17.5 hours and three days), and a wind
+    gauge that reports -9999.00.
+    """
+    grid = np.arange(rows + 545 * quirks)
+    rng = np.random.default_rng(0)
+    days = grid / 144
+    temperature = 9 - 9 * np.cos(2 * np.pi * days / 365.2425) - 3 * np.cos(2 * np.pi * days)
+    weather = np.convolve(rng.normal(size=len(grid)), np.exp(-np.arange(2000) / 400))[: len(grid)]
+    temperature = np.round(temperature + weather / 5, 2)
+    kept = grid
+    if quirks:
+        kept = np.delete(grid, [*range(30_000, 30_105), *range(40_000, 40_440)])
+        kept = np.concatenate([kept[:10_000], kept[5_536:10_000], kept[10_000:-4464]])
+    first = date(2009, 1, 1)
+    dates = [(first + timedelta(days=d)).strftime("%d.%m.%Y") for d in range(rows // 144 + 8)]
+    clocks = [f"{m // 60:02d}:{m % 60:02d}:00" for m in range(0, 1440, 10)]
+    degrees = temperature.tolist()
+    wind = ["-9999.00" if 20_000 <= i < 20_050 and quirks else "1.03" for i in range(rows)]
+    lines = [
+        f"{dates[(k + 1) // 144]} {clocks[(k + 1) % 144]},996.52,{degrees[k]:.2f},265.40,-8.90,"
+        f"93.30,3.33,3.11,0.22,1.94,3.12,1307.75,{wind[i]},1.75,152.30"
+        for i, k in enumerate(kept.tolist())
+    ]
+    path.write_text("\n".join([JENA_HEADER, *lines, ""]))
+    return temperature
+
+
+def test_the_shipped_series_needs_no_argument() -> None:
+    dataset = read_temperature(CLIMATE, None, window=100)
+    notes = dataset.preprocessing
+    assert dataset.variables[0] == "temperature (celsius) t-0"
+    assert 3 <= dataset.obs_dim <= 5
+    assert dataset.dt == pytest.approx(1 / 48, rel=1e-14)
+    assert dataset.time_unit == "days"
+    # 401 days of half hours, 80% to train; each part loses the span of a delay vector.
+    span = int(dataset.variables[-1].split("t-")[1])
+    assert len(dataset.train) == 15_399 - span
+    assert len(dataset.test) == 3_850 - span
+    # The cycles of the training part fit the test part, which lies in another year.
+    assert np.abs(dataset.test.mean(axis=0)).max() < 0.5 * dataset.train.std()
+    assert dataset.test.std() < 1.5 * dataset.train.std()
+    assert list(notes[:2]) == [
+        "1 rows repeat a time, first row 19212: their mean was taken",
+        "column 'temperature (celsius)': 24 missing samples interpolated in 2 gaps, the longest of "
+        "23, the first after row 5788",
+    ]
+
+
+def test_the_shipped_file_is_unchanged_and_has_its_terms_beside_it() -> None:
+    digest = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    assert digest == "529155ac773634b0dca439781a839487640db92e2bdb597e372a2b0ba0ffbff0"
+    terms = (SHIPPED.parent / "sea_surface_temperature.LICENSE.txt").read_text()
+    assert "The data may be used and redistributed for free" in terms
+    assert "makes any warranty, express or implied" in terms
+    dataset = read_temperature(RAW, None, window=100)
+    with gzip.open(SHIPPED, "rt") as file:
+        values = [float(line.split(",")[1]) for line in list(file)[1:5001]]
+    np.testing.assert_array_equal(dataset.train[:5000, 0], values)
+
+
+def test_the_jena_file_as_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "jena.csv"
+    rows = 50_000
+    truth = jena(path, rows)
+    source = replace(RAW, path=str(path), time_column="Date Time")
+    dataset = read_temperature(source, "T (degC)", window=100)
+    notes = dataset.preprocessing
+    series = np.concatenate([dataset.train, dataset.test])[:, 0]
+    assert dataset.dt == pytest.approx(1 / 144, rel=1e-14)
+    # A part of the file stands twice, so that as many rows are missing at its end.
+    truth = truth[: len(series)]
+    assert len(series) == rows + 545 - 4464
+    missing = np.zeros(len(truth), dtype=bool)
+    missing[30_000:30_105] = missing[40_000:40_440] = True
+    np.testing.assert_array_equal(series[~missing], truth[~missing])
+    assert np.ptp(np.diff(series[29_999:30_106])) < 1e-9
+    assert list(notes) == [
+        "sorted by time: 1 rows were earlier than the row before, first 10002",
+        "4464 rows repeat a time, first row 10002: their mean was taken",
+        "column 'T (degC)': 545 missing samples interpolated in 2 gaps, the longest of 440, the "
+        f"first after row {30_001 + 4464}",
+    ]
+    for repairs, field in (
+        (Repairs(), "dataset.order: row 10002"),
+        (Repairs(order="sort"), "dataset.duplicates: row 10002 has the time of row 5538"),
+        (replace(CLIMATE.repairs, missing="refuse"), "dataset.missing: 105 samples are missing"),
+        (replace(CLIMATE.repairs, max_gap=300), "dataset.max_gap: 440 samples of column 'T (deg"),
+    ):
+        with pytest.raises(RequestError) as refused:
+            read_temperature(replace(source, repairs=repairs), "T (degC)", window=100)
+        assert str(refused.value).startswith(field)
+    # Without the sentinel the wind gauge is constant, which no model can learn.
+    with pytest.raises(RequestError, match=r"column 'wv \(m/s\)' is constant"):
+        read_temperature(source, "wv (m/s)", window=100)
+
+
+def test_the_jena_file_is_read_within_five_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "jena_climate_2009_2016.csv"
+    jena(path, 420_551)
+    source = replace(CLIMATE, path=str(path), time_column="Date Time")
+    # Processor time, because tests run side by side.
+    started = time.process_time()
+    dataset = read_temperature(source, "T (degC)", window=100)
+    notes = dataset.preprocessing
+    assert time.process_time() - started < 5
+    assert 2 <= dataset.obs_dim <= 10
+    assert any(note.startswith("yearly cycle removed") for note in notes)
+
+
+def test_every_column_of_the_jena_format(tmp_path: Path) -> None:
+    path = tmp_path / "jena.csv"
+    temperature = jena(path, 3000, quirks=False)
+    source = CsvSource(path=str(path), time_column="Date Time", columns=("T (degC)",))
+    dataset = read_csv_dataset(source, window=100)
+    notes = dataset.preprocessing
+    np.testing.assert_array_equal(dataset.train[:, 0], temperature[:2400])
+    assert list(notes) == []
+    with pytest.raises(RequestError, match=r"column 'p \(mbar\)' is constant"):
+        read_csv_dataset(replace(source, columns=None), window=100)
+    with pytest.raises(RequestError, match=r"dataset\.column: nothing was given; accepted: p \(mb"):
+        read_temperature(replace(CLIMATE, path=str(path), time_column="Date Time"), None, 100)
+    with pytest.raises(
+        RequestError, match=r"dataset\.column: 'T' is not in the file; accepted: Da"
+    ):
+        read_temperature(replace(CLIMATE, path=str(path), time_column="Date Time"), "T", 100)
+    with pytest.raises(
+        RequestError, match=r"dataset\.time_column: .*column 'Date Time' holds time"
+    ):
+        read_temperature(replace(CLIMATE, path=str(path)), None, 100)
+    # As German spreadsheets write it.
+    german = path.read_text().replace(",", ";").replace(".", ",").replace(",2009", ".2009")
+    german = german.replace(",01.2009", ".01.2009").replace("\n", "\r\n")
+    path.write_bytes(german.encode("utf-8-sig"))
+    again = read_csv_dataset(source, window=100)
+    np.testing.assert_array_equal(again.train, dataset.train)

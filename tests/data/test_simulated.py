@@ -1,0 +1,352 @@
+"""What is observed of a simulated system, its noise, and where its exponent comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sfbptt_cli.common.errors import RequestError, RunFailed
+from sfbptt_cli.config.dataset import SimulatedConfig
+from sfbptt_cli.data import simulated
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.embedding import estimate_dimension, estimate_lag
+from sfbptt_cli.data.simulated import simulate_dataset
+from sfbptt_cli.lyapunov import system as exponent_of
+from sfbptt_cli.lyapunov.equations import Spectrum
+from sfbptt_cli.systems.equations import SYSTEMS
+from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
+from sfbptt_cli.systems.stochastic import integrate_noisy
+from sfbptt_cli.systems.system import System
+
+Array = npt.NDArray[np.float64]
+
+SETTINGS: dict[str, Any] = {
+    "name": "test",
+    "system": "lorenz",
+    "parameters": {},
+    "dt": 0.02,
+    "train_steps": 300,
+    "test_steps": 200,
+    "floor_trajectories": 2,
+    "transient": 50,
+    "seed": 0,
+    "scaling": "none",
+    "rtol": 1e-8,
+    "atol": 1e-8,
+    "lambda_max": None,
+}
+
+
+def _simulate(**changes: Any) -> Dataset:
+    return simulate_dataset(**{**SETTINGS, **changes})
+
+
+def _parts(data: Dataset) -> list[Array]:
+    assert data.independent is not None
+    return [data.train, data.test, *data.independent]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for every test."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SFBPTT_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
+    """The parameters of every exponent that is computed; it is 0.5 ± 0.0234."""
+    calls: list[dict[str, float]] = []
+
+    def spectrum(system: System, parameters: dict[str, float], *_: Any, **__: Any) -> Spectrum:
+        calls.append(dict(parameters))
+        return Spectrum(np.array([0.5]), np.array([0.0234]), None)
+
+    monkeypatch.setattr(exponent_of, "spectrum_from_equations", spectrum)
+    return calls
+
+
+# What is observed.
+
+
+def test_observed_variables_are_columns_of_the_whole_in_the_order_asked_for() -> None:
+    whole, seen = _simulate(), _simulate(observed=["z", "x"])
+    assert whole.variables == ("x", "y", "z")
+    assert whole.preprocessing == ()
+    assert seen.variables == ("z", "x")
+    assert seen.preprocessing == ("observed: z, x of x, y, z",)
+    for part, expected in zip(_parts(seen), _parts(whole), strict=True):
+        np.testing.assert_array_equal(part, expected[:, [2, 0]])
+
+
+def test_delays_leave_the_lengths_and_reach_back_before_the_first_row() -> None:
+    # Each trajectory is as much longer as its delays span: row t holds x(t + 20), x(t + 10), x(t).
+    longer = _simulate(train_steps=320, test_steps=220)
+    data = _simulate(observed=["x", "z"], lag=10, dimension=3)
+    assert data.variables == ("x t-0", "x t-10", "x t-20", "z t-0", "z t-10", "z t-20")
+    assert [len(part) for part in _parts(data)] == [300, 200, 200, 200]
+    for part, states in zip(_parts(data), _parts(longer), strict=True):
+        rows = len(part)
+        columns = [states[20 - k : 20 - k + rows, v] for v in (0, 2) for k in (0, 10, 20)]
+        np.testing.assert_array_equal(part, np.stack(columns, axis=1))
+
+
+def test_automatic_delays_are_those_of_the_training_trajectory() -> None:
+    data = _simulate(observed=["x"], lag="auto", dimension="auto", dt=0.01, train_steps=5000)
+    lag = int(data.variables[1].removeprefix("x t-"))
+    plain = _simulate(observed=["x"], dt=0.01, train_steps=5000).train[:, 0]
+    assert lag == estimate_lag(plain)[0] > 5
+    assert data.obs_dim == estimate_dimension(plain, lag)[0] > 1
+    assert len(data.train) == 5000
+    assert data.preprocessing[0].startswith(f"lag {lag} samples estimated")
+    given = _simulate(observed=["x"], lag=lag, dimension=data.obs_dim, dt=0.01, train_steps=5000)
+    assert given.fingerprint() == data.fingerprint()
+
+
+def test_common_scale_is_that_of_what_is_observed() -> None:
+    data = _simulate(observed=["x", "y"], lag=3, dimension=2, scaling="common")
+    raw = _simulate(observed=["x", "y"], lag=3, dimension=2)
+    mean, std = raw.train.mean(), raw.train.std()
+    for part, expected in zip(_parts(data), _parts(raw), strict=True):
+        np.testing.assert_allclose(part, (expected - mean) / std, rtol=1e-12)
+
+
+# Noise.
+
+
+def test_observation_noise_is_on_the_training_trajectory_alone() -> None:
+    settings = {"train_steps": 20_000, "observed": ["x", "z"]}
+    clean, noisy = _simulate(**settings), _simulate(**settings, observation_noise=0.05)
+    for part, expected in zip(_parts(noisy)[1:], _parts(clean)[1:], strict=True):
+        np.testing.assert_array_equal(part, expected)
+    noise = (noisy.train - clean.train) / clean.train.std(axis=0)
+    # Of 20,000 values the standard deviation is known to 0.5%, correlations to 0.7%.
+    np.testing.assert_allclose(noise.std(axis=0), 0.05, rtol=0.02)
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=4 * 0.05 / math.sqrt(20_000))
+    assert abs(np.corrcoef(noise.T)[0, 1]) < 0.03
+    assert abs(np.corrcoef(noise[1:, 0], noise[:-1, 0])[0, 1]) < 0.03
+    fourth = np.mean(noise**4) / np.var(noise) ** 2
+    assert fourth == pytest.approx(3, abs=0.15)  # Gaussian
+    assert "noise of 0.05 standard deviations" in " ".join(noisy.preprocessing)
+
+
+def test_observation_noise_is_seeded_and_not_stored(cache: Path) -> None:
+    first, again = (_simulate(observation_noise=0.1) for _ in range(2))
+    assert first.fingerprint() == again.fingerprint()
+    assert len(list(cache.glob("*.npz"))) == 1
+    clean, other = _simulate(), _simulate(observation_noise=0.1, seed=1)
+    noises = [first.train - clean.train, other.train - _simulate(seed=1).train]
+    assert abs(np.corrcoef(noises[0].ravel(), noises[1].ravel())[0, 1]) < 0.1
+
+
+def test_delays_hold_the_same_noise_at_the_same_time() -> None:
+    data = _simulate(observed=["x"], lag=5, dimension=2, observation_noise=0.1)
+    np.testing.assert_array_equal(data.train[5:, 1], data.train[:-5, 0])
+
+
+def _register(patch: pytest.MonkeyPatch, derivative: Any, start: Sequence[float]) -> System:
+    names = tuple(f"x{i}" for i in range(len(start)))
+    system = System("test", derivative, names, {}, tuple(start), (1.0,) * len(start), (), "")
+    patch.setitem(SYSTEMS, "test", system)
+    return system
+
+
+def test_process_noise_of_a_linear_system_has_its_closed_forms() -> None:
+    # Ornstein and Uhlenbeck: dx = −a x dt + σ dW has the variance σ²/2a and correlates as e^−at.
+    rates = np.array([0.5, 2.0])
+    system = System(
+        "test", lambda x: [-0.5 * x[0], -2 * x[1]], ("x", "y"), {}, (0, 0), (1, 1), (), ""
+    )
+    clean, sigma = np.ones((10, 2)), np.array([0.3, 1.0])
+    generator = np.random.default_rng(0)
+    count = 500
+    kept = integrate_noisy(
+        system, {}, np.zeros((count, 2)), sigma, clean, 40, [20] * count, 0.25, generator
+    )
+    states = np.stack(kept)
+    # 500 trajectories of five time units: 3% at most.
+    variance = sigma**2 / (2 * rates)
+    np.testing.assert_allclose(states.var(axis=(0, 1)), variance, rtol=0.1)
+    after = (states[:, 4:] * states[:, :-4]).mean(axis=(0, 1)) / variance
+    np.testing.assert_allclose(after, np.exp(-rates), atol=0.08)
+    assert abs(np.mean(states[..., 0] * states[..., 1])) < 0.1 * math.sqrt(variance.prod())
+
+
+def test_process_noise_is_in_standard_deviations_a_root_of_time() -> None:
+    lorenz, dt = SYSTEMS["lorenz"], 0.002
+    settings = {"dt": dt, "transient": 2000, "train_steps": 4000}
+    clean, noisy = _simulate(**settings), _simulate(**settings, process_noise=0.2)
+    field = vector_field(lorenz, lorenz.parameters)
+    for part in _parts(noisy):
+        left = part[1:] - runge_kutta(field, part[:-1].T, dt).T
+        expected = 0.2 * clean.train.std(axis=0) * math.sqrt(dt)
+        np.testing.assert_allclose(left.std(axis=0), expected, rtol=5 / math.sqrt(2 * len(left)))
+    assert noisy.lambda_max == 0.9057
+    assert noisy.preprocessing == ("process noise of 0.2 standard deviations a √time unit",)
+
+
+def test_process_noise_is_seeded_and_stored(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _simulate(process_noise=0.1)
+    assert len(list(cache.glob("*.npz"))) == 2  # that without noise gives the unit
+    others = [_simulate(process_noise=0.1, seed=1), _simulate(process_noise=0.2), _simulate()]
+    prints = {first.fingerprint(), *(other.fingerprint() for other in others)}
+    assert len(prints) == 4
+    monkeypatch.setattr(simulated, "integrate_noisy", None)
+    assert _simulate(process_noise=0.1).fingerprint() == first.fingerprint()
+
+
+def test_the_drive_of_duffing_has_no_noise() -> None:
+    data = _simulate(system="duffing", dt=0.1, process_noise=0.1, lambda_max=0.1)
+    for part in _parts(data):
+        np.testing.assert_allclose(np.hypot(part[:, 2], part[:, 3]), 1, atol=1e-4)
+
+
+# Exponents.
+
+
+def test_a_published_or_given_exponent_is_not_computed(computed: list[Any]) -> None:
+    assert _simulate().lambda_max == 0.9057
+    assert _simulate(parameters={"rho": 35.0}, lambda_max=0.8).lambda_max == 0.8
+    assert computed == []
+
+
+def test_an_unknown_exponent_is_computed_once(cache: Path, computed: list[Any]) -> None:
+    for _ in range(2):
+        data = _simulate(parameters={"rho": 35.0})
+        assert data.lambda_max == 0.5
+        assert data.lambda_source == "tangent flow of the equations (QR), ± 0.02"
+    _simulate(parameters={"rho": 35.0}, seed=1, observed=["x"], observation_noise=0.1)
+    assert computed == [{"sigma": 10.0, "rho": 35.0, "beta": 8 / 3}]
+    _simulate(parameters={"rho": 36.0})
+    _simulate(parameters={"rho": 35.0}, dt=0.01)
+    assert len(computed) == 3
+    assert len(list(cache.glob("lorenz-lambda-*.json"))) == 3
+
+
+def test_a_damaged_exponent_is_computed_again(cache: Path, computed: list[Any]) -> None:
+    _simulate(parameters={"rho": 35.0})
+    (file,) = cache.glob("*.json")
+    for damage in ("", "{}", '{"lambda_max": null, "standard_error": 1}'):
+        file.write_text(damage)
+        assert _simulate(parameters={"rho": 35.0}).lambda_max == 0.5
+    assert len(computed) == 4
+    assert json.loads(file.read_text()) == {"lambda_max": 0.5, "standard_error": 0.0234}
+
+
+def test_other_equations_have_another_exponent(
+    monkeypatch: pytest.MonkeyPatch, computed: list[Any]
+) -> None:
+    def other(state: Any, **_: float) -> list[Any]:
+        return [-x for x in state]
+
+    _simulate(parameters={"rho": 35.0})
+    changed = dataclasses.replace(SYSTEMS["lorenz"], derivative=other)
+    monkeypatch.setitem(SYSTEMS, "lorenz", changed)
+    _simulate(parameters={"rho": 35.0})
+    assert len(computed) == 2
+
+
+def test_equations_that_cannot_be_followed_have_no_exponent(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Spectrum:
+        raise RunFailed("too stiff")
+
+    monkeypatch.setattr(exponent_of, "spectrum_from_equations", fail)
+    data = _simulate(parameters={"rho": 35.0})
+    assert data.lambda_max is None
+    assert data.lambda_source == "not found from the equations: too stiff"
+    assert list(cache.glob("*.json")) == []
+
+
+def test_a_system_at_rest_has_a_negative_exponent() -> None:
+    # ρ = 0.5: the origin attracts with the rates of its Jacobian, (−11 ± √(81 + 40 ρ)) / 2 and −β.
+    data = _simulate(parameters={"rho": 0.5})
+    expected = (-11 + math.sqrt(81 + 40 * 0.5)) / 2
+    assert data.lambda_max == pytest.approx(expected, rel=1e-3)
+
+
+def test_mackey_glass_is_observed_with_delays_of_its_own() -> None:
+    glass = {"system": "mackey_glass", "dt": 1.0, "lambda_max": 0.005}
+    data = _simulate(**glass, lag=6, dimension=4)
+    assert data.variables == ("x t-0", "x t-6", "x t-12", "x t-18")
+    plain = _simulate(**glass, train_steps=318, test_steps=218)
+    np.testing.assert_array_equal(data.train[:, 3], plain.train[:300, 0])
+
+
+# Refusals.
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"observed": ["x", "w"]},
+            "dataset.observed: 'w' is no variable; accepted: x, y, z",
+        ),
+        (
+            {"observed": ["x", "x"]},
+            "dataset.observed: a variable stands twice; accepted: different ones",
+        ),
+        (
+            {"lag": "auto", "dimension": 3},
+            "dataset.lag: auto was given for 3 variables; "
+            "accepted: a number, or one observed variable",
+        ),
+        (
+            {"lag": 3, "dimension": "auto"},
+            "dataset.dimension: auto was given for 3 variables; "
+            "accepted: a number, or one observed variable",
+        ),
+        (
+            {"system": "mackey_glass", "process_noise": 0.1},
+            "dataset.process_noise: 0.1 was given, and mackey_glass is a delay equation; "
+            "accepted: 0",
+        ),
+        ({"dt": None}, "dataset.dt: null was given; accepted: a number above 0"),
+    ],
+)
+def test_what_cannot_be_observed_is_refused(
+    cache: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RequestError) as refused:
+        _simulate(**changes)
+    assert str(refused.value) == message
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"observed": []}, "dataset.observed: [] was given"),
+        ({"dimension": 0}, "dataset.dimension: '0' was given"),
+        ({"dimension": "some"}, "dataset.dimension: 'some' was given"),
+        ({"dimension": 2, "lag": 0}, "dataset.lag: '0' was given"),
+        ({"lag": 3}, "dataset.lag: 3 was given; accepted: null where dataset.dimension is 1"),
+        ({"observation_noise": -0.1}, "dataset.observation_noise: -0.1 was given"),
+        ({"observation_noise": math.inf}, "dataset.observation_noise: inf was given"),
+        ({"process_noise": math.nan}, "dataset.process_noise: nan was given"),
+        ({"library": "dyst"}, "dataset.library: 'dyst' was given; accepted: dysts, sfbptt"),
+        ({"dt": None}, "dataset.dt: null was given"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        SimulatedConfig(**{"name": "test", "system": "lorenz", "dt": 0.01, **changes})
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+def test_settings_that_mean_something_are_accepted() -> None:
+    config = SimulatedConfig(name="test", system="lorenz", dt=0.01, dimension=3)
+    assert config.lag == 1
+    assert SimulatedConfig(name="test", system="A", library="dysts", dt=None).dt is None

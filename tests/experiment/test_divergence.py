@@ -1,0 +1,170 @@
+"""Divergence is said in words: in training, in an evaluation, in metrics.csv."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, Cli, run_folder
+
+from sfbptt_cli.experiment import training as run_training
+from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
+from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.training.trainer import Trainer
+
+# Epochs of three updates; the D_stsp of one of them is no concern of these tests.
+LONG = (*TINY, "epochs=6", "validation.every=3")
+
+
+def status(run: Path) -> str:
+    return json.loads((run / "run.json").read_text())["status"]
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, update: int, value: float, after: bool) -> list[Any]:
+    """Before that update, or by its step, a parameter becomes `value`; starts of its windows."""
+    seen: list[Any] = []
+    real = Trainer.update
+
+    def poisoned(trainer: Trainer, starts: Any) -> None:
+        def harm(*_: object) -> None:
+            with torch.no_grad():
+                next(trainer.model.parameters()).view(-1)[0] = value
+
+        handle = None
+        if trainer.updates == update:
+            seen.append(starts)
+            if after:
+                handle = trainer.optimizer.register_step_post_hook(harm)
+            else:
+                harm()
+        try:
+            real(trainer, starts)
+        finally:
+            if handle is not None:
+                handle.remove()
+
+    monkeypatch.setattr(Trainer, "update", poisoned)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("value", "after", "said"),
+    [
+        (math.nan, False, "loss nan, gradient norm nan"),
+        (math.inf, True, "parameters not finite after loss "),
+        (math.nan, True, "parameters not finite after loss "),
+    ],
+    ids=["loss", "infinite parameter", "lost parameter"],
+)
+def test_a_training_that_diverges_says_where_and_what_is_left(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    value: float,
+    after: bool,
+    said: str,
+) -> None:
+    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
+    # The last of its epoch: after it a checkpoint is due.
+    seen = poison(monkeypatch, 11, value, after)
+    for again in range(2):
+        outcome = cli("train", *LONG, "seed=7", cwd=tmp_path)
+        assert (outcome.status, outcome.stdout) == (1, "")
+        run = run_folder(tmp_path)
+        line = outcome.stderr.splitlines()[-1]
+        assert line.startswith("sfbptt: outputs/run/lorenz/")
+        assert f"diverged in epoch 4, update 3: {said}" in line
+        assert line.endswith(f"; the last good checkpoint is {run.relative_to(tmp_path)}/"
+                             "checkpoints/last.pt")  # fmt: skip
+        # The windows can be drawn again from what the line says.
+        found = re.search(r"row (\d+) of SeedSequence\((\d+), spawn_key=\((\d+), (\d+)\)\)", line)
+        assert found
+        row, seed, *key = map(int, found.groups())
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(key)))
+        drawn = generator.integers(2000 - 100, size=(3, len(seen[0])))
+        np.testing.assert_array_equal(drawn[row], seen[again])
+        assert status(run) == "diverged"
+        last = load_checkpoint(run / "checkpoints" / "last.pt")
+        assert last["progress"]["epoch"] == 3
+        assert all(p.isfinite().all() for p in last["model"].values())
+        # It goes on from there, which is said, and diverges again.
+        warned = "it diverged after those; with the same data and settings it will again"
+        assert outcome.stderr.count(warned) == again
+        assert outcome.stderr.count("continuing ") == again
+
+
+def test_without_a_checkpoint_that_is_said(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("train", *TINY, "optimizer.learning_rate=1e38", cwd=tmp_path)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    (line,) = outcome.stderr.splitlines()
+    assert "diverged in epoch 1" in line
+    assert line.endswith("; no checkpoint yet")
+    run = run_folder(tmp_path)
+    assert status(run) == "diverged"
+    assert {p.name for p in run.iterdir()} == {".lock", "config.yaml", "run.json"}
+
+
+def _words(value: Any, path: str = "") -> list[str]:
+    """Every place in JSON that holds nothing, or a word for not-a-number."""
+    if isinstance(value, dict):
+        return [w for k, v in value.items() for w in _words(v, f"{path}.{k}")]
+    if isinstance(value, list):
+        return [w for v in value for w in _words(v, path)]
+    return [path] if value is None or value in ("nan", "NaN", "null", "") else []
+
+
+@pytest.mark.parametrize("growth", [1.02, 1.5, 1e6], ids=["slow", "fast", "at once"])
+def test_a_model_that_diverges_when_free_is_measured_in_words(
+    cli: Cli, tmp_path: Path, growth: float, no_figures: None
+) -> None:
+    assert cli("train", *TINY, "model=plrnn", cwd=tmp_path).status == 0
+    run = run_folder(tmp_path)
+    best = run / "checkpoints" / "best.pt"
+    content = load_checkpoint(best)
+    content["model"]["A"].fill_(growth)
+    content.pop("schema")
+    save_checkpoint(best, content)
+    outcome = cli("evaluate", f"run={run}", cwd=tmp_path)
+    assert outcome.status == 0, outcome.stderr
+    assert outcome.stdout.splitlines()[0] == "verdict: diverged"
+    assert not re.search(r"(?i)\b(nan|none|null)\b|-inf", outcome.stdout)
+    stored = json.loads((run / "evaluation.json").read_text())
+    assert stored["verdict"] == "diverged"
+    assert _words(stored["metrics"]) == []
+    exponent = stored["metrics"]["lambda_max"]["value"]
+    assert exponent == "diverged" or exponent > 0
+
+
+def test_infinite_and_lost_scores_are_words_in_metrics_csv(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    rows = [
+        {"epoch": 1, "validation_d_stsp": math.inf, "log_jacobian_tau": -math.inf},
+        {"epoch": 2, "validation_d_stsp": None, "log_jacobian_tau": math.nan},
+    ]
+    folder.write_history(rows)
+    lines = folder.metrics_file.read_text().splitlines()
+    assert lines[1:] == ["1,inf,-inf", "2,,diverged"]
+    first, second = folder.history()
+    assert first == rows[0]
+    assert second["validation_d_stsp"] is None
+    assert math.isnan(second["log_jacobian_tau"])
+
+
+def test_a_validation_that_diverges_is_infinite_in_metrics_csv(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None
+) -> None:
+    """The run goes on to its end, and continues from such a row."""
+    from sfbptt_cli.training import validation
+
+    monkeypatch.setattr(validation, "d_stsp_gmm", lambda *_, **__: math.inf)
+    monkeypatch.setattr(validation, "grid_is_filled", lambda *_, **__: False)
+    assert cli("train", *TINY, cwd=tmp_path).status == 0
+    run = run_folder(tmp_path)
+    history = RunFolder(run).history()
+    assert [row["validation_d_stsp"] for row in history] == [math.inf, math.inf]

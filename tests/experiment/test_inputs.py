@@ -1,0 +1,365 @@
+"""External inputs and several trajectories, from the data to a run that was loaded again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from conftest import TINY, Cli, as_dataset, run_folder
+
+from sfbptt_cli import load_run
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.dataset import Dataset, Inputs, Standardiser, separate_inputs
+from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.evaluation.evaluate import Settings, evaluate
+from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.forcing.sparse import Sparse
+from sfbptt_cli.lyapunov.largest import largest_exponent
+from sfbptt_cli.models.plrnn import PLRNN
+from sfbptt_cli.training.optimizers import build_optimizer
+from sfbptt_cli.training.trainer import Trainer
+from sfbptt_cli.training.validation import Validation
+
+Array = npt.NDArray[np.float64]
+CPU = torch.device("cpu")
+
+# x_{t+1} = a x_t + b s_{t+1}, which a PLRNN is exactly.
+A, B = 0.8, 0.5
+
+
+def _driven(steps: int = 3_000) -> Dataset:
+    """A leaky integrator driven by the logistic map; both are variables of the data."""
+    s = np.empty(steps)
+    s[0] = 0.3
+    for t in range(1, steps):
+        s[t] = 3.9 * s[t - 1] * (1 - s[t - 1])
+    x = np.zeros(steps)
+    for t in range(1, steps):
+        x[t] = A * x[t - 1] + B * s[t]
+    series = np.column_stack([x, s])[100:]
+    return separate_inputs(as_dataset(series[:2_000], test=series[2_000:]), ["x2"])
+
+
+def _exact(dataset: Dataset, scale: Standardiser) -> PLRNN:
+    """The PLRNN that is the driven system, in standardised units."""
+    assert dataset.inputs is not None
+    model = PLRNN(1, 1, torch.Generator().manual_seed(0), input_dim=1, readout="identity").double()
+    gain = B * dataset.inputs.scale.std / scale.std
+    offset = (A - 1) * scale.mean / scale.std + B * dataset.inputs.scale.mean / scale.std
+    assert model.C is not None
+    with torch.no_grad():
+        model.A.fill_(A)
+        model.W.zero_()
+        model.h.copy_(torch.from_numpy(offset))
+        model.C.copy_(torch.from_numpy(gain)[None])
+    return model
+
+
+def test_inputs_leave_the_observations_and_are_standardised_by_the_training_part() -> None:
+    series = np.random.default_rng(0).normal(5, 3, size=(300, 4))
+    independent = np.random.default_rng(1).normal(size=(2, 50, 4))
+    whole = as_dataset(series[:200], test=series[200:], independent=independent)
+    dataset = separate_inputs(whole, ["x4", "x2"])
+    assert dataset.variables == ("x1", "x3")
+    assert dataset.obs_dim == dataset.input_dim == 2
+    np.testing.assert_array_equal(dataset.train, series[:200, [0, 2]])
+    np.testing.assert_array_equal(dataset.test, series[200:, [0, 2]])
+    assert dataset.independent is not None
+    np.testing.assert_array_equal(dataset.independent, independent[:, :, [0, 2]])
+    assert dataset.inputs is not None
+    mean, std = series[:200, [3, 1]].mean(axis=0), series[:200, [3, 1]].std(axis=0)
+    np.testing.assert_allclose(dataset.inputs.train, (series[:200, [3, 1]] - mean) / std)
+    np.testing.assert_allclose(dataset.inputs.test, (series[200:, [3, 1]] - mean) / std)
+    other = separate_inputs(whole, ["x2", "x4"])
+    assert len({d.fingerprint() for d in (whole, dataset, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["x9"], "dataset.inputs: 'x9' was given; accepted: x1, x2"),
+        (["x1", "x2"], "dataset.inputs: every variable was given"),
+        (["x2", "x2"], "dataset.inputs: a variable stands twice"),
+        (["x1"], "dataset.inputs: 'x1' is constant in the training part"),
+    ],
+)
+def test_inputs_that_are_refused(names: list[str], message: str) -> None:
+    series = np.column_stack([np.ones(50), np.arange(50.0)])
+    with pytest.raises(RequestError, match=message):
+        separate_inputs(as_dataset(series), names)
+
+
+def test_windows_lie_within_one_trajectory_and_reach_every_place_of_it() -> None:
+    lengths = (12, 5, 9)
+    series = np.arange(26.0)[:, None]
+    dataset = as_dataset(
+        series,
+        train_lengths=lengths,
+        inputs=Inputs(("s",), -series, -series, Standardiser(np.zeros(1), np.ones(1))),
+    )
+    same = Standardiser(np.zeros(1), np.ones(1))
+    windows = Windows(dataset, same, 6, 16, 40, 0, CPU, torch.float64)
+    starts = windows.starts(0)
+    # Of seven points each: six places in the first, none in the second, three in the third.
+    assert set(starts.ravel()) == {*range(6), *range(17, 20)}
+    counts = np.bincount(starts.ravel(), minlength=20)[[*range(6), *range(17, 20)]]
+    assert counts.min() > 640 / 9 - 4 * np.sqrt(640 / 9)
+    batch, s = windows.batch(starts[0]), windows.inputs(starts[0])
+    assert s is not None
+    assert batch.shape == s.shape == (16, 7, 1)
+    np.testing.assert_array_equal(batch[:, :, 0], starts[0][:, None] + np.arange(7))
+    np.testing.assert_array_equal(s, -batch)
+
+
+def test_the_known_driven_system_has_no_error() -> None:
+    dataset = _driven()
+    scale = Standardiser.of(dataset.train)
+    model = _exact(dataset, scale)
+    assert dataset.inputs is not None
+    starts = np.array([0, 40, 41])
+    s = along(dataset.inputs.test, starts, 200)
+    generated = generate(model, scale, dataset.test[starts], 200, s)
+    truth = np.stack([dataset.test[t + 1 : t + 201] for t in starts])
+    np.testing.assert_allclose(generated, truth, atol=1e-9)
+    shifted = generate(model, scale, dataset.test[starts], 200, np.roll(s, 1, axis=1))
+    assert np.abs(shifted - truth).max() > 0.1  # the time of the inputs matters
+
+
+def test_inputs_survive_generation_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = _driven()
+    scale = Standardiser.of(dataset.train)
+    model = _exact(dataset, scale)
+    assert dataset.inputs is not None
+    s = along(dataset.inputs.test, np.arange(3), 100)
+    whole = generate(model, scale, dataset.test[:3], 100, s)
+    monkeypatch.setattr("sfbptt_cli.evaluation.generation._CHUNK", 21)
+    np.testing.assert_array_equal(generate(model, scale, dataset.test[:3], 100, s), whole)
+
+
+def test_the_exponent_of_a_driven_model_is_conditional_on_its_inputs() -> None:
+    dataset = _driven()
+    scale = Standardiser.of(dataset.train)
+    assert dataset.inputs is not None
+    s = torch.from_numpy(along(dataset.inputs.test, np.arange(4), 350))
+    x = torch.from_numpy(scale.standardise(dataset.test[:4]))
+    exponent = largest_exponent(_exact(dataset, scale), x, steps=300, transient=50, s=s)
+    assert exponent.value == pytest.approx(np.log(A), abs=1e-6)
+
+
+def test_an_evaluation_follows_the_inputs() -> None:
+    dataset = _driven()
+    scale = Standardiser.of(dataset.train)
+    settings = Settings(
+        part="test",
+        steps=700,
+        transient=50,
+        estimator="auto",
+        bins=10,
+        gmm_sigma=None,
+        gmm_points=200,
+        gmm_samples=100,
+        spectrum_smoothing=3.0,
+        prediction_steps=5,
+        valid_prediction_threshold=0.5,
+        valid_prediction_starts=10,
+        lyapunov_steps=200,
+        dimension_steps=200,
+    )
+    for part in ("test", "train"):
+        result = evaluate(
+            _exact(dataset, scale), scale, dataset, Settings(**{**vars(settings), "part": part})
+        )
+        assert result.metrics["d_stsp"]["value"] == pytest.approx(0, abs=1e-9)
+        assert result.metrics["prediction_error"]["value"] < 1e-18
+        assert result.metrics["valid_prediction_time"]["censored"] == 1
+        data = dataset.test if part == "test" else dataset.train
+        np.testing.assert_allclose(result.truth, data[1 : len(result.truth) + 1])
+
+
+def test_training_is_given_the_inputs_of_its_windows() -> None:
+    dataset = _driven()
+    scale = Standardiser.of(dataset.train)
+    model = PLRNN(1, 1, torch.Generator().manual_seed(3), input_dim=1, readout="identity")
+    optimizer, schedule = build_optimizer(model.parameters(), "adam", 2e-2, "onecycle", 0.3, 400)
+    windows = Windows(dataset, scale, 12, 16, 100, 0, CPU)
+    trainer = Trainer(
+        model=model,
+        windows=windows,
+        method=Sparse(),
+        tau_at=lambda update: 4,
+        optimizer=optimizer,
+        schedule=schedule,
+        clip_norm=1.0,
+        epochs=4,
+        validation=Validation(dataset, scale, 500, 3),
+        validate_every=2,
+    )
+    trainer.fit(lambda: False, lambda which: None, lambda: None, lambda row: None)
+    # The system itself is found: its loss is 0, and only with the right inputs at the right time.
+    assert trainer.progress.history[-1]["loss"] == pytest.approx(0, abs=1e-6)
+    assert model.A.item() == pytest.approx(A, abs=0.01)
+
+
+def test_a_driven_oscillator_trains_and_is_loaded(cli: Cli, tmp_path: Path) -> None:
+    outcome = cli("train", *TINY, "dataset=duffing", "dataset.inputs=[cos,sin]", cwd=tmp_path)
+    assert outcome.status == 0, outcome.stderr
+    (folder,) = (tmp_path / "outputs").rglob("seed0")
+    assert "dataset.inputs=" in str(folder)
+    run = load_run(folder)
+    assert run.model.input_dim == 2
+    assert run.trajectories.variables == ("x", "v")
+    inputs = run.dataset.inputs
+    assert inputs is not None
+    default = run.generate(50)
+    np.testing.assert_allclose(default, run.trajectories.generated[0, :50], atol=1e-4)
+    same = inputs.scale.restore(inputs.test[1:51])
+    np.testing.assert_allclose(run.generate(50, inputs=same), default, atol=1e-6)
+    assert np.abs(run.generate(50, inputs=0 * same) - default).max() > 1e-3
+    with pytest.raises(ValueError, match="inputs have shape"):
+        run.generate(50, inputs=same[:20])
+    evaluated = cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path)
+    assert evaluated.status == 0, evaluated.stderr
+    assert run.folder.evaluation()["settings"]["part"] == "train"
+
+
+def test_a_model_without_inputs_refuses_them(cli: Cli, tmp_path: Path) -> None:
+    assert cli("train", *TINY, cwd=tmp_path).status == 0
+    with pytest.raises(ValueError, match="has none"):
+        load_run(run_folder(tmp_path)).generate(5, inputs=np.zeros((5, 1)))
+
+
+def _lorenz_like(steps: int, seed: int) -> Array:
+    return np.random.default_rng(seed).normal(size=(steps, 2)).cumsum(axis=0)
+
+
+def _arrays(path: str, key: str | None = None, fraction: float | None = None) -> Dataset:
+    return read_dataset("runs", path, key, 1.0, "steps", fraction, None, 20)
+
+
+def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path) -> None:
+    parts = [_lorenz_like(n, n) for n in (300, 120, 15, 250)]
+    for i, part in enumerate(parts):
+        np.save(tmp_path / f"run{i}.npy", part)
+    named: dict[str, Any] = {f"run{i}": part for i, part in enumerate(parts)}
+    np.savez(tmp_path / "all.npz", **named, time=[1.0])
+    by_files = _arrays(str(tmp_path / "run*.npy"))
+    by_key = _arrays(str(tmp_path / "all.npz"), "run*")
+    for dataset in (by_files, by_key):
+        assert dataset.train_lengths == (300, 120, 15)
+        np.testing.assert_array_equal(dataset.train, np.concatenate(parts[:3]))
+        np.testing.assert_array_equal(dataset.test, parts[3])
+        assert dataset.preprocessing == (
+            "3 trajectories train, the last one tests",
+            "1 trajectories give no window: they have at most 20 steps",
+        )
+    np.save(tmp_path / "stack.npy", np.stack([parts[0][:250], parts[3]]))
+    stacked = _arrays(str(tmp_path / "stack.npy"))
+    assert stacked.trajectories == (slice(0, 250),)
+    np.testing.assert_array_equal(stacked.test, parts[3])
+
+
+def test_trajectories_that_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a1.npy", _lorenz_like(300, 0))
+    np.save(tmp_path / "b1.npy", np.zeros((300, 3)))
+    cases: list[tuple[tuple[Any, ...], str]] = [
+        ((str(tmp_path / "*.npy"),), "'.*b1.npy' has 3 variables and '.*a1.npy' 2"),
+        ((str(tmp_path / "c*.npy"),), "no file is named like"),
+        ((str(tmp_path / "a1.npy"),), "dataset.train_fraction: null was given"),
+        ((str(tmp_path / "*.npy"), None, 0.5), "dataset.train_fraction: 0.5 was given.*null"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(RequestError, match=message):
+            _arrays(*arguments)
+
+
+def _table(path: Path, rows: list[str]) -> str:
+    path.write_text("\n".join(["subject,t,x,y", *rows]) + "\n")
+    return str(path)
+
+
+def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
+    parts = {name: _lorenz_like(n, n) for name, n in (("anna", 230), ("ben", 90), ("eva", 240))}
+    rows = [
+        f"{name},{0.5 * t},{x!r},{y!r}"
+        for name, part in parts.items()
+        for t, (x, y) in enumerate(part.tolist())
+    ]
+    # Interleaved rows: the label decides, not the place.
+    path = _table(tmp_path / "a.csv", rows[::2] + rows[1::2])
+    source = CsvSource(
+        path=path, time_column="t", trajectory_column="subject", train_fraction=None, lag=3,
+        dimension=2,
+    )  # fmt: skip
+    with pytest.raises(RequestError, match=r"row .*dataset.order|goes back|order"):
+        read_csv_dataset(source, 20)
+    path = _table(tmp_path / "b.csv", rows)
+    dataset = read_csv_dataset(CsvSource(**{**vars(source), "path": path}), 20)
+    assert dataset.train_lengths == (227, 87)
+    assert dataset.dt == 0.5
+    expected = np.concatenate(
+        [np.column_stack([p[3:, 0], p[:-3, 0], p[3:, 1], p[:-3, 1]]) for p in parts.values()]
+    )
+    np.testing.assert_allclose(np.concatenate([dataset.train, dataset.test]), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_fraction": 0.8}, "dataset.train_fraction: 0.8 was given"),
+        ({"trajectory_column": None}, "dataset.train_fraction: null was given"),
+        ({"trajectory_column": "who"}, "dataset.trajectory_column: 'who' is not in the file"),
+        ({"trajectory_column": "t"}, "dataset.trajectory_column: 't' is the time column"),
+        ({"columns": ("subject",)}, "dataset.columns: 'subject' is the trajectory column"),
+    ],
+)
+def test_tables_of_trajectories_that_are_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    rows = [f"{name},{t},{np.sin(t)},{np.cos(t)}" for name in "ab" for t in range(250)]
+    settings: dict[str, Any] = {
+        "path": _table(tmp_path / "a.csv", rows),
+        "time_column": "t",
+        "trajectory_column": "subject",
+        "train_fraction": None,
+    }
+    with pytest.raises(RequestError, match=message):
+        read_csv_dataset(CsvSource(**{**settings, **changes}), 20)
+
+
+def test_trajectories_of_different_intervals_are_refused(tmp_path: Path) -> None:
+    rows = [
+        f"{name},{t * dt},{np.sin(t)},1" for name, dt in (("a", 1), ("b", 2)) for t in range(250)
+    ]
+    source = CsvSource(
+        path=_table(tmp_path / "a.csv", rows),
+        time_column="t",
+        trajectory_column="subject",
+        train_fraction=None,
+        columns=("x",),
+    )
+    with pytest.raises(RequestError, match=r"'b' is sampled every 2 .*'a' every 1"):
+        read_csv_dataset(source, 20)
+
+
+def test_several_trajectories_train_and_are_measured(cli: Cli, tmp_path: Path) -> None:
+    for i, n in enumerate((700, 400, 1_300)):
+        t = 0.1 * np.arange(n) + i
+        np.save(tmp_path / f"run{i}.npy", np.column_stack([np.sin(t), np.cos(t)]))
+    simulated = ("dataset.train_steps", "dataset.test_steps", "dataset.floor", "dataset.transient")
+    settings = [s for s in TINY if not s.startswith(simulated)]
+    given = (*settings, "dataset=npy", f"dataset.path={tmp_path}/run*.npy")
+    refused = cli("train", *given, cwd=tmp_path)
+    assert refused.status == 2
+    assert "accepted: null" in refused.stderr
+    outcome = cli("train", *given, "dataset.train_fraction=null", cwd=tmp_path)
+    assert outcome.status == 0, outcome.stderr
+    (folder,) = (tmp_path / "outputs").rglob("seed0")
+    run = load_run(folder)
+    assert run.manifest["preprocessing"] == ["2 trajectories train, the last one tests"]
+    assert len(run.trajectories.truth) == 1_100

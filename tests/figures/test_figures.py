@@ -1,0 +1,365 @@
+"""The pictures of a run: what is drawn, what is said about it, and the bytes on disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sfbptt_cli.figures import run as figures
+from sfbptt_cli.figures import style as figure_style
+
+NAMES = ["x", "y", "z", "a", "b", "c", "d"]
+STEPS = 500
+
+
+def wave(variables: int, steps: int = STEPS, phase: float = 0.0) -> np.ndarray:
+    """Sines of incommensurate frequencies between -1 and 1, (steps, variables)."""
+    time = 0.1 * np.arange(steps)[:, None]
+    return np.sin(time * np.sqrt(1 + np.arange(variables)) + phase)
+
+
+def spectrum(variables: int, decay: float) -> np.ndarray:
+    power = np.exp(-decay * np.arange(200.0))[:, None] * np.ones(variables)
+    return power / power.sum(axis=0)
+
+
+def history(epochs: int, validated: bool = True) -> list[dict[str, float | None]]:
+    """Validation every other epoch, best.pt replaced at epochs 2 and 4."""
+    return [
+        {
+            "epoch": epoch,
+            "loss": 0.5**epoch,
+            "gradient_norm": 1.0 + epoch,
+            "learning_rate": 1e-3,
+            "validation_d_stsp": abs(epoch - 4) + 0.25 if validated and epoch % 2 == 0 else None,
+            "best": int(validated and epoch in (2, 4)),
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def words(figure: Any) -> str:
+    """Everything that is written in the figure."""
+    from matplotlib.text import Text
+
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def make(kind: str) -> Any:
+    time, frequencies = 0.1 * np.arange(STEPS), 0.01 * np.arange(200)
+    if kind == "attractor":
+        return figures.attractor(wave(3), wave(3, phase=1), NAMES[:3], "title")
+    if kind == "spectra":
+        pair = spectrum(3, 0.1), spectrum(3, 0.12)
+        return figures.spectra(frequencies, *pair, NAMES[:3], "Hz")
+    if kind == "time_series":
+        return figures.time_series(time, wave(3), wave(3, phase=0.1), NAMES[:3], "s", 7.0)
+    return figures.training_curve(history(6))
+
+
+KINDS = ("attractor", "spectra", "time_series", "training_curve")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_are_images_of_the_printed_size_and_the_same_each_time(
+    kind: str, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    figure = make(kind)
+    png, pdf = figure_style.save(figure, tmp_path, kind)
+    assert sorted(tmp_path.iterdir()) == sorted([png, pdf]), "no temporary file is left"
+    with Image.open(png) as image:
+        image.verify()
+        assert image.width in (round(3.4 * 200), 7 * 200)
+        assert image.info["dpi"][0] == pytest.approx(200, abs=0.1)
+        assert "Software" not in image.info
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.rstrip().endswith(b"%%EOF")
+    assert b"CreationDate" not in content
+    assert b"/Type3" not in content, "journals refuse Type 3 fonts"
+    first = png.read_bytes(), content
+    for again in (figure, make(kind)):  # the same figure once more, and one made anew
+        figure_style.save(again, tmp_path, kind)
+        assert (png.read_bytes(), pdf.read_bytes()) == first
+
+
+def test_a_failed_save_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = make("training_curve")
+    paths = figure_style.save(figure, tmp_path, "curve")
+    before = [path.read_bytes() for path in paths]
+    monkeypatch.setattr(figure, "savefig", lambda path, **_: path.write_text("half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        figure_style.save(figure, tmp_path, "curve")
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_dense_lines_become_pixels_in_the_pdf_only_when_it_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = figures.time_series(np.arange(2000), wave(1, 2000), wave(1, 2000), ["x"], "s")
+    pdf = figure_style.save(figure, tmp_path, "series")[1]
+    assert b"/Subtype /Image" not in pdf.read_bytes()
+    monkeypatch.setattr(figure_style, "MOST_PDF_BYTES", 1000)
+    figure_style.save(figure, tmp_path, "series")
+    first = pdf.read_bytes()
+    assert b"/Subtype /Image" in first
+    figure_style.save(figure, tmp_path, "series")
+    assert pdf.read_bytes() == first
+
+
+def test_neither_import_nor_drawing_touches_pyplot_or_the_settings_of_matplotlib(
+    tmp_path: Path,
+) -> None:
+    code = """
+import pathlib, sys
+from sfbptt_cli import figure_style, figures
+assert "matplotlib" not in sys.modules, "importing the module must be cheap"
+import matplotlib, numpy
+def settings():  # asking for the backend would import pyplot
+    return {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
+before = settings()
+figure = figures.attractor(numpy.eye(3), numpy.eye(3), "xyz")
+figures.training_curve([{"epoch": 1, "loss": 1.0}])
+figure_style.save(figure, pathlib.Path(sys.argv[1]), "attractor")
+assert settings() == before
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], check=True)
+
+
+def test_settings_of_the_user_do_not_change_the_files(tmp_path: Path) -> None:
+    import matplotlib
+
+    figure_style.save(make("spectra"), tmp_path, "plain")
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.bbox": "tight"}):
+        figure_style.save(make("spectra"), tmp_path, "mine")
+    for ending in ("png", "pdf"):
+        assert (tmp_path / f"plain.{ending}").read_bytes() == (
+            tmp_path / f"mine.{ending}"
+        ).read_bytes()
+
+
+# Attractor
+
+
+@pytest.mark.parametrize("variables", [1, 2, 3, 7])
+def test_attractor_panels_share_the_limits_of_the_truth(variables: int) -> None:
+    truth = wave(variables)
+    figure = figures.attractor(truth, 3 * truth, NAMES[:variables], units=["mV"] * variables)
+    left, right = figure.axes
+    assert left.name == right.name == ("3d" if variables > 2 else "rectilinear")
+    for axis in "xyz" if variables > 2 else "xy":
+        limits = getattr(left, f"get_{axis}lim")()
+        assert limits == getattr(right, f"get_{axis}lim")()
+        assert limits == pytest.approx((-1.1, 1.1), abs=0.01)
+        assert "(mV)" in getattr(left, f"get_{axis}label")()
+    assert ("later" in left.get_ylabel()) == (variables == 1)
+
+
+@pytest.mark.parametrize("variables", [2, 3])
+def test_attractor_says_and_hides_what_is_out_of_view(variables: int) -> None:
+    truth = wave(variables)
+    generated = truth.copy()
+    generated[:125, 1] = 50.0  # a quarter
+    figure = figures.attractor(truth, generated, NAMES[:variables])
+    assert "25% of the points are out of view" in words(figure)
+    line: Any = figure.axes[1].lines[0]
+    drawn = np.array(line.get_data_3d() if variables == 3 else line.get_data())
+    assert np.isnan(drawn).any(axis=0).sum() == 125
+    assert np.nanmax(drawn) <= 1.0
+
+
+def test_attractor_within_the_limits_says_nothing() -> None:
+    assert "out of view" not in words(figures.attractor(wave(3), 0.9 * wave(3), NAMES[:3]))
+
+
+@pytest.mark.parametrize(
+    ("variables", "steps", "said"),
+    [(1, 300, "300 steps"), (2, 1, "1 step"), (3, 0, "0 steps"), (7, 300, "300 steps")],
+)
+def test_attractor_of_a_diverged_generation(variables: int, steps: int, said: str) -> None:
+    generated = wave(variables)
+    generated[steps:] = np.nan
+    figure = figures.attractor(wave(variables), generated, NAMES[:variables])
+    assert f"diverged after {said}" in words(figure).splitlines()
+
+
+def test_attractor_of_infinite_and_huge_values() -> None:
+    generated = 1e300 * wave(3)
+    generated[400:, 2] = np.inf
+    said = words(figures.attractor(wave(3), generated, NAMES[:3]))
+    assert "diverged after 400 steps" in said
+    assert "99.8% of the points are out of view" in said  # all but the first, which is zero
+
+
+def test_attractor_of_truth_with_gaps_and_a_constant() -> None:
+    truth = wave(3)
+    truth[100:120] = np.nan
+    truth[:, 2] = 5.0
+    low, high = figures.attractor(truth, truth[:90], NAMES[:3]).axes[0].get_xlim()
+    assert -1.2 < low < high < 1.2
+
+
+def test_attractor_draws_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "MOST_STEPS", 50)
+    figure = figures.attractor(wave(2), wave(2), NAMES[:2])
+    assert [len(axes.lines[0].get_path()) for axes in figure.axes] == [50, 50]
+
+
+@pytest.mark.parametrize(("lag", "expected"), [(None, 12), (5, 5)])
+def test_delay_plot_uses_the_lag_given_or_the_autocorrelation_time(
+    lag: int | None, expected: int
+) -> None:
+    # The autocorrelation of a long sine of period 62.8 steps is its cosine: 1/e at 11.94 steps.
+    series = wave(1, steps=20_000)
+    figure = figures.attractor(series, series, ["x"], lag=lag)
+    assert figure.axes[0].get_ylabel() == f"x, {expected} steps later"
+    x, y = (np.asarray(part) for part in figure.axes[0].lines[0].get_data())
+    np.testing.assert_array_equal(x[expected:], y[:-expected])
+
+
+@pytest.mark.parametrize("shape", [(STEPS,), (STEPS, 2)])
+def test_an_array_that_does_not_fit_the_variables_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="3 variables"):
+        figures.attractor(np.zeros(shape), wave(3), NAMES[:3])
+
+
+# Spectra
+
+
+@pytest.mark.parametrize("variables", [1, 2, 3, 7])
+def test_spectra_have_a_panel_a_variable_up_to_six(variables: int) -> None:
+    pair = spectrum(variables, 0.1), spectrum(variables, 0.12)
+    figure = figures.spectra(np.arange(200.0), *pair, NAMES[:variables], "Hz")
+    shown = min(variables, 6)
+    assert [axes.get_title() for axes in figure.axes] == NAMES[:shown]
+    assert "frequency (Hz)" in words(figure)
+    assert ("first 6 of 7 variables" in words(figure)) == (variables == 7)
+    assert all(axes.get_yscale() == "log" for axes in figure.axes)
+
+
+def test_spectra_end_where_the_power_of_the_truth_is_counted() -> None:
+    # exp(-0.1 f) holds all but 0.1% below f = ln(1000) / 0.1 = 69.
+    pair = spectrum(1, 0.1), spectrum(1, 0.01)
+    axes = figures.spectra(np.arange(200.0), *pair, ["x"], "Hz").axes[0]
+    assert [np.asarray(line.get_xdata())[-1] for line in axes.lines] == [69, 69]
+    assert axes.get_ylim()[0] == pytest.approx(pair[0][69, 0], rel=0.5)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_spectra_of_a_generation_without_power(value: float) -> None:
+    pair = spectrum(2, 0.1), np.full((200, 2), value)
+    figure = figures.spectra(np.arange(200.0), *pair, NAMES[:2], "Hz")
+    assert figure.axes[0].get_title() == "x: the reconstruction has no power"
+
+
+# Time series
+
+
+@pytest.mark.parametrize("variables", [1, 2, 3, 7])
+def test_time_series_has_a_labelled_row_a_variable(variables: int) -> None:
+    series = wave(variables)
+    time = 0.1 * np.arange(STEPS)
+    units = ["mV", "dimensionless", *[""] * 5][:variables]
+    names = NAMES[:variables]
+    figure = figures.time_series(time, series, series, names, "s", units=units)
+    expected = ["x (mV)", *NAMES[1:variables]]
+    assert [axes.get_ylabel() for axes in figure.axes] == expected
+    assert figure.axes[-1].get_xlabel() == "time (s)"
+    assert {"truth", "reconstruction"} <= set(words(figure).splitlines())
+
+
+def test_time_series_marks_lyapunov_times() -> None:
+    time = 3 + 0.1 * np.arange(STEPS)  # 49.9 seconds, 4.99 Lyapunov times
+    figure = figures.time_series(time, wave(2), wave(2), NAMES[:2], "s", 10.0)
+    *rows, top = figure.axes
+    assert top.get_xlabel() == "Lyapunov times"
+    assert [tick.get_text() for tick in top.get_xticklabels()] == ["0", "1", "2", "3", "4"]
+    for axes in rows:
+        assert [np.asarray(line.get_xdata())[0] for line in axes.lines[2:]] == [13, 23, 33, 43]
+    below, above = rows[0].transData.transform((13, 0)), top.transData.transform((1, 0))
+    assert below[0] == pytest.approx(above[0])
+
+
+@pytest.mark.parametrize("lyapunov_time", [None, np.nan, np.inf, -1.0, 0.0, 1000.0])
+def test_time_series_without_a_lyapunov_time_to_mark(lyapunov_time: float | None) -> None:
+    figure = figures.time_series(np.arange(STEPS), wave(2), wave(2), NAMES[:2], "s", lyapunov_time)
+    assert len(figure.axes) == 2
+
+
+def test_time_series_of_a_diverged_generation_keeps_the_truth_legible() -> None:
+    generated = wave(2)
+    generated[100:200] = 1e300
+    generated[200:] = np.nan
+    figure = figures.time_series(np.arange(STEPS), wave(2), generated, NAMES[:2], "s", 50.0)
+    assert "reconstruction, diverged after 200 steps" in words(figure).splitlines()
+    low, high = figure.axes[0].get_ylim()
+    assert (low, high) == pytest.approx((-1.2, 3.6), abs=0.05)
+    assert len(figure.axes[0].lines[1].get_path()) == 200
+
+
+def test_time_series_widens_to_show_a_generation_that_leaves_the_truth() -> None:
+    figure = figures.time_series(np.arange(STEPS), wave(1), wave(1) - 1, ["x"], "s")
+    assert figure.axes[0].get_ylim() == pytest.approx((-2, 1.2), abs=0.05)
+
+
+def test_time_series_shows_the_first_ten_variables() -> None:
+    series = wave(12)
+    names = [f"x{i}" for i in range(12)]
+    figure = figures.time_series(np.arange(STEPS), series, series, names, "s")
+    assert len(figure.axes) == 10
+    assert "first 10 of 12 variables" in words(figure)
+
+
+# Training curve
+
+
+def test_training_curve_marks_the_best_epoch() -> None:
+    figure = figures.training_curve(history(60))
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["loss", r"validation $D_\mathrm{stsp}$", "gradient norm"]
+    assert figure.axes[-1].get_xlabel() == "epoch"
+    assert "best.pt: 0.25 at epoch 4" in words(figure)
+    for axes in figure.axes:
+        assert axes.get_yscale() == "log"
+        assert np.asarray(axes.lines[1].get_xdata())[0] == 4
+
+
+def test_training_curve_without_validation_leaves_its_panel_out() -> None:
+    figure = figures.training_curve(history(60, validated=False))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "gradient norm"]
+    assert "best" not in words(figure)
+
+
+@pytest.mark.parametrize("rows", [[], [{"epoch": 1, "loss": float("nan")}], history(1), history(2)])
+def test_training_curve_of_hardly_any_epochs(rows: list[dict[str, float | None]]) -> None:
+    assert figures.training_curve(rows).axes[0].get_ylabel() == "loss"
+
+
+def test_training_curve_leaves_gaps_where_values_are_not_finite() -> None:
+    rows = history(5)
+    rows[2].update(loss=float("inf"), gradient_norm=None, validation_d_stsp=float("nan"))
+    loss, _, norm = (axes.lines[0] for axes in figures.training_curve(rows).axes)
+    assert list(np.asarray(loss.get_xdata())) == [1, 2, 4, 5]
+    assert list(np.asarray(norm.get_xdata())) == [1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("spread", [1.2, 5.0, 50.0, 1e4])
+def test_training_curve_labels_enough_ticks_whatever_the_range(spread: float) -> None:
+    rows = [{"epoch": i, "loss": 0.013 * spread ** (i / 9)} for i in range(10)]
+    axes = figures.training_curve(rows).axes[0]
+    low, high = axes.get_ylim()
+    ticks = [
+        t for t in axes.get_yticklabels() if t.get_text() and low <= t.get_position()[1] <= high
+    ]
+    assert 2 <= len(ticks) <= 7

@@ -1,0 +1,149 @@
+"""The NeurIPS 2022 variants, against literal loops over the description of their computation."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sfbptt_cli.metrics.paper2022 import d_h_paper2022, d_stsp_paper2022
+
+Array = npt.NDArray[np.float64]
+
+
+def noise(seed: int, steps: int, dimensions: int = 2) -> Array:
+    return np.random.default_rng(seed).normal(size=(steps, dimensions))
+
+
+def literal_d_stsp(truth: Array, generated: Array) -> float:
+    dimensions = truth.shape[1]
+    low, high = -2 * truth.std(axis=0, ddof=1), 2 * truth.std(axis=0, ddof=1)
+
+    def density(points: Array) -> Array:
+        counts = np.zeros((10,) * dimensions)
+        for point in points:
+            index = tuple(
+                int(10 * (v - a) / (b - a)) for v, a, b in zip(point, low, high, strict=True)
+            )
+            if all(0 < i < 10 for i in index):
+                counts[index] += 1
+        return (counts + 1e-5) / (counts.sum() + 1e-5 * 10**dimensions)
+
+    p, q = density(truth), density(generated)
+    return float((p * np.log(p / q)).sum())
+
+
+def literal_d_h(truth: Array, generated: Array) -> float:
+    steps = min(len(truth), len(generated)) // 50
+    kernel = np.exp(-0.5 * (np.arange(-10, 11) / 2) ** 2)
+    kernel /= kernel.sum()
+
+    def mean_spectrum(series: Array) -> Array:
+        spectra = []
+        for piece in np.split(series[: 50 * steps], 50):
+            piece = piece[: steps - steps % 2]
+            if np.ptp(piece) > 0 and np.isfinite(piece).all():
+                z = (piece - piece.mean()) / piece.std(ddof=1)
+                power = np.abs(np.fft.rfft(z, norm="ortho")) ** 2 * 2 / len(z)
+                padded = np.pad(power, 10)
+                spectra.append([kernel @ padded[i : i + 21] for i in range(len(power))])
+        return np.mean(spectra, axis=0)[:500]
+
+    distances = []
+    for d in range(truth.shape[1]):
+        root = np.sqrt(mean_spectrum(truth[:, d]) * mean_spectrum(generated[:, d]))
+        distances.append(math.sqrt(max(0.0, 1 - float((root[1:] + root[:-1]).sum()) / 2)))
+    return float(np.mean(distances))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_d_stsp_equals_the_literal_loop(dimensions: int) -> None:
+    truth = noise(0, 400, dimensions) + 0.3
+    generated = 1.5 * noise(1, 500, dimensions)
+    expected = literal_d_stsp(truth, generated)
+    assert d_stsp_paper2022(truth, generated) == pytest.approx(expected, rel=1e-11)
+
+
+def test_d_stsp_of_known_histogram() -> None:
+    # With s = 1 the ten bins have width 0.4, from −2. Bin 0, below −1.6, is lost.
+    truth = np.array([-1.7, -0.1, 0.1, 0.2, 0.3, 0.8])[:, None]
+    truth /= truth.std(ddof=1)
+    assert [int((v + 2) / 0.4) for v in truth[:, 0]] == [0, 4, 5, 5, 5, 7]
+    generated = np.array([0.1, 0.1, -0.1, 2.5, -2.3, -1.9])[:, None]  # bins 5, 5, 4, three lost
+    s = 1e-5
+    p = np.array([0, 0, 0, 0, 1, 3, 0, 1, 0, 0]) + s
+    q = np.array([0, 0, 0, 0, 1, 2, 0, 0, 0, 0]) + s
+    expected = float(np.sum(p / (5 + 10 * s) * np.log(p / (5 + 10 * s) * (3 + 10 * s) / q)))
+    assert expected > 2
+    assert d_stsp_paper2022(truth, generated) == pytest.approx(expected, rel=1e-12)
+
+
+def test_d_stsp_is_exactly_zero_for_identical_sets() -> None:
+    assert d_stsp_paper2022(noise(0, 500, 3), noise(0, 500, 3)) == 0.0
+
+
+def test_d_stsp_depends_on_the_origin_but_not_on_the_scale() -> None:
+    truth, generated = noise(0, 2000, 2), 0.7 * noise(1, 2000, 2)
+    value = d_stsp_paper2022(truth, generated)
+    assert d_stsp_paper2022(7 * truth, 7 * generated) == pytest.approx(value, rel=1e-12)
+    shifted = d_stsp_paper2022(truth + 1.5, generated + 1.5)
+    assert abs(shifted - value) > 0.2 * value
+
+
+@pytest.mark.parametrize("lost", [50.0, -1.95, 1e308, np.nan, np.inf])
+def test_d_stsp_of_a_generation_off_the_grid_is_infinite(lost: float) -> None:
+    truth = noise(0, 500, 2) / noise(0, 500, 2).std(axis=0, ddof=1)
+    assert d_stsp_paper2022(truth, np.full((20, 2), lost)) == math.inf
+    some = np.vstack([truth, np.full((20, 2), lost)])
+    assert d_stsp_paper2022(truth, some) == 0.0  # and a single point off it does not count
+
+
+def test_d_stsp_of_a_truth_off_the_grid_is_infinite() -> None:
+    assert d_stsp_paper2022(noise(0, 50) + 100, noise(1, 50)) == math.inf
+
+
+@pytest.mark.parametrize("steps", [200, 269, 2_570, 55_000])
+def test_d_h_equals_the_literal_loop(steps: int) -> None:
+    # 269: odd pieces of 5 lose a sample; 55,000: pieces of 1,100 have more than 500 frequencies.
+    truth, generated = np.cumsum(noise(0, steps + 30), axis=0), noise(1, steps)
+    expected = literal_d_h(truth, generated)
+    assert d_h_paper2022(truth, generated) == pytest.approx(expected, rel=1e-9)
+    assert 0.05 < expected < 0.95
+
+
+def test_d_h_leaves_out_pieces_without_a_spectrum() -> None:
+    truth = noise(0, 1000)
+    generated = noise(1, 1000)
+    generated[:100, 0] = 0.1  # five constant pieces
+    generated[-7:, 1] = np.nan  # the last piece
+    expected = literal_d_h(truth, generated)
+    assert d_h_paper2022(truth, generated) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("lost", [0.1, np.nan, -np.inf])
+def test_d_h_of_a_generation_without_any_spectrum_is_one(lost: float) -> None:
+    truth = noise(0, 1000)
+    assert d_h_paper2022(truth, np.full_like(truth, lost)) == 1
+    half = truth.copy()
+    half[:, 1] = lost
+    expected = (1 + d_h_paper2022(truth[:, :1], truth[:, :1])) / 2
+    assert d_h_paper2022(truth, half) == pytest.approx(expected, rel=1e-12)
+
+
+def test_d_h_does_not_depend_on_unit_or_origin() -> None:
+    truth, generated = np.cumsum(noise(0, 1000), axis=0), noise(1, 1000)
+    moved = d_h_paper2022(truth, generated * [1.0, 1e3] + [0.0, 50.0])
+    assert moved == pytest.approx(d_h_paper2022(truth, generated), rel=1e-9)
+
+
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="199 common steps"):
+        d_h_paper2022(noise(0, 300), noise(1, 199))
+    with pytest.raises(ValueError, match="truth holds non-finite"):
+        d_h_paper2022(np.full((300, 2), np.nan), noise(1, 300))
+    with pytest.raises(ValueError, match="19 dimensions"):
+        d_stsp_paper2022(noise(0, 30, 19), noise(1, 30, 19))
+    with pytest.raises(ValueError, match="constant in dimension 0"):
+        d_stsp_paper2022(np.full((30, 2), 0.1), noise(1, 30))
+    with pytest.raises(ValueError, match="truth has shape"):
+        d_stsp_paper2022(np.ones(3), np.ones(3))

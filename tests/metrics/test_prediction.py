@@ -1,0 +1,84 @@
+"""Prediction error and valid prediction time, on errors constructed to be known."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sfbptt_cli.metrics.prediction import prediction_error, valid_prediction_steps
+
+Array = npt.NDArray[np.float64]
+
+
+def test_prediction_error_is_the_mean_square() -> None:
+    truth = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    predicted = truth + np.array([[1.0, 0.0], [0.0, -2.0], [3.0, 4.0]])
+    assert prediction_error(truth, predicted) == pytest.approx((1 + 4 + 9 + 16) / 6, rel=1e-15)
+    assert prediction_error(truth, truth) == 0
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, 1e300])
+def test_prediction_error_of_a_diverged_prediction_is_infinite(lost: float) -> None:
+    truth = np.zeros((10, 3))
+    predicted = truth.copy()
+    predicted[4, 1] = lost
+    assert prediction_error(truth, predicted) == math.inf
+
+
+def test_valid_prediction_steps_of_exponential_errors() -> None:
+    # e(t) = e0 exp(0.09 t), normalised by 4, passes 0.5 at t = ln(0.5 · 4 / e0) / 0.09, hence
+    # the next whole step is the first wrong one, and as many before it were right.
+    rate, scale = 0.09, 4.0
+    first = np.array([1e-3, 1e-2, 0.5, 3.0, 1e-9])
+    truth = np.random.default_rng(0).normal(size=(5, 150, 2))
+    error = first[:, None] * np.exp(rate * np.arange(150))
+    predicted = truth + error[:, :, None] * np.array([0.6, -0.8])
+    crossing = np.log(0.5 * scale / first) / rate
+    assert crossing[3] < 0
+    assert crossing[4] > 150
+    expected = np.clip(np.ceil(crossing), 0, 150)  # the last never crosses: censored
+    steps = valid_prediction_steps(truth, predicted, scale)
+    assert steps.dtype == np.float64
+    np.testing.assert_array_equal(steps, expected)
+    later = valid_prediction_steps(truth, predicted, scale, threshold=1.0)
+    np.testing.assert_array_equal(later[:3], np.ceil(np.log(1.0 * scale / first[:3]) / rate))
+
+
+def test_an_error_that_returns_has_passed_and_one_at_the_threshold_has_not() -> None:
+    truth = np.zeros((2, 5, 1))
+    predicted = np.array([[0.1, 0.6, 0.1, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5, 0.6]])[:, :, None]
+    np.testing.assert_array_equal(valid_prediction_steps(truth, predicted, 1.0), [1, 4])
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_lost_prediction_has_passed(lost: float) -> None:
+    truth = np.zeros((2, 6, 3))
+    predicted = truth.copy()
+    predicted[0, 4:, 1] = lost
+    np.testing.assert_array_equal(valid_prediction_steps(truth, predicted, 1.0), [4, 6])
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros((0, 3)), np.zeros((0, 3))),
+        (np.zeros(3), np.zeros(3)),
+        (np.full((2, 3), np.nan), np.zeros((2, 3))),
+    ],
+)
+def test_bad_arrays_are_refused(truth: Array, predicted: Array) -> None:
+    with pytest.raises(ValueError, match="truth h"):
+        prediction_error(truth, predicted)
+    with pytest.raises(ValueError, match="truth h"):
+        valid_prediction_steps(truth[..., None], predicted[..., None], 1.0)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_bad_scale_and_threshold_are_refused(bad: float) -> None:
+    truth = np.zeros((2, 3, 1))
+    with pytest.raises(ValueError, match="scale="):
+        valid_prediction_steps(truth, truth, bad)
+    with pytest.raises(ValueError, match="threshold="):
+        valid_prediction_steps(truth, truth, 1.0, threshold=bad)

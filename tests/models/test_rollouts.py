@@ -1,0 +1,94 @@
+"""Every way in which a rollout is computed is the step repeated: kernels, columns, one alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.catalogue import MODELS
+from sfbptt_cli.models.readout import LinearReadout
+
+_MODELS = pytest.mark.parametrize("name", ["lstm", "rnn", "plrnn"])
+
+
+def _model(name: str, input_dim: int = 0) -> LatentModel:
+    return MODELS[name](3, 7, torch.Generator().manual_seed(0), input_dim=input_dim).double()
+
+
+def _randn(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@_MODELS
+@pytest.mark.parametrize("input_dim", [0, 2])
+@pytest.mark.parametrize("trajectories", [1, 4])
+@pytest.mark.parametrize("gradient", [False, True])
+def test_a_rollout_is_the_step_repeated(
+    name: str, input_dim: int, trajectories: int, gradient: bool
+) -> None:
+    model = _model(name, input_dim)
+    state = _randn(trajectories, model.state_dim)
+    s = _randn(trajectories, 12, input_dim) if input_dim else None
+    with torch.set_grad_enabled(gradient):
+        latents, last = model.rollout(state, 12, s)
+        assert latents.requires_grad == last.requires_grad == gradient
+        for t in range(12):
+            state = model.step(state) if s is None else model.step(state, s[:, t])
+            torch.testing.assert_close(latents[:, t], state[:, :7], rtol=1e-11, atol=1e-13)
+        torch.testing.assert_close(last, state, rtol=1e-11, atol=1e-13)
+
+
+@_MODELS
+def test_the_reverse_pass_is_that_of_the_steps(name: str) -> None:
+    """By every parameter, the start and the inputs, through latents and the last state at once."""
+    model = _model(name, 2)
+    state, s = _randn(4, model.state_dim).requires_grad_(), _randn(4, 9, 2).requires_grad_()
+    weights, of_last = _randn(4, 9, 7), _randn(4, model.state_dim)
+    sources = [state, s, *_latent(model)]
+    latents, last = model.rollout(state, 9, s)
+    found = torch.autograd.grad((latents * weights).sum() + (last * of_last).sum(), sources)
+    latents, last = LatentModel.rollout(model, state, 9, s)
+    expected = torch.autograd.grad((latents * weights).sum() + (last * of_last).sum(), sources)
+    for mine, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-11, atol=1e-12)
+
+
+def _latent(model: LatentModel) -> list[Tensor]:
+    return [p for name, p in model.named_parameters() if not name.startswith("readout")]
+
+
+@_MODELS
+def test_a_backward_pass_can_be_repeated(name: str) -> None:
+    model = _model(name)
+    latents, _ = model.rollout(_randn(4, model.state_dim), 9)
+    loss = latents.square().sum()
+    first = torch.autograd.grad(loss, _latent(model), retain_graph=True)
+    again = torch.autograd.grad(loss, _latent(model))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_readout_of_columns_is_that_of_rows() -> None:
+    readout = LinearReadout(3, 7, torch.Generator().manual_seed(0)).double()
+    rows = _randn(4, 9, 7).requires_grad_()
+    columns = rows.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1).requires_grad_()
+    assert columns.stride(0) == 1
+    weights = _randn(4, 9, 3)
+    torch.testing.assert_close(readout(columns), readout(rows), rtol=1e-12, atol=1e-14)
+    found, expected = (
+        torch.autograd.grad((readout(z) * weights).sum(), [z, readout.weight])
+        for z in (columns, rows)
+    )
+    for mine, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-12, atol=1e-13)
+
+
+def test_a_diverged_orbit_is_infinite_and_no_warning() -> None:
+    model = MODELS["plrnn"](3, 3, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(3.0)
+        z, _ = model.rollout(torch.ones(1, model.state_dim), 200)
+    assert not torch.isfinite(z[0, -1]).any()

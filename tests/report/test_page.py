@@ -1,0 +1,424 @@
+"""The report's page: whole, offline and safe as text; alive, sortable and readable in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from report_runs import spiral, write_run
+
+from sfbptt_cli.report import making
+from sfbptt_cli.report.making import make_report
+from sfbptt_cli.report.page_figures import project, script_json
+from sfbptt_cli.report.svg_chart import Axis, Chart, range_axis
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>'
+SIZE_LIMIT = 8_000_000  # bytes, of a page about 60 runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on 22 runs of two datasets, one of them with a name that is markup; 4 s."""
+    folder = tmp_path_factory.mktemp("runs")
+    for tau in (5, 10, 30, 100):
+        for seed, score in enumerate((0.1, 0.2, 9.0)):
+            write_run(folder, d_stsp=score * tau, d_h=score / 10, tau=tau, seed=seed)
+    write_run(folder, d_stsp=8.0, forcing="none", tau=None)
+    write_run(folder, "diverged", tau=100, seed=7)
+    write_run(folder, d_stsp="infinite", d_h=1.0, verdict="diverged", tau=30, seed=8)
+    for seed in range(3):
+        path = write_run(folder, dataset="hostile", seed=seed, d_stsp=seed + 1.0)
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        config["dataset"]["name"] = HOSTILE
+        (path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        _name_variables(path, ("x", HOSTILE, "z"))
+    half = write_run(folder, tau=99)
+    (half / "run.json").unlink()
+    make_report(folder, CONFIGS)
+    return folder
+
+
+def _name_variables(path: Path, names: tuple[str, ...]) -> None:
+    import h5py
+
+    with h5py.File(path / "trajectories.h5", "r+") as file:
+        file["variable"][...] = names  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def text(folder: Path) -> str:
+    return (folder / "report" / "index.html").read_text(encoding="utf-8")
+
+
+class _Elements(HTMLParser):
+    """Every element with its attributes, and the text below each kind."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+# --- as text ---------------------------------------------------------------------------------
+
+
+def test_the_page_asks_for_nothing_from_outside(text: str) -> None:
+    for tag, attributes in _Elements(text).elements:
+        for name in ("src", "href", "data", "action", "poster", "srcset"):
+            value = attributes.get(name)
+            assert value is None or value.startswith("data:"), (tag, attributes)
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_names_and_settings_are_text(text: str) -> None:
+    parsed = _Elements(text)
+    assert not parsed.all("img")
+    assert len(parsed.all("script")) == 2
+    assert not [a for _, a in parsed.elements if any(name.startswith("on") for name in a)]
+    stored = re.search(r'<script type="application/json" id="attractors">(.*?)</script>', text)
+    assert stored
+    assert len(json.loads(stored[1])) == 6, "three runs of each dataset"
+    assert "<" not in stored[1]
+
+
+def test_json_cannot_end_the_script_that_holds_it() -> None:
+    content = {HOSTILE: ["</script>", "<!--", "&amp;", "ü\u2028"]}
+    text = script_json(content)
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == content
+
+
+def test_every_picture_has_words_and_every_name_is_unique(text: str) -> None:
+    parsed = _Elements(text)
+    names = [a["id"] for _, a in parsed.elements if "id" in a]
+    assert len(names) == len(set(names))
+    for attributes in parsed.all("svg"):
+        told = attributes.get("aria-label") or attributes.get("aria-labelledby")
+        assert told or attributes.get("aria-hidden") == "true"
+        for name in (attributes.get("aria-labelledby") or "").split():
+            assert name in names
+    for attributes in parsed.all("th"):
+        assert attributes.get("scope") in ("col", "row")
+    assert len(parsed.all("h1")) == 1
+
+
+def test_the_page_shows_all_that_a_run_was_measured_by(text: str) -> None:
+    for words in ("Best: LSTM", "Median: LSTM", "Worst: LSTM", "Power spectra", "Time series",
+                  "Largest Lyapunov exponent", "Training", "Configuration", "Left out",
+                  "half-written: there is no run.json", "sfbptt train dataset=lorenz_paper",
+                  "18 runs: 17 measured, 1 diverged in training"):  # fmt: skip
+        assert words in text
+
+
+def test_a_page_about_60_runs_of_four_datasets_is_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer trajectories than an attractor shows: the largest page that 60 runs can make; 6 s."""
+    import report_runs
+
+    monkeypatch.setattr(making, "sweep_figure", lambda *_: None)
+    monkeypatch.setattr(making.figure_style, "save", lambda *_: [])
+    monkeypatch.setattr(report_runs, "spiral", lambda n, phase=0.0: spiral(n, 13_000, phase))
+    first = write_run(tmp_path / "first", dataset="d0", seed=0)
+    config = (first / "config.yaml").read_text(encoding="utf-8")
+    for i in range(4):
+        for seed in range(15):
+            path = tmp_path / "runs" / f"d{i}" / f"seed{seed}"
+            shutil.copytree(first, path)
+            named = config.replace("d0", f"d{i}").replace("\nseed: 0", f"\nseed: {seed}")
+            (path / "config.yaml").write_text(named, encoding="utf-8")
+    made = make_report(tmp_path / "runs", CONFIGS)
+    assert made.count == "60 runs: 60 measured"
+    page = tmp_path / "runs" / "report" / "index.html"
+    assert page.stat().st_size < SIZE_LIMIT
+    assert page.read_text(encoding="utf-8").count("data-attractor=") == 12
+
+
+# --- charts ----------------------------------------------------------------------------------
+
+
+def test_a_chart_places_values_by_its_axes() -> None:
+    chart = Chart("", "", Axis(0, 10), Axis(0.1, 10, log=True), height=210)
+    corners = chart.place([0, 10, 5], [0.1, 10, 1])
+    np.testing.assert_allclose(corners[2], (corners[0] + corners[1]) / 2)
+    assert corners[0, 1] > corners[1, 1], "pixels count downwards"
+    assert np.isnan(chart.place([1], [0])).all(), "zero has no place on a logarithmic axis"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "ticks"),
+    [
+        (0, 10, False, [0, 2, 4, 6, 8, 10]),
+        (-0.2, 0.25, False, [-0.2, -0.1, 0.0, 0.1, 0.2]),
+        (0.05, 20, True, [0.1, 0.3, 1, 3, 10]),
+        (1e-9, 1, True, [1e-9, 1e-7, 1e-5, 1e-3, 1e-1]),
+        (4, 6, True, [4, 4.5, 5, 5.5, 6]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, log: bool, ticks: list[float]) -> None:
+    found = Axis(low, high, log=log).ticks(6)
+    assert len(found) <= 8
+    if log:
+        assert all(low <= tick <= high * 1.001 for tick in found)
+    np.testing.assert_allclose(found, ticks, atol=1e-12)
+
+
+def test_an_axis_holds_its_values_whatever_they_are() -> None:
+    for values in ([1.0], [0.0], [], [2.0, float("nan"), float("inf")], [1e-300, 1e300]):
+        for log in (False, True):
+            axis = range_axis(values, "", log)
+            assert axis.low < axis.high
+            kept = [v for v in values if abs(v) < 1e100 and (v > 1e-100 or not log)]
+            assert all(axis.low <= v <= axis.high for v in kept)
+            assert all(axis.low <= tick <= axis.high * 1.001 for tick in axis.ticks(6))
+
+
+def test_a_turned_cloud_keeps_its_distances() -> None:
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    across, up = project(points, 0.4, 0.0)
+    np.testing.assert_allclose(up, points[:, 2])
+    other, _ = project(points, 0.4 + np.pi / 2, 0.0)
+    np.testing.assert_allclose(across**2 + other**2, (points[:, :2] ** 2).sum(axis=1))
+    _, above = project(points, 0.0, np.pi / 2)
+    np.testing.assert_allclose(np.abs(above), np.abs(points[:, 1]), atol=1e-12)
+
+
+# --- in a browser ----------------------------------------------------------------------------
+
+
+class Opened:
+    """A page in a browser, with all that it complained of or asked for."""
+
+    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
+        self.context = chromium.new_context(
+            **{"viewport": {"width": 1200, "height": 900}, **options}
+        )
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page = self.page
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto((folder / "report" / "index.html").as_uri())
+
+    def pixels(self, index: int = 0) -> list[int]:
+        """The opacities of a canvas, one in a hundred."""
+        return self.page.evaluate(
+            """(i) => { const c = document.querySelectorAll('canvas')[i];
+            const copy = document.createElement('canvas');
+            [copy.width, copy.height] = [c.width, c.height];
+            const pen = copy.getContext('2d', {willReadFrequently: true});
+            pen.drawImage(c, 0, 0);
+            const d = pen.getImageData(0, 0, c.width, c.height).data;
+            return [...d].filter((_, k) => k % 4 === 3).filter((_, k) => k % 100 === 0); }""",
+            index,
+        )
+
+
+@pytest.fixture
+def opened(chromium: Any, folder: Path) -> Iterator[Any]:
+    """`opened(color_scheme='dark')` opens the report; closed after the test."""
+    contexts = []
+
+    def open_report(**options: Any) -> Opened:
+        contexts.append(Opened(chromium, folder, **options))
+        return contexts[-1]
+
+    yield open_report
+    for one in contexts:
+        one.context.close()
+
+
+def test_the_page_loads_without_complaints_or_requests(opened: Any, folder: Path) -> None:
+    one = opened()
+    one.page.wait_for_timeout(300)
+    assert one.complaints == []
+    outside = [url for url in one.requests if not url.startswith(("data:", "file:"))]
+    assert outside == []
+    assert len([url for url in one.requests if url.startswith("file:")]) == 1
+    # Whoever manages to write a script into the page does not get it run.
+    ran = one.page.evaluate(
+        """() => { const s = document.createElement('script'); s.textContent = 'window.bad = 1';
+        document.body.append(s); return window.bad === undefined; }"""
+    )
+    assert ran
+
+
+def test_the_attractor_draws_and_turns_until_it_is_stopped(opened: Any) -> None:
+    one = opened()
+    canvas = one.page.locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    one.page.wait_for_timeout(200)
+    before = one.pixels()
+    assert np.count_nonzero(before) > 0.02 * len(before)
+    one.page.wait_for_timeout(300)
+    assert one.pixels() != before, "it turns"
+    one.page.get_by_role("button", name="Stop turning").first.click()
+    one.page.wait_for_timeout(100)
+    still = one.pixels()
+    one.page.wait_for_timeout(200)
+    assert one.pixels() == still
+    box = canvas.bounding_box()
+    one.page.mouse.move(box["x"] + 60, box["y"] + 60)
+    one.page.mouse.down()
+    one.page.mouse.move(box["x"] + 140, box["y"] + 80)
+    one.page.mouse.up()
+    dragged = one.pixels()
+    assert dragged != still
+    canvas.focus()
+    one.page.keyboard.press("ArrowLeft")
+    assert one.pixels() != dragged
+    assert one.page.locator("svg.still").first.is_hidden(), "the canvas stands in its place"
+    assert one.complaints == []
+
+
+def test_nothing_moves_for_who_wants_no_motion(opened: Any) -> None:
+    one = opened(reduced_motion="reduce")
+    one.page.locator("canvas").first.scroll_into_view_if_needed()
+    one.page.wait_for_timeout(200)
+    before = one.pixels()
+    assert np.count_nonzero(before) > 0.02 * len(before)
+    one.page.wait_for_timeout(300)
+    assert one.pixels() == before
+    one.page.get_by_role("button", name="Turn", exact=True).first.click()
+    one.page.wait_for_timeout(300)
+    assert one.pixels() != before, "but it may be asked for"
+
+
+def _column(table: Any, name: str) -> list[str]:
+    heads = [head.strip() for head in table.locator("thead th").all_inner_texts()]
+    at = heads.index(name) + 1
+    return table.locator(f"tbody tr > :nth-child({at})").all_inner_texts()
+
+
+def test_tables_sort_by_number_word_and_back(opened: Any) -> None:
+    one = opened()
+    table = one.page.locator("table").last
+    button = table.get_by_role("button", name="D_stsp", exact=True)
+    head = table.locator("thead th").filter(has_text=re.compile("^D_stsp$"))
+    assert head.get_attribute("aria-sort") == "none"
+    table.get_by_role("button", name="status", exact=True).click()
+    assert _column(table, "D_stsp")[0] == "–", "of the run that diverged"
+    button.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    up = _column(table, "D_stsp")
+    assert up[-2:] == ["infinite", "–"], "what is missing comes last"
+    numbers = [float(cell) for cell in up[:-2]]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 10
+    button.focus()
+    one.page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    down = _column(table, "D_stsp")
+    assert down[0] == "infinite"
+    assert down[-1] == "–", "also then"
+    assert [float(cell) for cell in down[1:-1]] == sorted(numbers, reverse=True)
+    table.get_by_role("button", name="verdict", exact=True).click()
+    assert head.get_attribute("aria-sort") == "none"
+    verdicts = [cell for cell in _column(table, "verdict") if cell != "–"]
+    assert verdicts == sorted(verdicts)
+
+
+def test_the_sweep_tells_points_in_words_and_hides_lines(opened: Any) -> None:
+    one = opened()
+    point = one.page.locator(".sweep circle[data-tip*='τ = 30'][data-tip*='1 diverged']").first
+    box = point.bounding_box()
+    one.page.mouse.move(box["x"] + 4, box["y"] + 4)
+    tip = one.page.locator("#tip")
+    assert tip.is_visible()
+    assert tip.inner_text().startswith("LSTM, τ = 30: D_stsp ")
+    assert "1 diverged" in tip.inner_text()
+    one.page.mouse.move(5, 5)
+    assert tip.is_hidden()
+    button = one.page.locator(".legend").get_by_role("button", name="LSTM", exact=True)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert point.is_hidden()
+    button.click()
+    assert point.is_visible()
+    assert one.complaints == []
+
+
+def test_without_javascript_everything_can_be_read(opened: Any) -> None:
+    one = opened(java_script_enabled=False)
+    assert one.page.locator("table tbody tr").count() == 18 + 6
+    assert one.page.locator("canvas").count() == 0
+    for kind in ("svg.still", ".sweep svg.chart", "article svg.chart"):
+        pictures = one.page.locator(kind)
+        assert pictures.count() > 1
+        assert all(pictures.nth(i).is_visible() for i in range(pictures.count()))
+    assert one.page.locator("button").count() == 0, "no button that does nothing"
+
+
+def test_on_a_phone_only_tables_scroll_sideways(opened: Any) -> None:
+    one = opened(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    width = one.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 390
+    sizes = one.page.evaluate(
+        """() => [...document.querySelectorAll('svg.chart text')].map(
+        (t) => parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.clientWidth / 360)"""
+    )
+    assert min(sizes) >= 8.5, "pixels of the smallest text"
+    buttons = one.page.locator("button.small, .legend button")
+    assert min(buttons.nth(i).bounding_box()["height"] for i in range(buttons.count())) >= 32
+    point = one.page.locator(".sweep svg.chart circle.point").first
+    point.scroll_into_view_if_needed()
+    one.page.wait_for_timeout(300)  # scrolling hides the words
+    point.tap()
+    assert one.page.locator("#tip").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(scheme: str, opened: Any) -> None:
+    """The contrast that WCAG 2.2 asks for (4.5; 3 for lines) in both schemes."""
+    one = opened(color_scheme=scheme)
+    colors = one.page.evaluate(
+        """() => { const s = getComputedStyle(document.documentElement); return Object.fromEntries(
+        ['paper', 'card', 'ink', 'muted', 'accent', 'truth', 'generated', 'c0', 'c1', 'c2', 'c3',
+         'c4', 'c5', 'c6'].map((n) => [n, s.getPropertyValue('--' + n).trim()])); }"""
+    )
+    assert (_luminance(colors["paper"]) > 0.5) == (scheme == "light")
+    shown = one.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert [int(x) for x in re.findall(r"\d+", shown)] == _rgb(colors["paper"])
+    for background in ("paper", "card"):
+        for name, color in colors.items():
+            if name in ("paper", "card"):
+                continue
+            least = 4.5 if name in ("ink", "muted", "accent") else 3.0
+            assert _contrast(color, colors[background]) >= least, (name, background)
+
+
+def _rgb(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2)."""
+    parts = [c / 255 for c in _rgb(color)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(a: str, b: str) -> float:
+    low, high = sorted((_luminance(a), _luminance(b)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,182 @@
+"""Optimizers and learning-rate schedules."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.training.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
+
+
+def _rates(schedule: str, updates: int, optimizer: str = "adam", **settings: Any) -> list[float]:
+    parameter = nn.Parameter(torch.zeros(1))
+    built, stepped = build_optimizer(
+        [parameter], optimizer, 0.1, schedule, 0.3, updates, **settings
+    )
+    rates = []
+    for _ in range(updates):
+        rates.append(built.param_groups[0]["lr"])
+        built.step()
+        stepped.step()
+    return rates
+
+
+def test_constant() -> None:
+    assert _rates("constant", 4) == [0.1] * 4
+
+
+def test_onecycle_rises_to_the_rate_and_falls_to_nothing() -> None:
+    rates = _rates("onecycle", 100)
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == pytest.approx(0.1, rel=1e-3)
+    assert int(np.argmax(rates)) == 29
+    assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)
+
+
+def test_cosine() -> None:
+    expected = [0.01 + 0.09 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(5)]
+    assert _rates("cosine", 5, final=0.1) == pytest.approx(expected, rel=1e-12)
+
+
+def test_exponential() -> None:
+    assert _rates("exponential", 4) == pytest.approx([0.1, 0.01, 1e-3, 1e-4], rel=1e-12)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_pair_lowers_a_loss_and_is_stored(optimizer: str, schedule: str) -> None:
+    """The second half of training goes on from a file as if nothing had happened."""
+    updates = 30
+
+    def train(stop: int) -> tuple[list[float], nn.Parameter]:
+        parameter = nn.Parameter(torch.tensor([1.0, -2.0]))
+        built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+        losses = []
+        for update in range(updates):
+            if update == stop:
+                file = io.BytesIO()
+                torch.save([part.state_dict() for part in built], file)
+                file.seek(0)
+                built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+                for part, state in zip(built, torch.load(file, weights_only=True), strict=True):
+                    part.load_state_dict(state)
+            built[0].zero_grad()
+            loss = parameter.square().sum()
+            loss.backward()
+            losses.append(loss.item())
+            built[0].step()
+            built[1].step()
+        return losses, parameter
+
+    losses, parameter = train(stop=-1)
+    assert losses[-1] < losses[0]
+    assert torch.equal(parameter, train(stop=15)[1])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_single_update(schedule: str) -> None:
+    assert _rates(schedule, 1)[0] <= 0.1
+
+
+def test_options_reach_the_optimizer() -> None:
+    parameter = nn.Parameter(torch.ones(1))
+    decayed, _ = build_optimizer(
+        [parameter], "adamw", 0.1, "constant", 0.3, 1, options={"weight_decay": 0.5}
+    )
+    parameter.grad = torch.zeros(1)
+    decayed.step()
+    assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+    for schedule in SCHEDULES:  # onecycle leaves the momentum of SGD as it was given
+        heavy, stepped = build_optimizer(
+            [parameter], "sgd", 0.1, schedule, 0.3, 9, options={"momentum": 0.7}
+        )
+        heavy.step()
+        stepped.step()
+        assert heavy.param_groups[0]["momentum"] == 0.7
+
+
+def _soap_by_hand(
+    W: np.ndarray[Any, Any], gradients: np.ndarray[Any, Any], rate: float, every: int
+) -> np.ndarray[Any, Any]:
+    """Algorithm 3 of Vyas et al. (2025); the first gradient only makes the bases."""
+    W, first, beta1, beta2 = W.copy(), gradients[0], 0.9, 0.95
+    L, R = (1 - beta2) * first @ first.T, (1 - beta2) * first.T @ first
+    Q_L, Q_R = (np.linalg.eigh(product)[1][:, ::-1] for product in (L, R))
+    M, V = np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients[1:], start=1):
+        M = beta1 * M + (1 - beta1) * G
+        V = beta2 * V + (1 - beta2) * (Q_L.T @ G @ Q_R) ** 2
+        mean = Q_L.T @ M @ Q_R / (1 - beta1**t)
+        W -= rate * Q_L @ (mean / np.sqrt(V / (1 - beta2**t))) @ Q_R.T
+        L = beta2 * L + (1 - beta2) * G @ G.T
+        R = beta2 * R + (1 - beta2) * G.T @ G
+        if t % every == 0:
+            rows, columns = (
+                np.argsort(-np.diag(Q.T @ product @ Q)) for Q, product in ((Q_L, L), (Q_R, R))
+            )
+            V = V[np.ix_(rows, columns)]
+            Q_L = np.linalg.qr(L @ Q_L[:, rows])[0]
+            Q_R = np.linalg.qr(R @ Q_R[:, columns])[0]
+    return W
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_soap_is_adam_in_the_eigenbasis_of_the_gradients(every: int) -> None:
+    generator = np.random.default_rng(0)
+    W = generator.normal(size=(4, 3))
+    mixing = generator.normal(size=(4, 4)) * [3.0, 1.0, 0.3, 0.1]
+    gradients = np.stack([mixing @ generator.normal(size=(4, 3)) for _ in range(25)])
+    parameter = nn.Parameter(torch.from_numpy(W.copy()))
+    vector = nn.Parameter(torch.ones(4, dtype=torch.float64))
+    soap, _ = build_optimizer(
+        [parameter, vector], "soap", 0.01, "constant", 0.3, 1, options={"basis_every": every}
+    )
+    adams = nn.Parameter(vector.detach().clone())
+    adam = torch.optim.Adam([adams], lr=0.01, betas=(0.9, 0.95))
+    for update, G in enumerate(gradients):
+        parameter.grad, vector.grad = torch.from_numpy(G), torch.from_numpy(G[:, 0])
+        soap.step()
+        if update:  # the first gradient moves nothing
+            adams.grad = vector.grad
+            adam.step()
+    by_hand = _soap_by_hand(W, gradients, 0.01, every)
+    assert np.abs(by_hand - W).max() > 0.05
+    assert parameter.detach().numpy() == pytest.approx(by_hand, rel=1e-4)
+    assert vector.detach().numpy() == pytest.approx(adams.detach().numpy(), rel=1e-5)
+
+
+def test_soap_makes_the_same_steps_on_any_number_of_threads() -> None:
+    """Of a matrix large enough for torch to share it among threads, and of low rank besides."""
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            generator = torch.Generator().manual_seed(0)
+            parameter = nn.Parameter(torch.randn(120, 30, generator=generator))
+            soap, _ = build_optimizer([parameter], "soap", 0.01, "constant", 0.3, 1)
+            for _ in range(12):
+                left, right = (torch.randn(n, 2, generator=generator) for n in (120, 30))
+                parameter.grad = left @ right.T
+                soap.step()
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(before)
+        found.append(parameter.detach())
+    assert torch.equal(*found)
+
+
+def test_unknown_names_and_options() -> None:
+    parameter = nn.Parameter(torch.ones(1))
+    with pytest.raises(RequestError, match=r"optimizer\.name: 'adan' is unknown"):
+        build_optimizer([parameter], "adan", 0.1, "constant", 0.3, 1)
+    with pytest.raises(RequestError, match=r"optimizer\.schedule: 'cosin' is unknown"):
+        build_optimizer([parameter], "adam", 0.1, "cosin", 0.3, 1)
+    with pytest.raises(RequestError, match=r"optimizer\.momentum: not an option of adam; .*: none"):
+        build_optimizer([parameter], "adam", 0.1, "constant", 0.3, 1, options={"momentum": 0.9})
