@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sfbptt_cli.config.command import typed_config
+from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 DT = 0.01

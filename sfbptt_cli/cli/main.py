@@ -168,7 +168,7 @@ def _guarded(
 def _explain_failure(error: Exception) -> tuple[int, str]:
     from omegaconf.errors import OmegaConfBaseException
 
-    from sfbptt_cli.common.checks import explain_value
+    from sfbptt_cli.config.explain import explain_value
 
     if isinstance(error, OmegaConfBaseException):
         return 2, explain_value(error)
@@ -183,8 +183,8 @@ def _explain_failure(error: Exception) -> tuple[int, str]:
 def _register_schemas() -> None:
     from hydra.core.config_store import ConfigStore
 
-    from sfbptt_cli.config.command import COMMANDS as SETTINGS
-    from sfbptt_cli.config.command import SCHEMAS
+    from sfbptt_cli.config.commands import COMMANDS as SETTINGS
+    from sfbptt_cli.config.schema import SCHEMAS
 
     store = ConfigStore.instance()
     for name, schema in SETTINGS.items():

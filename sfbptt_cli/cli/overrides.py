@@ -23,11 +23,15 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import sfbptt_cli
-from sfbptt_cli.common.checks import explain_value
 from sfbptt_cli.common.errors import RequestError, choices, nearest
-from sfbptt_cli.config.command import COMMANDS, NOT_RESULTS, SCHEMAS, flatten
-from sfbptt_cli.config.evaluation import ValidationConfig
-from sfbptt_cli.config.method import RegularizationConfig, TauSearchConfig
+from sfbptt_cli.config.commands import COMMANDS
+from sfbptt_cli.config.explain import explain_value
+from sfbptt_cli.config.schema import NOT_RESULTS, SCHEMAS, flatten
+from sfbptt_cli.training.settings import (
+    RegularizationSettings,
+    TauSearchSettings,
+    ValidationSettings,
+)
 
 _NESTED = ("regularization", "validation", "tau_search")
 # Parts of the path themselves.
@@ -227,7 +231,11 @@ def _no_such_setting(command: str, key: str) -> str:
 def _known_keys(command: str, unknown: str) -> list[str]:
     """Every setting of a command, whatever is chosen, without composing once more."""
     schema = COMMANDS[command]
-    nested = [RegularizationConfig, ValidationConfig, TauSearchConfig] if command == "train" else []
+    nested = (
+        [RegularizationSettings, ValidationSettings, TauSearchSettings]
+        if command == "train"
+        else []
+    )
     keys = [*_choices(), *(f.name for f in fields(schema))]
     keys += [
         f"{name}.{f.name}"

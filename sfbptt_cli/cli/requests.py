@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sfbptt_cli.config.command import TrainConfig
+    from sfbptt_cli.config.commands import TrainSettings
 
 
 def _train(composed: Any) -> None:
@@ -34,19 +34,19 @@ def _train(composed: Any) -> None:
     commands.train(config, stored, path)
 
 
-def _training(composed: Any) -> tuple[TrainConfig, Path]:
+def _training(composed: Any) -> tuple[TrainSettings, Path]:
     """The checked settings of a training run, and its folder."""
     from omegaconf import OmegaConf
 
     from sfbptt_cli.cli.overrides import run_path
-    from sfbptt_cli.config.command import typed_config
+    from sfbptt_cli.config.schema import typed_config
 
     _make_absolute(composed)
     plain: Any = OmegaConf.to_container(composed, resolve=True)
     return typed_config(plain), run_path(plain)
 
 
-def _folders(config: TrainConfig, path: Path) -> list[Path]:
+def _folders(config: TrainSettings, path: Path) -> list[Path]:
     """The run folders of an ensemble, `path` being that of its first seed; or that alone."""
     return [path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
 
@@ -71,10 +71,10 @@ def _evaluate(composed: Any) -> None:
     from omegaconf import OmegaConf
 
     from sfbptt_cli.cli.overrides import given_keys
-    from sfbptt_cli.config.command import EvaluateConfig
+    from sfbptt_cli.config.commands import EvaluateSettings
 
     config = OmegaConf.to_object(composed)
-    assert isinstance(config, EvaluateConfig)
+    assert isinstance(config, EvaluateSettings)
     given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
     changes = {key: getattr(config.evaluation, key) for key in given}
     if config.runs is not None:
@@ -91,13 +91,13 @@ def _evaluate(composed: Any) -> None:
 def _lyapunov(composed: Any) -> None:
     from omegaconf import OmegaConf
 
-    from sfbptt_cli.config.analysis import LyapunovConfig
-    from sfbptt_cli.config.command import checked_config
+    from sfbptt_cli.config.commands import LyapunovSettings
+    from sfbptt_cli.config.schema import checked_config
 
     if composed.dataset is not None:
         _make_absolute(composed)
     plain: Any = OmegaConf.to_container(composed, resolve=True)
-    config = checked_config(plain, LyapunovConfig)
+    config = checked_config(plain, LyapunovSettings)
     from sfbptt_cli.commands import lyapunov as analysis
 
     analysis.lyapunov(config)
@@ -106,10 +106,10 @@ def _lyapunov(composed: Any) -> None:
 def _gradients(composed: Any) -> None:
     from omegaconf import OmegaConf
 
-    from sfbptt_cli.config.analysis import GradientsConfig
+    from sfbptt_cli.config.commands import GradientsSettings
 
     config = OmegaConf.to_object(composed)
-    assert isinstance(config, GradientsConfig)
+    assert isinstance(config, GradientsSettings)
     from sfbptt_cli.commands import lyapunov as analysis
 
     analysis.gradients(config)
@@ -119,11 +119,11 @@ def _report(composed: Any) -> None:
     from omegaconf import OmegaConf
 
     from sfbptt_cli.cli.overrides import config_folder
-    from sfbptt_cli.config.analysis import ReportConfig
+    from sfbptt_cli.config.commands import ReportSettings
     from sfbptt_cli.report.making import make_report
 
     config = OmegaConf.to_object(composed)
-    assert isinstance(config, ReportConfig)
+    assert isinstance(config, ReportSettings)
     assert config.runs is not None
     out = None if config.out is None else Path(config.out)
     folder = Path(config.runs)

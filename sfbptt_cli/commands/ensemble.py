@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sfbptt_cli.common.errors import Interrupted, RunFailed
-from sfbptt_cli.config.command import TrainConfig
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.evaluation.table import table
 from sfbptt_cli.experiment.build import build_trainer
 from sfbptt_cli.experiment.measure import measure
@@ -45,13 +45,13 @@ class _Run:
     """One of the ensemble's runs."""
 
     folder: RunFolder
-    config: TrainConfig
+    config: TrainSettings
     stored: dict[str, Any]
     prepared: Prepared
     failure: str | None = None  # how it diverged
 
 
-def train_ensemble(config: TrainConfig, stored: dict[str, Any], paths: Sequence[Path]) -> None:
+def train_ensemble(config: TrainSettings, stored: dict[str, Any], paths: Sequence[Path]) -> None:
     """Train, evaluate and draw the runs of seeds seed … seed + ensemble - 1, in folders `paths`.
 
     Each has the folder, the settings and the files of the run of its seed alone; run.json names the
@@ -84,7 +84,7 @@ def train_ensemble(config: TrainConfig, stored: dict[str, Any], paths: Sequence[
         raise RunFailed("; ".join(failures))
 
 
-def _prepare(config: TrainConfig, stored: dict[str, Any], paths: Sequence[Path]) -> list[_Run]:
+def _prepare(config: TrainSettings, stored: dict[str, Any], paths: Sequence[Path]) -> list[_Run]:
     """All members, each with the settings of its seed alone; data and τ are those of the first."""
     runs: list[_Run] = []
     for k, path in enumerate(paths):
@@ -101,7 +101,7 @@ def _prepare(config: TrainConfig, stored: dict[str, Any], paths: Sequence[Path])
     return runs
 
 
-def _train(runs: list[_Run], config: TrainConfig, stop: StopSignals) -> None:
+def _train(runs: list[_Run], config: TrainSettings, stop: StopSignals) -> None:
     if not runs:
         return
     seeds = [config.seed + k for k in range(config.ensemble)]

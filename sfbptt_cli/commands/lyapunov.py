@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
-from sfbptt_cli.config.analysis import GradientsConfig, LyapunovConfig
-from sfbptt_cli.config.dataset import DatasetConfig, SimulatedConfig
+from sfbptt_cli.config.commands import GradientsSettings, LyapunovSettings
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.experiment.build import build_dataset
+from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
+from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import gradients as gradient_figures
 from sfbptt_cli.figures import separation as divergence_figure
@@ -31,7 +31,7 @@ _HEURISTIC_STEPS = 20_000
 _NO_WINDOW = 1
 
 
-def lyapunov(config: LyapunovConfig) -> None:
+def lyapunov(config: LyapunovSettings) -> None:
     """Print the exponents of a dataset or of a run's model, and write them and a figure."""
     if config.run is not None:
         _lyapunov_of_run(config, Run(config.run, config.checkpoint or "best"))
@@ -39,7 +39,7 @@ def lyapunov(config: LyapunovConfig) -> None:
     assert config.dataset is not None
     described = config.dataset
     if config.method == "equations":
-        assert isinstance(described, SimulatedConfig)
+        assert isinstance(described, SimulatedSettings)
         exponents.system_with(described.system, described.library, config.exponents)
         described = _little_of(described)
     dataset = build_dataset(described, _NO_WINDOW)
@@ -47,7 +47,7 @@ def lyapunov(config: LyapunovConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     picture: DataExponent | None = None
     if config.method == "equations":
-        assert isinstance(config.dataset, SimulatedConfig)
+        assert isinstance(config.dataset, SimulatedSettings)
         found = _of_system(config.dataset, dataset, config)
     else:
         found, picture = exponents.from_data(
@@ -70,7 +70,7 @@ def lyapunov(config: LyapunovConfig) -> None:
         _print_files(folder / f"{name}.png", folder / f"{name}.pdf")
 
 
-def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
+def _lyapunov_of_run(config: LyapunovSettings, run: Run) -> None:
     """The model's spectrum beside the system's, in the same units."""
     found = exponents.from_model(
         run.model,
@@ -84,15 +84,15 @@ def _lyapunov_of_run(config: LyapunovConfig, run: Run) -> None:
     )
     truth = None
     simulated = run.config.dataset
-    if isinstance(simulated, SimulatedConfig):
-        truth = _of_system(simulated, run.dataset, LyapunovConfig(dataset=simulated))
+    if isinstance(simulated, SimulatedSettings):
+        truth = _of_system(simulated, run.dataset, LyapunovSettings(dataset=simulated))
     print(describe_exponents(str(run.folder.path), found, truth))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
 
 
-def _little_of(config: SimulatedConfig) -> DatasetConfig:
+def _little_of(config: SimulatedSettings) -> DatasetSettings:
     """As much of a simulated dataset as the heuristics look at: the exponents need none of it."""
     steps = min(config.train_steps, _HEURISTIC_STEPS)
     # A given exponent keeps the dataset from computing it, which is done here anyway.
@@ -102,7 +102,9 @@ def _little_of(config: SimulatedConfig) -> DatasetConfig:
     )
 
 
-def _of_system(simulated: SimulatedConfig, dataset: Dataset, config: LyapunovConfig) -> Exponents:
+def _of_system(
+    simulated: SimulatedSettings, dataset: Dataset, config: LyapunovSettings
+) -> Exponents:
     """The spectrum from the equations; of a delay equation the three leading exponents."""
     return exponents.from_equations(
         simulated.system,
@@ -117,7 +119,9 @@ def _of_system(simulated: SimulatedConfig, dataset: Dataset, config: LyapunovCon
     )
 
 
-def _write(path: Path, config: LyapunovConfig | GradientsConfig, content: dict[str, Any]) -> None:
+def _write(
+    path: Path, config: LyapunovSettings | GradientsSettings, content: dict[str, Any]
+) -> None:
     write_json(path, {"settings": asdict(config), **content, "provenance": provenance()})
     _print_files(path)
 
@@ -132,7 +136,7 @@ def _present(value: int | None) -> int:
     return value
 
 
-def gradients(config: GradientsConfig) -> None:
+def gradients(config: GradientsSettings) -> None:
     """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
     assert config.run is not None
     run = Run(config.run, config.checkpoint)

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from sfbptt_cli.common.errors import Interrupted
-from sfbptt_cli.config.command import TrainConfig
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.evaluation.table import table
 from sfbptt_cli.experiment.build import build_trainer
@@ -41,7 +41,7 @@ from sfbptt_cli.training.trainer import Diverged, Row, Trainer
 log = logging.getLogger("sfbptt")
 
 
-def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
+def train(config: TrainSettings, stored: dict[str, Any], path: Path) -> None:
     """Train, evaluate and draw one run in folder `path`; continue it where it was interrupted.
 
     `stored` is the resolved configuration as plain values, written to config.yaml.
@@ -63,7 +63,7 @@ def train(config: TrainConfig, stored: dict[str, Any], path: Path) -> None:
         raise Interrupted(f"{path} stopped {stopped}; the same command continues it") from None
 
 
-def _complete(folder: RunFolder, config: TrainConfig, found: Prepared, stop: StopSignals) -> None:
+def _complete(folder: RunFolder, config: TrainSettings, found: Prepared, stop: StopSignals) -> None:
     """From wherever the claimed run stands to its end."""
     fingerprint = found.dataset.fingerprint()
     require_same_data(folder, fingerprint)

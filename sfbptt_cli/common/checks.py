@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sfbptt_cli.common.errors import RequestError, choices, nearest
-
-if TYPE_CHECKING:
-    from omegaconf.errors import OmegaConfBaseException
 
 
 def require(condition: bool, name: str, value: object, accepted: str) -> None:
@@ -65,6 +60,24 @@ def default_where(
             require(value is None, f"{group}.{name}".lstrip("."), value, accepted)
 
 
+def fill(
+    config: object, group: str, choice: str, settings: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Give the settings of `choice` their defaults where they are null; refuse those of others.
+
+    `settings` maps each choice of `group.choice` to its settings and their defaults.
+    """
+    own = settings[getattr(config, choice)]
+    for name in sorted({name for defaults in settings.values() for name in defaults}):
+        value = getattr(config, name)
+        if name not in own:
+            given = getattr(config, choice)
+            accepted = f"null where {group}.{choice} is {given}"
+            require(value is None, f"{group}.{name}", value, accepted)
+        elif value is None:
+            setattr(config, name, own[name])
+
+
 def folder_name(name: str, value: str) -> None:
     """RequestError for what is no name of a folder, or would lead out of the run's place."""
     require(
@@ -75,47 +88,10 @@ def folder_name(name: str, value: str) -> None:
     )
 
 
-# The words for a type, by the annotation in a schema.
-_TYPES = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "Union[int, str]": "a whole number, or auto",
-    "Optional[Union[int, str]]": "a whole number of time steps, auto or search",
-}
-# The same for the elements of a mapping, by how a message of OmegaConf ends.
-_ENDINGS = {"Integer": _TYPES["int"], "Float": _TYPES["float"]}
-_GIVEN = re.compile(
-    r"(?:Value|Cannot assign container) '(.*?)' (?:of type|is )|Cannot convert .* string: '(.*)'$"
-)
-
-
-def explain_value(error: OmegaConfBaseException) -> str:
-    """OmegaConf's refusal of a value or key as `field: what was given; accepted: what is`."""
-    message = (error.msg or str(error)).splitlines()[0]
-    key = error.full_key or str(error.key or "")
-    types = _field_types(error.object_type)
-    if unknown := re.search(r"Key '([^']*)' (?:is )?not in", message):
-        accepted = f"; accepted: {choices(types)}" if types else ""
-        hint = nearest(unknown[1], types)
-        return f"{key or unknown[1]}: there is no such setting{accepted}{hint}"
-    by_ending = (words for ending, words in _ENDINGS.items() if message.endswith(ending))
-    accepted = _TYPES.get(types.get(str(error.key), "")) or next(by_ending, None)
-    if "missing mandatory value" in message:
-        return f"{key}: nothing was given; accepted: {accepted or 'a value'}"
-    if "is not Optional" in message or "'None'" in message:
-        return f"{key}: null was given; accepted: {accepted or 'a value'}"
-    if accepted and (given := _GIVEN.match(message)):
-        return f"{key}: '{given[1] or given[2] or ''}' was given; accepted: {accepted}"
-    if "is not a subclass of" in message or message.startswith("Cannot assign"):
-        given = message.partition("value: ")[2] or "one value"
-        return f"{key}: {given} was given; accepted: the settings below it, {key}.…="
-    return f"{key}: {message}; accepted: a value"
-
-
-def _field_types(schema: object) -> dict[str, str]:
-    """The settings of a dataclass with their annotations; none for another type."""
-    if not (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
-        return {}
-    return {field.name: str(field.type) for field in dataclasses.fields(schema)}
+def refuse_too_large(group: str, config: object, largest: Mapping[str, float]) -> None:
+    """RequestError for a number of `config` beyond its entry in `largest`."""
+    for name, limit in largest.items():
+        value: Any = getattr(config, name, None)
+        if isinstance(value, (int, float)):
+            accepted = f"a number of at most {limit:,.0f}"
+            require(value <= limit, f"{group}.{name}".lstrip("."), value, accepted)

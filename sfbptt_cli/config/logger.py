@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass
-class LoggerConfig:
+class LoggerSettings:
     """metrics.csv alone. A logger changes no number of a run, and no run's folder."""
 
     name: str = "csv"
 
 
 @dataclass
-class TensorboardConfig(LoggerConfig):
+class TensorboardSettings(LoggerSettings):
     """Event files in the run's folder, too: curves, and in the end metrics and figures."""
 
     name: str = "tensorboard"
 
 
-LOGGER_SCHEMAS: dict[str, type[LoggerConfig]] = {
-    "csv": LoggerConfig,
-    "tensorboard": TensorboardConfig,
+LOGGER_SCHEMAS: dict[str, type[LoggerSettings]] = {
+    "csv": LoggerSettings,
+    "tensorboard": TensorboardSettings,
 }

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
 from sfbptt_cli.common.errors import RequestError, lookup
-from sfbptt_cli.config.command import TrainConfig
-from sfbptt_cli.config.dataset import (
-    ArrayConfig,
-    DatasetConfig,
-    SimulatedConfig,
-    TableConfig,
-    TemperatureConfig,
-)
-from sfbptt_cli.config.evaluation import EvaluationConfig
-from sfbptt_cli.config.model import ModelConfig
-from sfbptt_cli.data.arrays import read_dataset
-from sfbptt_cli.data.dataset import Dataset, Standardiser, separate_inputs
-from sfbptt_cli.data.preprocessing import Cleaning
-from sfbptt_cli.data.sampling import Repairs
-from sfbptt_cli.data.simulated import simulate_dataset
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset, read_temperature
-from sfbptt_cli.data.tables.table import TableFormat
+from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.evaluation.evaluate import Settings
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.catalogue import METHODS
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
+from sfbptt_cli.models.settings import ModelSettings
 from sfbptt_cli.training.cuda_graph import cuda_graph
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
@@ -40,51 +27,7 @@ from sfbptt_cli.training.trainer import Trainer
 from sfbptt_cli.training.validation import JacobianNorms, Validation
 
 
-def build_dataset(config: DatasetConfig, window: int) -> Dataset:
-    """Simulate or read the dataset that `config` describes."""
-    dataset = _observations(config, window)
-    if config.inputs is None:
-        return dataset
-    dimension = getattr(config, "dimension", 1)
-    if dimension != 1:
-        raise RequestError(
-            f"dataset.inputs: {config.inputs} was given; accepted: null with delay embedding "
-            f"(dataset.dimension = {dimension})"
-        )
-    return separate_inputs(dataset, config.inputs)
-
-
-def _observations(config: DatasetConfig, window: int) -> Dataset:
-    settings = asdict(config)
-    del settings["source"], settings["inputs"]
-    settings.pop("lambda_evidence", None)  # says what is made of the data, not what they are
-    if isinstance(config, SimulatedConfig):
-        return simulate_dataset(**settings)
-    if isinstance(config, ArrayConfig):
-        return read_dataset(**settings, window=window)
-    assert isinstance(config, TableConfig)
-    return _read_table(config, settings, window)
-
-
-def _read_table(config: TableConfig, settings: dict[str, Any], window: int) -> Dataset:
-    """Sort the settings of a text file by what they are for, and read it."""
-    settings["missing_values"] = tuple(settings["missing_values"])
-    parts = {"form": TableFormat, "repairs": Repairs, "cleaning": Cleaning}
-    built = {
-        name: part(**_given({f.name: settings.pop(f.name) for f in fields(part)}))
-        for name, part in parts.items()
-    }
-    if settings["lag"] is None:
-        del settings["lag"]
-    if isinstance(config, TemperatureConfig):
-        column = settings.pop("column")
-        return read_temperature(CsvSource(**settings, **built), column, window)
-    columns = settings.pop("columns")
-    chosen = None if columns is None else tuple(columns)
-    return read_csv_dataset(CsvSource(**settings, **built, columns=chosen), window)
-
-
-def build_model(config: ModelConfig, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
+def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
     """A model with the parameters that `seed` draws."""
     settings = asdict(config)
     model = lookup(MODELS, settings.pop("name"), "model.name")
@@ -117,7 +60,7 @@ def build_device(name: str) -> torch.device:
 
 
 def build_trainer(
-    config: TrainConfig, dataset: Dataset, standardiser: Standardiser, tau: int | None
+    config: TrainSettings, dataset: Dataset, standardiser: Standardiser, tau: int | None
 ) -> Trainer:
     """Everything `config` says about training, ready to fit."""
     device = build_device(config.device)
@@ -165,7 +108,7 @@ def build_trainer(
 
 
 def _validation(
-    config: TrainConfig, dataset: Dataset, standardiser: Standardiser
+    config: TrainSettings, dataset: Dataset, standardiser: Standardiser
 ) -> Validation | None:
     steps, trajectories = config.validation.steps, config.validation.trajectories
     if steps is None or trajectories is None:
@@ -178,13 +121,13 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def _method(config: TrainConfig) -> Method:
+def _method(config: TrainSettings) -> Method:
     settings = asdict(config.forcing)
     build = lookup(METHODS, settings.pop("name"), "forcing.name")
     return build(**_given(settings))
 
 
-def _tau_schedule(config: TrainConfig, tau: int | None) -> TauAt:
+def _tau_schedule(config: TrainSettings, tau: int | None) -> TauAt:
     if tau is None:
         return lambda update: config.window  # of no meaning to a method without interval
     settings = asdict(config.tau_schedule)
@@ -194,7 +137,7 @@ def _tau_schedule(config: TrainConfig, tau: int | None) -> TauAt:
 
 
 def _regularization(
-    config: TrainConfig, model: LatentModel
+    config: TrainSettings, model: LatentModel
 ) -> tuple[Regularizer | None, TeacherNoise | None]:
     settings = asdict(config.regularization)
     std = settings.pop("teacher_noise")
@@ -203,7 +146,7 @@ def _regularization(
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
 
 
-def evaluation_settings(config: EvaluationConfig) -> Settings:
+def evaluation_settings(config: EvaluationSettings) -> Settings:
     """The settings of a measurement; which checkpoint it takes is the caller's."""
     settings = asdict(config)
     del settings["checkpoint"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.config.evaluation import EvaluationConfig
 from sfbptt_cli.evaluation import evaluate as evaluation
 from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, evaluation_settings
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import run as figures
@@ -36,7 +36,7 @@ _STRETCH_STEPS = 1_000
 _LONGEST_STRETCH = 20_000
 
 
-def measure(path: Path, config: EvaluationConfig, device: str) -> None:
+def measure(path: Path, config: EvaluationSettings, device: str) -> None:
     """Evaluate a run and write evaluation.json, trajectories.h5 and figures."""
     run = Run(path, config.checkpoint)
     dataset = run.dataset

@@ -12,7 +12,7 @@ import yaml
 
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import flatten, typed_config
+from sfbptt_cli.config.schema import flatten, typed_config
 from sfbptt_cli.storage.run_folder import RunFolder
 
 # Words that Hydra's grammar takes as text without quotes.

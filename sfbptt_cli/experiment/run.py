@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import require_own_files
-from sfbptt_cli.config.command import TrainConfig, typed_config
+from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.generation import generate
-from sfbptt_cli.experiment.build import build_dataset, build_model
+from sfbptt_cli.experiment.build import build_model
+from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -33,7 +35,7 @@ class Run:
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
 
     @cached_property
-    def config(self) -> TrainConfig:
+    def config(self) -> TrainSettings:
         """The settings of the run."""
         return typed_config(self.folder.config(), f"{self.folder.config_file}: ")
 

@@ -8,7 +8,7 @@ import math
 
 from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.common.numbers import number_of, word_or_number
-from sfbptt_cli.config.command import TrainConfig
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.experiment.build import build_trainer
 from sfbptt_cli.experiment.signals import StopSignals
@@ -20,7 +20,7 @@ log = logging.getLogger("sfbptt")
 
 def search_by_training(
     folder: RunFolder,
-    config: TrainConfig,
+    config: TrainSettings,
     dataset: Dataset,
     standardiser: Standardiser,
     predicted: int,

@@ -13,10 +13,11 @@ import torch
 
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import TrainConfig
-from sfbptt_cli.config.evaluation import EvaluationConfig
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
-from sfbptt_cli.experiment.build import build_dataset, build_device, build_trainer, seed_torch
+from sfbptt_cli.evaluation.settings import EvaluationSettings
+from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
+from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.tau_choice import resolve_tau
 from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
@@ -45,7 +46,7 @@ class Prepared:
     trainer: Trainer
 
 
-def use_threads(folder: RunFolder, config: TrainConfig, stored: dict[str, Any]) -> None:
+def use_threads(folder: RunFolder, config: TrainSettings, stored: dict[str, Any]) -> None:
     """Let torch use the threads of the run."""
     threads = _THREADS if config.threads == "auto" else int(config.threads)
     if stored["threads"] == "auto" and not config.overwrite:
@@ -54,7 +55,7 @@ def use_threads(folder: RunFolder, config: TrainConfig, stored: dict[str, Any]) 
     torch.set_num_threads(threads)
 
 
-def prepare(config: TrainConfig) -> Prepared:
+def prepare(config: TrainSettings) -> Prepared:
     """Data, τ and model; finds all that can be wrong with the request."""
     require_logger(config.logger.name)
     seed_torch(config.seed)
@@ -70,7 +71,7 @@ def prepare(config: TrainConfig) -> Prepared:
     return Prepared(dataset, standardiser, tau, tau_source, trainer)
 
 
-def require_measurable(config: EvaluationConfig, dataset: Dataset) -> None:
+def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
     """RequestError for an evaluation that the dataset is too wide or too short for."""
     require(
         config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
@@ -97,7 +98,7 @@ def require_same_data(folder: RunFolder, fingerprint: str) -> None:
 
 
 def begin(
-    folder: RunFolder, config: TrainConfig, found: Prepared, fingerprint: str, **more: object
+    folder: RunFolder, config: TrainSettings, found: Prepared, fingerprint: str, **more: object
 ) -> None:
     """Tell run.json what is about to be trained, and on what data; `more` goes there, too."""
     folder.update_manifest(

@@ -17,8 +17,8 @@ from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import require_own_files
 from sfbptt_cli.common.numbers import number_of
-from sfbptt_cli.config.command import NOT_RESULTS, flatten
-from sfbptt_cli.config.largest import EVALUATION
+from sfbptt_cli.config.schema import NOT_RESULTS, flatten
+from sfbptt_cli.evaluation.settings import EVALUATION
 from sfbptt_cli.evaluation.table import METRICS
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 

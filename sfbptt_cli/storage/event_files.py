@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sfbptt_cli.common.atomic import replacing
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
-from sfbptt_cli.config.command import NOT_RESULTS, flatten
+from sfbptt_cli.config.schema import NOT_RESULTS, flatten
 from sfbptt_cli.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from sfbptt_cli.common.atomic import leftovers, write_json, write_text
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.common.files import RUN_FILES, RUN_FOLDERS, require_own_files
-from sfbptt_cli.config.command import NOT_RESULTS, flatten, typed_config
+from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
 from sfbptt_cli.storage.history import NOT_A_NUMBER, read_history
 
 SCHEMA = 1

@@ -11,8 +11,9 @@ import yaml
 from conftest import Cli
 
 from sfbptt_cli.cli.overrides import config_folder
-from sfbptt_cli.config.command import SCHEMAS, EvaluateConfig, TrainConfig, typed_config
-from sfbptt_cli.config.evaluation import EvaluationConfig
+from sfbptt_cli.config.commands import EvaluateSettings, TrainSettings
+from sfbptt_cli.config.schema import SCHEMAS, typed_config
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 
 FOLDER = config_folder()
 COMMANDS = sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "sfbptt")
@@ -83,7 +84,7 @@ def test_every_choice_composes_and_is_accepted(
     cli: Cli, tmp_path: Path, group: str, choice: str
 ) -> None:
     config = composed(cli, tmp_path, "train", f"{group}={choice}")
-    assert config.keys() == fields(TrainConfig)
+    assert config.keys() == fields(TrainSettings)
     typed = typed_config(config)
     for name in [*SCHEMAS, "validation"]:
         assert config[name].keys() == fields(type(getattr(typed, name)))
@@ -124,7 +125,7 @@ def test_the_plain_datasets_state_the_values_of_their_schemas(choice: str) -> No
 
 
 def test_the_commands_state_every_setting_as_their_schemas_do() -> None:
-    for command, schema in (("train", TrainConfig), ("evaluate", EvaluateConfig)):
+    for command, schema in (("train", TrainSettings), ("evaluate", EvaluateSettings)):
         stated = yaml.safe_load((FOLDER / f"{command}.yaml").read_text(encoding="utf-8"))
         del stated["defaults"]
         # τ is the method's.
@@ -134,13 +135,13 @@ def test_the_commands_state_every_setting_as_their_schemas_do() -> None:
 
 def test_evaluate_composes_its_schemas(cli: Cli, tmp_path: Path) -> None:
     config = composed(cli, tmp_path, "evaluate")
-    assert config.keys() == fields(EvaluateConfig)
-    assert config["evaluation"] == defaults(EvaluationConfig)
+    assert config.keys() == fields(EvaluateSettings)
+    assert config["evaluation"] == defaults(EvaluationSettings)
 
 
 def test_what_is_composed_is_what_the_schemas_state(cli: Cli, tmp_path: Path) -> None:
     config = composed(cli, tmp_path, "train")
-    usual = defaults(TrainConfig)
+    usual = defaults(TrainSettings)
     del usual["tau"]
     assert {key: config[key] for key in usual} == usual
     assert isinstance(config["tau"], int)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Cli
 
-from sfbptt_cli.config.command import SCHEMAS
+from sfbptt_cli.config.schema import SCHEMAS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PRESETS = sorted(p.stem for p in (CONFIGS / "experiment").glob("*.yaml"))

@@ -21,7 +21,8 @@ from conftest import TINY, Cli, Finished, Outcome, run_folder, tree
 
 import sfbptt_cli
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import TrainConfig, flatten
+from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.config.schema import flatten
 from sfbptt_cli.experiment.run import Run
 
 PICTURES = ("attractor", "spectra", "time_series", "training_curve")
@@ -97,7 +98,7 @@ def test_standard_error_is_the_progress(finished: Finished) -> None:
 
 def test_config_holds_every_setting(finished: Finished) -> None:
     stored = yaml.safe_load((finished.run / "config.yaml").read_text())
-    assert stored.keys() == TrainConfig.__dataclass_fields__.keys()
+    assert stored.keys() == TrainSettings.__dataclass_fields__.keys()
     settings = flatten(stored)
     for override in TINY:
         key, _, value = override.partition("=")
@@ -166,7 +167,7 @@ def test_folder_of_the_default_run(named: Any) -> None:
     usual = named()
     assert re.fullmatch(r"outputs/run/lorenz/lstm/sparse-tau\d+/seed0", usual)
     # A value that equals the default is none that was changed; nor is what changes no result.
-    window = TrainConfig.__dataclass_fields__["window"].default
+    window = TrainSettings.__dataclass_fields__["window"].default
     assert named(f"window={window}", "model=lstm", "dataset.parameters.rho=28") == usual
     assert named("overwrite=true") == usual
 

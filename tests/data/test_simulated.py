@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pytest
 
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.config.dataset import SimulatedConfig
 from sfbptt_cli.data import simulated
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import estimate_dimension, estimate_lag
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.lyapunov import system as exponent_of
 from sfbptt_cli.lyapunov.equations import Spectrum
@@ -341,12 +341,12 @@ def test_what_cannot_be_observed_is_refused(
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError) as refused:
-        SimulatedConfig(**{"name": "test", "system": "lorenz", "dt": 0.01, **changes})
+        SimulatedSettings(**{"name": "test", "system": "lorenz", "dt": 0.01, **changes})
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
 
 def test_settings_that_mean_something_are_accepted() -> None:
-    config = SimulatedConfig(name="test", system="lorenz", dt=0.01, dimension=3)
+    config = SimulatedSettings(name="test", system="lorenz", dt=0.01, dimension=3)
     assert config.lag == 1
-    assert SimulatedConfig(name="test", system="A", library="dysts", dt=None).dt is None
+    assert SimulatedSettings(name="test", system="A", library="dysts", dt=None).dt is None

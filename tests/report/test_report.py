@@ -16,7 +16,7 @@ from conftest import Cli
 from report_runs import DT, LAMBDA_MAX, config, evaluation, spiral, write_run
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import typed_config
+from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.experiment.repeat import repeat_command
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import MOST_POINTS, attractor, choose, decode_share

@@ -16,7 +16,7 @@ from conftest import TINY, Cli
 from report_runs import config, write_run
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import NOT_RESULTS, flatten, typed_config
+from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
 from sfbptt_cli.storage.event_files import log_run, require_logger
 from sfbptt_cli.storage.run_folder import RunFolder
 

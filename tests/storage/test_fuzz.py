@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mutated_files import Reader, fuzz, mutate, readers
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.command import flatten, typed_config
+from sfbptt_cli.config.schema import flatten, typed_config
 
 # Those of HDF5 take 0.3 s each.
 CASES, HDF5_CASES = 90, 9

@@ -36,7 +36,7 @@ from sfbptt_cli.cli.overrides import config_folder
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_own_files
-from sfbptt_cli.config.command import typed_config
+from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.arrays import read_dataset
 from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
 from sfbptt_cli.experiment.run import Run

@@ -15,7 +15,7 @@ import pytest
 from mpmath import mp
 
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.config.dataset import SimulatedConfig
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.lyapunov.equations import spectrum_from_equations
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.equations import SYSTEMS, lorenz
@@ -25,7 +25,7 @@ from sfbptt_cli.systems.system import System, complete_parameters, known_exponen
 Array = npt.NDArray[np.float64]
 
 CLASSICAL = {"sigma": 10.0, "rho": 28.0, "beta": 8 / 3}
-DEFAULTS = {"rtol": SimulatedConfig.rtol, "atol": SimulatedConfig.atol}
+DEFAULTS = {"rtol": SimulatedSettings.rtol, "atol": SimulatedSettings.atol}
 
 
 def _register(patch: pytest.MonkeyPatch, derivative: Any, parameters: dict[str, float]) -> None:

@@ -25,8 +25,9 @@ from omegaconf.errors import OmegaConfBaseException
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.cli.sweep.job import launcher
 from sfbptt_cli.cli.sweep.progress import Progress, summary, table
-from sfbptt_cli.common.checks import explain_value, require
+from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted, RequestError
+from sfbptt_cli.config.explain import explain_value
 
 # From the composed settings of a job to its run folders, and whether those are finished already.
 Plan = Callable[[Any], tuple[list[Path], bool]]

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import at_least, one_of, require
-from sfbptt_cli.config.largest import MODEL, refuse_too_large
+from sfbptt_cli.common.checks import at_least, one_of, refuse_too_large, require
+
+# The largest values: far beyond use, so that a slip is refused before memory is taken.
+# Matrices of a model then have at most 67 million entries, 270 MB.
+_MODEL = {"latent_dim": 4_096, "bases": 4_096, "hidden_dim": 16_384}
 
 
 @dataclass
-class ModelConfig:
+class ModelSettings:
     """The recurrent network; `name` is looked up in the table of models."""
 
     name: str = MISSING
@@ -21,11 +24,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         at_least("model.latent_dim", self.latent_dim, 1)
         one_of("model.readout", self.readout, ("linear", "identity"))
-        refuse_too_large("model", self, MODEL)
+        refuse_too_large("model", self, _MODEL)
 
 
 @dataclass
-class DendriticConfig(ModelConfig):
+class DendriticSettings(ModelSettings):
     """Dendritic PLRNN."""
 
     bases: int = 20  # B, thresholds a unit
@@ -37,7 +40,7 @@ class DendriticConfig(ModelConfig):
 
 
 @dataclass
-class ShallowConfig(ModelConfig):
+class ShallowSettings(ModelSettings):
     """Shallow PLRNN."""
 
     hidden_dim: int = 50  # L
@@ -49,7 +52,7 @@ class ShallowConfig(ModelConfig):
 
 
 @dataclass
-class ALRNNConfig(ModelConfig):
+class ALRNNSettings(ModelSettings):
     """Almost-linear RNN."""
 
     linear_threshold_units: int = 2  # P, units with a rectifier; the others are linear
@@ -66,12 +69,12 @@ class ALRNNConfig(ModelConfig):
 LEARNING_RATES = {"lstm": 1.5e-2, "gru": 1.5e-2, "rnn": 1e-2}
 LEARNING_RATE = 5e-3  # of the others
 
-MODEL_SCHEMAS: dict[str, type[ModelConfig]] = {
-    "lstm": ModelConfig,
-    "rnn": ModelConfig,
-    "gru": ModelConfig,
-    "plrnn": ModelConfig,
-    "dendritic_plrnn": DendriticConfig,
-    "shallow_plrnn": ShallowConfig,
-    "al_rnn": ALRNNConfig,
+MODEL_SCHEMAS: dict[str, type[ModelSettings]] = {
+    "lstm": ModelSettings,
+    "rnn": ModelSettings,
+    "gru": ModelSettings,
+    "plrnn": ModelSettings,
+    "dendritic_plrnn": DendriticSettings,
+    "shallow_plrnn": ShallowSettings,
+    "al_rnn": ALRNNSettings,
 }

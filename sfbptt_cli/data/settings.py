@@ -15,13 +15,34 @@ from sfbptt_cli.common.checks import (
     fraction,
     one_of,
     positive,
+    refuse_too_large,
     require,
 )
-from sfbptt_cli.config.largest import SIMULATED, SIMULATED_STEPS, TABLE, refuse_too_large
+
+# The largest values: far beyond use, so that a slip is refused before memory is taken.
+_STEPS = 10_000_000
+# Of train_steps and all trajectories as long as test_steps.
+_SIMULATED_STEPS = 100_000_000
+_SIMULATED = {
+    "train_steps": _STEPS,
+    "test_steps": _STEPS,
+    "floor_trajectories": 100,
+    "transient": _STEPS,
+    "lag": 1_000_000,
+    "dimension": 1_000,
+}
+_TABLE = {
+    "skip_rows": 1_000_000,
+    "yearly_cycle": 1_000,
+    "daily_cycle": 1_000,
+    "smoothing": 1e6,
+    "lag": 1_000_000,
+    "dimension": 1_000,
+}
 
 
 @dataclass
-class DatasetConfig:
+class DatasetSettings:
     """What every dataset has."""
 
     name: str = MISSING
@@ -36,8 +57,8 @@ class DatasetConfig:
         folder_name("dataset.name", self.name)
         if self.dt is not None:
             positive("dataset.dt", self.dt)
-        told = isinstance(self, TableConfig) or (
-            isinstance(self, SimulatedConfig) and self.library == "dysts"
+        told = isinstance(self, TableSettings) or (
+            isinstance(self, SimulatedSettings) and self.library == "dysts"
         )
         require(self.dt is not None or told, "dataset.dt", "null", "a number above 0")
         if self.lambda_max is not None:
@@ -46,7 +67,7 @@ class DatasetConfig:
 
 
 @dataclass
-class SimulatedConfig(DatasetConfig):
+class SimulatedSettings(DatasetSettings):
     """Trajectories of a known system: one to train, one to test, several for the metric floors."""
 
     source: str = "simulated"
@@ -95,10 +116,10 @@ class SimulatedConfig(DatasetConfig):
             require(within, f"dataset.{name}", level, "a finite number of at least 0")
 
     def _check_size(self) -> None:
-        refuse_too_large("dataset", self, SIMULATED)
+        refuse_too_large("dataset", self, _SIMULATED)
         steps = self.train_steps + self.test_steps * (1 + self.floor_trajectories)
-        accepted = f"at most {SIMULATED_STEPS:,} steps in all trajectories together"
-        require(steps <= SIMULATED_STEPS, "dataset.test_steps", self.test_steps, accepted)
+        accepted = f"at most {_SIMULATED_STEPS:,} steps in all trajectories together"
+        require(steps <= _SIMULATED_STEPS, "dataset.test_steps", self.test_steps, accepted)
 
 
 def _check_delays(lag: int | str | None, dimension: int | str | None) -> None:
@@ -109,14 +130,14 @@ def _check_delays(lag: int | str | None, dimension: int | str | None) -> None:
 
 
 @dataclass
-class ArrayConfig(DatasetConfig):
+class ArraySettings(DatasetSettings):
     """A recorded series of T time steps by N variables, or several of different length."""
 
     source: str = "array"
     path: str | None = None  # .npy, .npz, .h5 or .hdf5; with * several files, a trajectory each
     key: str | None = None  # the array inside a .npz or HDF5 file; with * several
     time_unit: str = "steps"
-    lambda_evidence: str = "clear"  # see TableConfig
+    lambda_evidence: str = "clear"  # see TableSettings
     # Of one series, the first part trains. Of several trajectories (null) all but the last train.
     train_fraction: float | None = 0.8
 
@@ -128,7 +149,7 @@ class ArrayConfig(DatasetConfig):
 
 
 @dataclass
-class TableConfig(DatasetConfig):
+class TableSettings(DatasetSettings):
     """What every text file of a recorded series may need."""
 
     path: str | None = None  # .csv or .csv.gz
@@ -181,7 +202,7 @@ class TableConfig(DatasetConfig):
             at_least(f"dataset.{name}", getattr(self, name), 0)
         if self.resample is not None:
             positive("dataset.resample", self.resample)
-        refuse_too_large("dataset", self, TABLE)
+        refuse_too_large("dataset", self, _TABLE)
         smoothing = self.smoothing
         within = 0 <= smoothing < float("inf")
         require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")
@@ -189,7 +210,7 @@ class TableConfig(DatasetConfig):
 
     def _fill(self) -> None:
         """What means something together with another setting only."""
-        climate = isinstance(self, TemperatureConfig)
+        climate = isinstance(self, TemperatureSettings)
         one_of("dataset.missing", self.missing, ("refuse", "interpolate"))
         gaps = {"max_gap": 500 if climate else 10, "long_gaps": "refuse"}
         filling = self.missing == "interpolate"
@@ -206,7 +227,7 @@ class TableConfig(DatasetConfig):
 
 
 @dataclass
-class CsvConfig(TableConfig):
+class CsvSettings(TableSettings):
     """Any number of columns of a text file."""
 
     source: str = "csv"
@@ -214,7 +235,7 @@ class CsvConfig(TableConfig):
 
 
 @dataclass
-class TemperatureConfig(TableConfig):
+class TemperatureSettings(TableSettings):
     """One column of a climate record; without a path, the sea-surface series shipped here."""
 
     source: str = "temperature"
@@ -223,9 +244,9 @@ class TemperatureConfig(TableConfig):
     dimension: Optional[Union[int, str]] = None  # noqa: UP007, UP045
 
 
-DATASET_SCHEMAS: dict[str, type[DatasetConfig]] = {
-    "simulated": SimulatedConfig,
-    "array": ArrayConfig,
-    "csv": CsvConfig,
-    "temperature": TemperatureConfig,
+DATASET_SCHEMAS: dict[str, type[DatasetSettings]] = {
+    "simulated": SimulatedSettings,
+    "array": ArraySettings,
+    "csv": CsvSettings,
+    "temperature": TemperatureSettings,
 }

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfbptt_cli.common.checks import at_least, default_where, one_of, positive, require
-from sfbptt_cli.config.largest import EVALUATION, VALIDATION, refuse_too_large
+from sfbptt_cli.common.checks import (
+    at_least,
+    one_of,
+    positive,
+    refuse_too_large,
+)
+
+# The largest values: far beyond use, so that a slip is refused before memory is taken.
+_STEPS = 10_000_000
+_MANY = 100_000
+EVALUATION = {
+    "steps": _STEPS,
+    "transient": _STEPS,
+    "bins": 1_000,  # a dimension; cells are numbered by 64-bit integers
+    "gmm_points": _MANY,
+    "gmm_samples": _MANY,
+    "spectrum_smoothing": 1_000,  # four times as many on both sides of a frequency are summed
+    "prediction_steps": _MANY,
+    "valid_prediction_starts": _MANY,
+    "lyapunov_steps": _STEPS,
+    "dimension_steps": _STEPS,
+}
 
 
 @dataclass
-class ValidationConfig:
-    """Short free generations during training; the best one decides best.pt."""
-
-    every: int = 5  # epochs between two validations; 0: never, and best.pt is the last
-    steps: int | None = None  # generated steps of each trajectory; 5,000
-    # Generated at once, from starts spread over the training series; 20.
-    trajectories: int | None = None
-    # Write the mean log norm of Jacobian products over tau and over the window to metrics.csv.
-    jacobian_norms: bool = False
-
-    def __post_init__(self) -> None:
-        at_least("validation.every", self.every, 0)
-        defaults = {"steps": 5_000, "trajectories": 20}
-        default_where(self.every > 0, self, "validation", "validation.every is 0", defaults)
-        accepted = "false where validation.every is 0"
-        require(
-            self.every > 0 or not self.jacobian_norms, "validation.jacobian_norms", True, accepted
-        )
-        for name, minimum in (("steps", 100), ("trajectories", 1)):
-            if (value := getattr(self, name)) is not None:
-                at_least(f"validation.{name}", value, minimum)
-        refuse_too_large("validation", self, VALIDATION)
-
-
-@dataclass
-class EvaluationConfig:
+class EvaluationSettings:
     """The freely running model against the test trajectory."""
 
     checkpoint: str = "best"  # best, last
@@ -60,7 +55,7 @@ class EvaluationConfig:
         one_of("evaluation.checkpoint", self.checkpoint, ("best", "last"))
         one_of("evaluation.estimator", self.estimator, ("auto", "binned", "gmm"))
         one_of("evaluation.part", self.part, ("test", "train"))
-        for name, minimum in _EVALUATION_MINIMA.items():
+        for name, minimum in _MINIMA.items():
             at_least(f"evaluation.{name}", getattr(self, name), minimum)
         for name in ("gmm_sigma", "spectrum_smoothing", "valid_prediction_threshold"):
             if getattr(self, name) is not None:
@@ -68,7 +63,7 @@ class EvaluationConfig:
         refuse_too_large("evaluation", self, EVALUATION)
 
 
-_EVALUATION_MINIMA = {
+_MINIMA = {
     "steps": 500,
     "transient": 0,
     "bins": 2,
