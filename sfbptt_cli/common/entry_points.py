@@ -47,7 +47,7 @@ def extended(table: Mapping[str, T], group: str) -> dict[str, T]:
     others = registered(group)
     for name in others.keys() & table.keys():
         raise RequestError(
-            f"{group}: a package registers '{name}', which sfbptt has itself; accepted: another name"
+            f"{group}: a package registers '{name}', as sfbptt does; accepted: another name"
         )
     return {**table, **others}
 
