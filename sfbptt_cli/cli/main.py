@@ -75,25 +75,21 @@ def _run(command: str, arguments: list[str]) -> int:
     """Run a command under Hydra and turn what goes wrong into one line and an exit status."""
     import hydra
 
-    from sfbptt_cli.cli.overrides import (
-        config_folder,
-        explain,
-        prepare,
-        refuse_unknown_keys,
-        require_launcher,
-        settings_help,
-    )
-    from sfbptt_cli.experiment.repeat import expand_from
+    from sfbptt_cli.cli.configs import config_folder
+    from sfbptt_cli.cli.messages import explain, refuse_unknown_keys, settings_help
+    from sfbptt_cli.cli.overrides import prepare, require_launcher
+    from sfbptt_cli.cli.stored import use_stored
+    from sfbptt_cli.config.store import register
 
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Otherwise Hydra prints errors its own way, over several lines, and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    _register_schemas()
     job = _Job(command, traceback)
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
+        register()
         if command == "train":
-            arguments = expand_from(arguments, config_folder())
+            arguments = use_stored(arguments)
         arguments = prepare(arguments)
         refuse_unknown_keys(command, arguments)
         require_launcher(arguments)
@@ -178,18 +174,3 @@ def _explain_failure(error: Exception) -> tuple[int, str]:
     if isinstance(error, (RunFailed, OSError, MemoryError)):
         return 1, str(error) or name
     return 1, f"unexpected {name}: {error}; HYDRA_FULL_ERROR=1 shows where"
-
-
-def _register_schemas() -> None:
-    from hydra.core.config_store import ConfigStore
-
-    from sfbptt_cli.config.commands import COMMANDS as SETTINGS
-    from sfbptt_cli.config.schema import SCHEMAS
-
-    store = ConfigStore.instance()
-    for name, schema in SETTINGS.items():
-        store.store(name=f"{name}_schema", node=schema)
-    for group, schemas in SCHEMAS.items():
-        for name, schema in schemas.items():
-            # Not in a group of their own: help would list it among the choices.
-            store.store(name=f"{group}_schema_{name}", node=schema)

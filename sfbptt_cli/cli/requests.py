@@ -12,38 +12,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sfbptt_cli.cli.identity import Identity
     from sfbptt_cli.config.commands import TrainSettings
 
 
 def _train(composed: Any) -> None:
     from sfbptt_cli.cli.sweep.job import apart
 
-    config, path = _training(composed)
-    paths = _folders(config, path)
+    config, identity = _training(composed)
     # With the defaults of the choices filled in, so that a later version repeats it.
     stored = asdict(config)
     if config.threads == "auto" and apart():
         config.threads = 1  # the cores are shared by as many runs
-    if config.ensemble > 1:
-        from sfbptt_cli.commands.ensemble import train_ensemble
+    from sfbptt_cli.commands.train import run_training
 
-        train_ensemble(config, stored, paths)
-        return
-    from sfbptt_cli.commands import train as commands
-
-    commands.train(config, stored, path)
+    origin = {"choices": identity.choices, "overrides": identity.overrides}
+    run_training(config, stored, _folders(config, identity.path), origin)
 
 
-def _training(composed: Any) -> tuple[TrainSettings, Path]:
-    """The checked settings of a training run, and its folder."""
+def _training(composed: Any) -> tuple[TrainSettings, Identity]:
+    """Check the settings of a training, and find its folder."""
     from omegaconf import OmegaConf
 
-    from sfbptt_cli.cli.overrides import run_path
+    from sfbptt_cli.cli.identity import identify
     from sfbptt_cli.config.schema import typed_config
 
     _make_absolute(composed)
     plain: Any = OmegaConf.to_container(composed, resolve=True)
-    return typed_config(plain), run_path(plain)
+    plain.pop("from", None)
+    config = typed_config(plain)
+    return config, identify(config)
 
 
 def _folders(config: TrainSettings, path: Path) -> list[Path]:
@@ -52,11 +50,11 @@ def _folders(config: TrainSettings, path: Path) -> list[Path]:
 
 
 def plan_training(composed: Any) -> tuple[list[Path], bool]:
-    """The folders of a training's runs, and whether all are finished with the same settings."""
+    """Find the folders of a training's runs, and whether all are finished with these settings."""
     from sfbptt_cli.storage.run_folder import RunFolder
 
-    config, path = _training(composed)
-    paths = _folders(config, path)
+    config, identity = _training(composed)
+    paths = _folders(config, identity.path)
     folders = [RunFolder(path) for path in paths]
     finished = not config.overwrite and all(
         folder.manifest().get("status") == "finished" for folder in folders
@@ -83,9 +81,9 @@ def _evaluate(composed: Any) -> None:
         evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
         return
     assert config.run is not None
-    from sfbptt_cli.commands import train as commands
+    from sfbptt_cli.commands.evaluate import evaluate
 
-    commands.evaluate(Path(config.run), changes, config.device, config.threads)
+    evaluate(Path(config.run), changes, config.device, config.threads)
 
 
 def _lyapunov(composed: Any) -> None:
@@ -118,7 +116,6 @@ def _gradients(composed: Any) -> None:
 def _report(composed: Any) -> None:
     from omegaconf import OmegaConf
 
-    from sfbptt_cli.cli.overrides import config_folder
     from sfbptt_cli.config.commands import ReportSettings
     from sfbptt_cli.report.making import make_report
 
@@ -127,7 +124,7 @@ def _report(composed: Any) -> None:
     assert config.runs is not None
     out = None if config.out is None else Path(config.out)
     folder = Path(config.runs)
-    report = make_report(folder, config_folder(), out, config.statistic, config.metrics)
+    report = make_report(folder, out, config.statistic, config.metrics)
     print(report.table)
     print(report.count)
     for path in report.files:

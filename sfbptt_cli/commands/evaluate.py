@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sfbptt_cli.common.errors import RequestError, RunFailed
+from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
 from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
@@ -29,12 +29,36 @@ class Measured:
     values: tuple[float | str, ...] = ()  # D_stsp, D_H
 
 
+def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:
+    """Measure a run again, with `changes` to its own evaluation settings; print a table."""
+    import torch
+
+    from sfbptt_cli.evaluation.table import table
+    from sfbptt_cli.experiment.measure import measure
+    from sfbptt_cli.experiment.run import Run
+    from sfbptt_cli.experiment.signals import Stopped, StopSignals
+    from sfbptt_cli.experiment.training import require_measurable
+
+    torch.set_num_threads(threads)
+    run = Run(path)
+    config = dataclasses.replace(run.config.evaluation, **changes)
+    try:
+        with StopSignals("in its evaluation") as stop:
+            require_measurable(config, run.dataset)
+            with run.folder.lock():
+                measure(path, config, device)
+                stop.check()
+    except Stopped as stopped:
+        raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
+    print(table(run.folder.evaluation()))
+
+
 def evaluate_runs(
-    folder: Path, changes: dict[str, Any], device: str, threads: int, jobs: int | None
+    folder: Path, changes: dict[str, Any], device: str, threads: int, jobs: int | str
 ) -> None:
     """Measure the runs below `folder` that have no evaluation with these settings; one row a run.
 
-    `changes` replace evaluation settings of every run; `jobs` processes (None: one a core) of
+    `changes` replace evaluation settings of every run; `jobs` processes (auto: one a core) of
     `threads` torch threads. Runs without a checkpoint, or that cannot be read, are named on
     standard error and end the command with RunFailed after the others are done.
     """
@@ -46,8 +70,8 @@ def evaluate_runs(
     failed = 0
     width = max(len(str(path.relative_to(folder))) for path in paths)
     print(f"{'run':<{width}}  {'verdict':<11}  {'D_stsp':>8}  {'D_H':>8}  done")
-    workers = min(len(paths), jobs or len(os.sched_getaffinity(0)))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    workers = len(os.sched_getaffinity(0)) if isinstance(jobs, str) else jobs
+    with ProcessPoolExecutor(min(len(paths), workers), mp_context=context) as pool:
         waiting = [pool.submit(_evaluate_one, p, changes, device, threads) for p in paths]
         for result in as_completed(waiting):
             run = result.result()

@@ -34,7 +34,7 @@ _NO_WINDOW = 1
 def lyapunov(config: LyapunovSettings) -> None:
     """Print the exponents of a dataset or of a run's model, and write them and a figure."""
     if config.run is not None:
-        _lyapunov_of_run(config, Run(config.run, config.checkpoint or "best"))
+        _lyapunov_of_run(config, Run(config.run, config.checkpoint))
         return
     assert config.dataset is not None
     described = config.dataset
@@ -55,8 +55,8 @@ def lyapunov(config: LyapunovSettings) -> None:
             config.theiler,
             config.horizon,
             None if config.fit is None else (config.fit[0], config.fit[1]),
-            _present(config.references),
-            _present(config.surrogates),
+            config.references,
+            config.surrogates,
             config.seed,
         )
     others = exponents.heuristics(dataset)
@@ -131,8 +131,8 @@ def _print_files(*paths: Path) -> None:
         print(path)
 
 
-def _present(value: int | None) -> int:
-    assert value is not None  # filled in by the schema
+def _present(value: int | str) -> int:
+    assert isinstance(value, int)  # auto is settled by then
     return value
 
 

@@ -21,14 +21,10 @@ from sfbptt_cli.common.errors import RequestError
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=1)
-def _registered() -> dict[str, dict[str, EntryPoint]]:
-    """The entry points of every group, by name: reading them takes some 20 ms."""
-    found: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points():
-        if point.group.startswith("sfbptt."):
-            found.setdefault(point.group, {})[point.name] = point
-    return found
+@lru_cache(maxsize=8)
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group: finding them takes some 20 ms."""
+    return tuple(entry_points(group=f"sfbptt.{group}"))
 
 
 def registered(group: str) -> dict[str, Any]:
@@ -36,7 +32,7 @@ def registered(group: str) -> dict[str, Any]:
 
     RequestError, naming the package, for one that cannot be loaded.
     """
-    return {name: _load(point) for name, point in _registered().get(f"sfbptt.{group}", {}).items()}
+    return {point.name: _load(point) for point in _points(group)}
 
 
 def extended(table: Mapping[str, T], group: str) -> dict[str, T]:

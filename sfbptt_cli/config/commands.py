@@ -1,147 +1,96 @@
-"""Settings of the commands that analyse: exponents, gradients, reports."""
+"""Settings of the commands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Optional, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import (
-    at_least,
-    default_where,
-    folder_name,
-    one_of,
-    refuse_too_large,
-    require,
-)
-from sfbptt_cli.config.logger import LoggerSettings
+from sfbptt_cli.common.checks import folder_name, one_of, require
+from sfbptt_cli.common.settings import Settings, checked, whole, word
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.forcing.settings import WITH_TAU, ForcingSettings, TauScheduleSettings
-from sfbptt_cli.models.settings import LEARNING_RATE, LEARNING_RATES, ModelSettings
+from sfbptt_cli.forcing.settings import AlphaSettings, ForcingSettings, TauScheduleSettings
+from sfbptt_cli.models.settings import ModelSettings
 from sfbptt_cli.training.settings import (
+    LRScheduleSettings,
+    OneCycleSettings,
     OptimizerSettings,
     RegularizationSettings,
     TauSearchSettings,
     ValidationSettings,
 )
 
-# What each way of finding exponents takes, with its defaults.
-_SETTINGS: dict[str, dict[str, Any]] = {
-    "equations": {"steps": 10_000, "transient": 5_000, "trajectories": 64},
-    "model": {"steps": 5_000, "transient": 1_000, "trajectories": 32, "checkpoint": "best"},
-    "data": {"references": 3_000, "surrogates": 9},
-}
-_MINIMA = {
-    "exponents": 1,
-    "steps": 100,
-    "transient": 0,
-    "trajectories": 2,
-    "theiler": 0,
-    "horizon": 10,
-    "references": 100,
-    "surrogates": 0,
-}
-
-
-# The largest values: far beyond use, so that a slip is refused before memory is taken.
-_STEPS = 10_000_000
-_MANY = 100_000
-_TRAIN = {
-    "ensemble": 10_000,
-    "window": _MANY,
-    "batch_size": _MANY,
-    "batches_per_epoch": 1_000_000,
-    "epochs": 1_000_000,
-    "threads": 1_024,
-}
-_LYAPUNOV = {
-    "exponents": 4_096,
-    "steps": _STEPS,
-    "transient": _STEPS,
-    "trajectories": 10_000,
-    "theiler": _STEPS,
-    "horizon": _STEPS,
-    "references": _STEPS,
-    "surrogates": 1_000,
-}
-_GRADIENTS = {
-    "steps": _STEPS,
-    "transient": _STEPS,
-    "orbits": 10_000,
-    "lengths": 1_000,
-    "cycles": 100,
-    "starts": _MANY,
-}
+# Far beyond use, so that a slip is refused before memory is taken.
+_STEPS, _MANY = 10_000_000, 100_000
 
 
 @dataclass
-class TrainSettings:
-    """`sfbptt train`: everything that decides one run."""
+class TrainSettings(Settings):
+    """`sfbptt train`: everything that decides a run."""
 
-    name: str = "run"
-    seed: int = 0
+    name: str = checked("run", folder_name)
+    seed: int = whole(0, 0)  # initial parameters and training windows
     # K: the runs of seeds seed … seed + K - 1, trained together in one process, each in its own
     # folder; each update is that of its seed alone up to rounding.
-    ensemble: int = 1
+    ensemble: int = whole(1, 1, 10_000)
     # Steps between two forcings, auto (from the largest exponent) or search (short trainings around
-    # it); null for the methods that force at no interval.
-    tau: int | str | None = None
-    window: int = 120  # T, predicted steps of a training sequence
-    batch_size: int = 32  # sequences an update
-    batches_per_epoch: int = 100
-    epochs: int = 20
-    device: str = "auto"
+    # it); null for the methods without an interval.
+    tau: Optional[Union[int, str]] = 30  # noqa: UP007, UP045
+    window: int = whole(120, 1, _MANY)  # T, predicted steps of a training sequence
+    batch_size: int = whole(32, 1, _MANY)  # sequences an update
+    batches_per_epoch: int = whole(100, 1, 1_000_000)
+    epochs: int = whole(20, 1, 1_000_000)
+    device: str = word("auto", "cpu", "cuda")
     # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
     # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed
     # in another order from some sizes on.
-    threads: int | str = "auto"
+    threads: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
     dataset: DatasetSettings = MISSING
     model: ModelSettings = MISSING
     forcing: ForcingSettings = MISSING
-    tau_schedule: TauScheduleSettings = MISSING
+    tau_schedule: TauScheduleSettings | None = None
+    alpha: AlphaSettings | None = None
     optimizer: OptimizerSettings = MISSING
+    lr_schedule: LRScheduleSettings = MISSING
     regularization: RegularizationSettings = field(default_factory=RegularizationSettings)
     tau_search: TauSearchSettings = field(default_factory=TauSearchSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
-    evaluation: EvaluationSettings = MISSING
-    logger: LoggerSettings = field(default_factory=LoggerSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    # csv: metrics.csv alone; tensorboard: event files in the run's folder, too.
+    logger: str = word("csv", "tensorboard")
 
     def __post_init__(self) -> None:
-        folder_name("name", self.name)
+        super().__post_init__()
         require(bool(self.outputs), "outputs", "''", "the folder of all runs")
-        for name in ("ensemble", "window", "batch_size", "batches_per_epoch", "epochs"):
-            at_least(name, getattr(self, name), 1)
-        if self.threads != "auto":
-            accepted = "a whole number of at least 1, or auto"
-            given = isinstance(self.threads, int) and self.threads >= 1
-            require(given, "threads", f"'{self.threads}'", accepted)
-        refuse_too_large("", self, _TRAIN)
-        at_least("seed", self.seed, 0)
-        one_of("device", self.device, ("auto", "cpu", "cuda"))
         if isinstance(self.dataset, SimulatedSettings):
             longest = self.dataset.train_steps - 1
             accepted = f"at most dataset.train_steps - 1 = {longest}"
             require(self.window <= longest, "window", self.window, accepted)
-        self._check_tau()
-        if self.optimizer.learning_rate is None:
-            self.optimizer.learning_rate = LEARNING_RATES.get(self.model.name, LEARNING_RATE)
-        self.tau_search.fill(self.tau == "search")
+        self._check_forcing()
+        if self.optimizer.learning_rate == "auto":
+            self.optimizer.learning_rate = self.optimizer.usual_rate(self.model)
+        if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":
+            self.lr_schedule.rise = self.optimizer.onecycle_rise
         if self.tau == "search":
             accepted = "1 with tau=search, which trains several models itself"
             require(self.ensemble == 1, "ensemble", self.ensemble, accepted)
+        else:
+            self.tau_search.require_unused("tau is not search", "factors", "epochs")
 
-    def _check_tau(self) -> None:
-        method = self.forcing.name
-        if method not in WITH_TAU:
-            accepted = f"null, as forcing={method} has no interval"
-            require(self.tau is None, "tau", self.tau, accepted)
-            schedule = self.tau_schedule.name
-            accepted = f"constant, as forcing={method} has no interval"
-            require(schedule == "constant", "tau_schedule", schedule, accepted)
+    def _check_forcing(self) -> None:
+        """Refuse an interval, a schedule or an α that the method does not have, or lacks."""
+        method, name = type(self.forcing), f"forcing={self.forcing.name}"
+        for group, has in (("tau_schedule", method.has_tau), ("alpha", method.has_alpha)):
+            chosen = getattr(self, group)
+            given = "null" if chosen is None else chosen.name
+            accepted = f"a name, as {name} has one" if has else f"null, as {name} has none"
+            require((chosen is not None) == has, group, given, accepted)
+        if not method.has_tau:
+            require(self.tau is None, "tau", self.tau, f"null, as {name} has no interval")
         elif self.tau not in ("auto", "search"):
             accepted = (
                 f"a whole number of time steps from 1 to window = {self.window}, auto or search"
@@ -151,126 +100,112 @@ class TrainSettings:
 
 
 @dataclass
-class EvaluateSettings:
-    """`sfbptt evaluate`: measure runs again; what is not given stays as each run has it."""
+class EvaluateSettings(Settings):
+    """`sfbptt evaluate`: measure runs again; a setting left out stays as each run has it."""
 
     run: str | None = None  # the folder of a run: measured in any case
     runs: str | None = None  # a folder above runs: those without such an evaluation are measured
-    jobs: int | None = None  # processes for runs; null: one a core
-    device: str = "auto"
-    threads: int = 1
-    evaluation: EvaluationSettings = MISSING
+    jobs: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007  processes; auto: one a core
+    device: str = word("auto", "cpu", "cuda")
+    threads: int = whole(1, 1, 1_024)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = [name for name in ("run", "runs") if getattr(self, name) is not None]
         accepted = "either the folder of a run (run=DIR) or a folder of runs (runs=DIR)"
         require(len(given) == 1, "run", "runs, too," if given else "nothing", accepted)
-        default_where(self.runs is not None, self, "", "runs is null", {"jobs": None})
-        if self.jobs is not None:
-            at_least("jobs", self.jobs, 1)
-        one_of("device", self.device, ("auto", "cpu", "cuda"))
-        at_least("threads", self.threads, 1)
+        if self.runs is None:
+            self.require_unused("runs is null", "jobs")
+
+
+def _first_and_last(name: str, value: list[int]) -> None:
+    right = len(value) == 2 and 0 <= value[0] < value[1]
+    require(right, name, value, "first and last step, [first,last]")
+
+
+# What `auto` is for each way of finding exponents, and the settings that only it has.
+_AUTO: dict[str, dict[str, int]] = {
+    "equations": {"steps": 10_000, "transient": 5_000, "trajectories": 64},
+    "model": {"steps": 5_000, "transient": 1_000, "trajectories": 32},
+    "data": {},
+}
+_OWN: dict[str, tuple[str, ...]] = {
+    "equations": ("exponents", "steps", "transient", "trajectories"),
+    "model": ("exponents", "steps", "transient", "trajectories", "checkpoint"),
+    "data": ("theiler", "horizon", "fit", "references", "surrogates"),
+}
 
 
 @dataclass
-class LyapunovSettings:
+class LyapunovSettings(Settings):
     """`sfbptt lyapunov`: exponents of a dataset or of a run's model."""
 
-    name: str = "run"
+    name: str = checked("run", folder_name)
     outputs: str = "outputs"
     run: str | None = None  # the folder of a run; its model
     dataset: DatasetSettings | None = None
     # equations (simulated systems), data (recorded ones; simulated ones on demand), model (of run)
-    method: str | None = None
-    seed: int = 0
+    method: str = word("auto", "equations", "data", "model")
+    seed: int = whole(0, 0)
     # equations and model: along free trajectories
-    exponents: int | None = None  # leading ones; null: all
-    steps: int | None = None  # that count; 10,000 and 5,000
-    transient: int | None = None  # steps before; 5,000 and 1,000
-    trajectories: int | None = None  # 64 and 32
-    checkpoint: str | None = None  # model: best, last
-    # data: divergence of neighbours; steps of the data throughout
-    theiler: int | None = None  # neighbours nearer in time do not count; null: estimated
-    horizon: int | None = None  # how far the divergence is followed; null: until it saturates
-    fit: list[int] | None = None  # first and last step of the fitted part; null: found
-    references: int | None = None  # pairs of neighbours; 3,000
-    surrogates: int | None = None  # series of linear noise to compare with; 9; 0: no comparison
+    exponents: int | None = whole(None, 1, 4_096)  # leading ones; null: all
+    steps: Union[int, str] = whole("auto", 100, _STEPS, "auto")  # noqa: UP007  auto: 10,000, of a model 5,000
+    transient: Union[int, str] = whole("auto", 0, _STEPS, "auto")  # noqa: UP007  before; auto: 5,000, 1,000
+    trajectories: Union[int, str] = whole("auto", 2, 10_000, "auto")  # noqa: UP007  auto: 64, 32
+    checkpoint: str = word("best", "last")  # of a model
+    # data: separation of neighbours; steps of the data throughout
+    theiler: int | None = whole(None, 0, _STEPS)  # excluded around a step; null: estimated
+    horizon: int | None = whole(None, 10, _STEPS)  # steps followed; null: until it saturates
+    fit: list[int] | None = checked(None, _first_and_last)  # fitted part; null: found
+    references: int = whole(3_000, 100, _STEPS)  # pairs of neighbours
+    surrogates: int = whole(9, 0, 1_000)  # series of linear noise to compare with
 
     def __post_init__(self) -> None:
-        folder_name("name", self.name)
-        at_least("seed", self.seed, 0)
+        super().__post_init__()
         given = [name for name in ("run", "dataset") if getattr(self, name) is not None]
         accepted = "either the folder of a run (run=DIR) or a dataset (dataset=NAME)"
         require(len(given) == 1, "run", "a dataset, too," if given else "nothing", accepted)
-        self._choose()
-        for name, minimum in _MINIMA.items():
-            if (value := getattr(self, name)) is not None:
-                at_least(name, value, minimum)
-        refuse_too_large("", self, _LYAPUNOV)
-        if self.fit is not None:
-            right = len(self.fit) == 2 and 0 <= self.fit[0] < self.fit[1]
-            require(right, "fit", self.fit, "first and last step, [first,last]")
-        if self.checkpoint is not None:
-            one_of("checkpoint", self.checkpoint, ("best", "last"))
-
-    def _choose(self) -> None:
-        """The method, its defaults, and no settings of another."""
+        possible: tuple[str, ...] = ("data",)
         if self.run is not None:
             possible = ("model",)
         elif isinstance(self.dataset, SimulatedSettings):
             possible = ("equations", "data")
-        else:
-            possible = ("data",)
-        if self.method is None:
+        if self.method == "auto":
             self.method = possible[0]
         one_of("method", self.method, possible)
-        known = {name for settings in _SETTINGS.values() for name in settings}
-        own = _SETTINGS[self.method]
-        default_where(True, self, "", "", own)
-        without = f"method is {self.method}"
-        default_where(False, self, "", without, dict.fromkeys(known - own.keys()))
-        only_data: dict[str, Any] = dict.fromkeys(("theiler", "horizon", "fit"))
-        default_where(self.method == "data", self, "", without, only_data)
-        default_where(self.method != "data", self, "", without, {"exponents": None})
+        others = {name for names in _OWN.values() for name in names} - set(_OWN[self.method])
+        self.require_unused(f"method is {self.method}", *sorted(others))
+        for name, value in _AUTO[self.method].items():
+            if getattr(self, name) == "auto":
+                setattr(self, name, value)
 
 
 @dataclass
-class GradientsSettings:
+class GradientsSettings(Settings):
     """`sfbptt gradients`: Jacobian products and loss gradients of a run's model against T."""
 
     run: str | None = None  # the folder of a run
-    checkpoint: str = "best"  # best, last
-    steps: int = 10_000  # the longest T
+    checkpoint: str = word("best", "last")
+    steps: int = whole(10_000, 10, _STEPS)  # the longest T
     tau: int | None = None  # forcing interval of the forced orbit; null: that of the run
-    transient: int = 1_000  # free steps before the orbit
-    orbits: int = 8  # free orbits from places spread over the test data
-    lengths: int = 12  # T at which the loss gradient is computed, evenly in ln T
-    cycles: int = 2  # fixed points and cycles up to this order are searched; 0: none
-    starts: int = 200  # of the search
-    seed: int = 0
+    transient: int = whole(1_000, 0, _STEPS)  # free steps before the orbit
+    orbits: int = whole(8, 1, 10_000)  # free orbits from places spread over the test data
+    lengths: int = whole(12, 2, 1_000)  # T at which the loss gradient is computed, evenly in ln T
+    cycles: int = whole(2, 0, 100)  # fixed points and cycles up to this order; 0: none
+    starts: int = whole(200, 1, _MANY)  # of the search
+    seed: int = whole(0, 0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
-        one_of("checkpoint", self.checkpoint, ("best", "last"))
-        minima = {
-            "steps": 10,
-            "transient": 0,
-            "orbits": 1,
-            "lengths": 2,
-            "cycles": 0,
-            "starts": 1,
-            "seed": 0,
-        }
-        for name, minimum in minima.items():
-            at_least(name, getattr(self, name), minimum)
-        refuse_too_large("", self, _GRADIENTS)
         if self.tau is not None:
             accepted = f"a whole number of steps from 1 to steps = {self.steps}"
             require(1 <= self.tau <= self.steps, "tau", self.tau, accepted)
 
 
 @dataclass
-class ReportSettings:
+class ReportSettings(Settings):
     """`sfbptt report`: runs below a folder as a table, a figure and a page."""
 
     runs: str | None = None  # a folder, at any depth above the runs
@@ -279,11 +214,11 @@ class ReportSettings:
     metrics: list[str] = field(default_factory=lambda: ["d_stsp", "d_h"])  # rows of the figure
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.runs is not None, "runs", "nothing", "a folder with runs in it (runs=DIR)")
 
 
-# The settings of each command, as its YAML file states them.
-COMMANDS: dict[str, type] = {
+COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "lyapunov": LyapunovSettings,

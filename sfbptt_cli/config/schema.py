@@ -1,10 +1,8 @@
-"""Settings of the commands, and from plain values to checked objects."""
+"""From plain values to checked settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -14,34 +12,14 @@ from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.explain import explain_value
-from sfbptt_cli.config.logger import LOGGER_SCHEMAS
-from sfbptt_cli.data.settings import DATASET_SCHEMAS
-from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.forcing.settings import (
-    FORCING_SCHEMAS,
-    TAU_SCHEDULE_SCHEMAS,
-)
-from sfbptt_cli.models.settings import MODEL_SCHEMAS
-from sfbptt_cli.training.settings import (
-    OPTIMIZER_SCHEMAS,
-)
+from sfbptt_cli.config.store import GROUPS, settings_of
 
 # The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger.name", "ensemble"})
-
-SCHEMAS: dict[str, Mapping[str, type[Any]]] = {
-    "dataset": DATASET_SCHEMAS,
-    "model": MODEL_SCHEMAS,
-    "forcing": FORCING_SCHEMAS,
-    "tau_schedule": TAU_SCHEDULE_SCHEMAS,
-    "optimizer": OPTIMIZER_SCHEMAS,
-    "evaluation": {"default": EvaluationSettings},
-    "logger": LOGGER_SCHEMAS,
-}
+NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger", "ensemble"})
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys."""
+    """Turn nested mappings into one with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and value:
@@ -55,20 +33,20 @@ Config = TypeVar("Config")
 
 
 def typed_config(plain: dict[str, Any], where: str = "") -> TrainSettings:
-    """`checked_config` of a run."""
+    """Check the settings of a run."""
     return checked_config(plain, TrainSettings, where)
 
 
 def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "") -> Config:
-    """Settings of a command as checked objects, from plain values: the command line's or a run's.
+    """Check the settings of a command, plain values of the command line or of a stored run.
 
-    A configuration holds values only: interpolations, which could read the environment, are
-    refused. Raises RequestError; `where` begins its message.
+    Interpolations, which could read the environment, are refused. Raises RequestError; `where`
+    begins its message.
     """
     for key, value in flatten(plain).items():
         _refuse_interpolation(f"{where}{key}", value)
     try:
-        schemas = OmegaConf.merge(OmegaConf.structured(schema), _group_schemas(plain, schema))
+        schemas = OmegaConf.merge(OmegaConf.structured(schema), _group_settings(plain, schema))
         config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
     except OmegaConfBaseException as error:
         raise RequestError(where + explain_value(error)) from error
@@ -90,24 +68,19 @@ def _refuse_interpolation(where: str, value: Any) -> None:
             _refuse_interpolation(f"{where}.{key}", element)
 
 
-def _group_schemas(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
-    """The schema of each config group that `plain` chooses."""
-    for name in ("validation", "regularization", "tau_search"):
-        require(isinstance(plain.get(name, {}), dict), name, plain.get(name), "its settings")
+def _group_settings(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
+    """The settings of each config group that `plain` chooses."""
     chosen = {}
-    known = {field.name: field for field in fields(schema)}
-    for group, schemas in SCHEMAS.items():
-        if group not in known:
-            continue
-        given: Any = plain.get(group)
-        if given is None and known[group].default is None:
-            continue  # a group that may be left out
-        if group not in plain and known[group].default_factory is not NO_DEFAULT:
-            continue  # a group with a default, which runs of earlier versions do not have
-        require(isinstance(given, dict), group, given, "a config group")
-        assert isinstance(given, dict)
-        kind = "source" if group == "dataset" else "name"
-        single = schemas.get("default")
-        schema = single or lookup(schemas, str(given.get(kind)), f"{group}.{kind}")
-        chosen[group] = OmegaConf.structured(schema)
+    for setting in fields(schema):
+        name, given = setting.name, plain.get(setting.name)
+        if name in GROUPS:
+            if given is None and setting.default is None:
+                continue  # a group that may be left out
+            require(isinstance(given, dict), name, given, "a config group")
+            assert isinstance(given, dict)
+            kind = "source" if name == "dataset" else "name"
+            found = lookup(settings_of(name), str(given.get(kind)), f"{name}.{kind}")
+            chosen[name] = OmegaConf.structured(found)
+        elif is_dataclass(setting.default_factory):
+            require(isinstance(plain.get(name, {}), dict), name, given, "its settings")
     return chosen

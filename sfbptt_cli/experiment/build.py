@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +14,11 @@ from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.evaluation.evaluate import Settings
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.forcing.catalogue import METHODS
-from sfbptt_cli.forcing.method import Method
+from sfbptt_cli.forcing.catalogue import build_method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.models.settings import ModelSettings
-from sfbptt_cli.training.cuda_graph import cuda_graph
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
 from sfbptt_cli.training.trainer import Trainer
@@ -62,20 +60,12 @@ def build_device(name: str) -> torch.device:
 def build_trainer(
     config: TrainSettings, dataset: Dataset, standardiser: Standardiser, tau: int | None
 ) -> Trainer:
-    """Everything `config` says about training, ready to fit."""
+    """Make what trains one model, as the settings have it."""
     device = build_device(config.device)
     model = build_model(config.model, dataset.obs_dim, dataset.input_dim, config.seed).to(device)
-    chosen = config.optimizer
-    assert chosen.learning_rate is not None
+    updates = config.epochs * config.batches_per_epoch
     optimizer, schedule = build_optimizer(
-        model.parameters(),
-        chosen.name,
-        chosen.learning_rate,
-        chosen.schedule,
-        chosen.warmup if chosen.warmup is not None else 0.3,
-        config.epochs * config.batches_per_epoch,
-        final=chosen.final if chosen.final is not None else 1e-3,
-        options=chosen.options(),
+        model.parameters(), config.optimizer, config.lr_schedule, updates
     )
     regularizer, noise = _regularization(config, model)
     windows = Windows(
@@ -87,49 +77,28 @@ def build_trainer(
         config.seed,
         device,
     )
-    norms = JacobianNorms(windows, config.window) if config.validation.jacobian_norms else None
+    chosen, clip_norm = config.validation, config.optimizer.clip_norm
+    validation = Validation(dataset, standardiser, chosen.steps, chosen.trajectories)
     return Trainer(
         model=model,
         windows=windows,
-        method=_method(config),
-        tau_at=_tau_schedule(config, tau),
+        method=build_method(config.forcing, _tau_schedule(config, tau), config.alpha),
         optimizer=optimizer,
         schedule=schedule,
-        clip_norm=chosen.clip_norm,
         epochs=config.epochs,
-        validation=_validation(config, dataset, standardiser),
-        validate_every=config.validation.every,
-        diagnose=norms,
-        clip_value=chosen.clip_value,
-        regularizer=regularizer,
+        clip_norm=math.inf if clip_norm is None else clip_norm,
+        clip_value=config.optimizer.clip_value,
+        penalty=regularizer,
         noise=noise,
-        record=cuda_graph if device.type == "cuda" else None,
+        validation=validation if chosen.every else None,
+        validate_every=chosen.every,
+        diagnose=JacobianNorms(windows, config.window) if chosen.jacobian_norms else None,
     )
 
 
-def _validation(
-    config: TrainSettings, dataset: Dataset, standardiser: Standardiser
-) -> Validation | None:
-    steps, trajectories = config.validation.steps, config.validation.trajectories
-    if steps is None or trajectories is None:
+def _tau_schedule(config: TrainSettings, tau: int | None) -> TauAt | None:
+    if config.tau_schedule is None or tau is None:
         return None
-    return Validation(dataset, standardiser, steps, trajectories)
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without what is null because another setting leaves it without meaning."""
-    return {key: value for key, value in settings.items() if value is not None}
-
-
-def _method(config: TrainSettings) -> Method:
-    settings = asdict(config.forcing)
-    build = lookup(METHODS, settings.pop("name"), "forcing.name")
-    return build(**_given(settings))
-
-
-def _tau_schedule(config: TrainSettings, tau: int | None) -> TauAt:
-    if tau is None:
-        return lambda update: config.window  # of no meaning to a method without interval
     settings = asdict(config.tau_schedule)
     build = lookup(TAU_SCHEDULES, settings.pop("name"), "tau_schedule.name")
     updates = config.epochs * config.batches_per_epoch
@@ -141,7 +110,7 @@ def _regularization(
 ) -> tuple[Regularizer | None, TeacherNoise | None]:
     settings = asdict(config.regularization)
     std = settings.pop("teacher_noise")
-    regularizer = Regularizer(**_given(settings))
+    regularizer = Regularizer(**settings)
     regularizer.check(model)
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
 

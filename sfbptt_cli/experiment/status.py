@@ -1,4 +1,4 @@
-"""run.json says how the work on a run ended, however it ended."""
+"""run.json states how the work on a run ended, however it ended."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ _STATUSES: dict[type[BaseException], str] = {
 }
 
 
+def status_of(error: BaseException) -> str:
+    """Return the status of a run whose work ended with `error`."""
+    return next((word for kind, word in _STATUSES.items() if isinstance(error, kind)), "failed")
+
+
 @contextmanager
-def telling(folder: RunFolder) -> Iterator[None]:
-    """Where the block raises, tell run.json: interrupted, requeued, diverged, or failed."""
+def noting_end(folder: RunFolder) -> Iterator[None]:
+    """Where the block raises, write the status into run.json."""
     try:
         yield
     except BaseException as error:
-        found = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
-        note(folder, status=next(found, "failed"))
+        note(folder, status=status_of(error))
         raise
 
 

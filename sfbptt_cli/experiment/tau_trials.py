@@ -8,39 +8,31 @@ import math
 
 from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.common.numbers import number_of, word_or_number
-from sfbptt_cli.config.commands import TrainSettings
-from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.experiment.build import build_trainer
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.tau_choice import search_tau, tau_candidates
-from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.experiment.training import TrainingRun, with_tau
+from sfbptt_cli.training.loop import Member, fit
 
 log = logging.getLogger("sfbptt")
 
 
-def search_by_training(
-    folder: RunFolder,
-    config: TrainSettings,
-    dataset: Dataset,
-    standardiser: Standardiser,
-    predicted: int,
-    stop: StopSignals,
-) -> tuple[int, str]:
-    """The τ around τ_pred whose short training ends with the lowest validation D_stsp.
+def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
+    """Return the run with the τ around its own whose short training has the lowest D_stsp.
 
-    The scores are kept in run.json as they come.
+    The scores of validation are kept in run.json as they come.
     """
-    epochs, factors = config.tau_search.epochs, config.tau_search.factors
-    assert epochs is not None
-    assert factors is not None
+    config, folder = run.config, run.folder
+    assert run.tau is not None
+    epochs = config.tau_search.epochs
     brief = dataclasses.replace(
         config, epochs=epochs, validation=dataclasses.replace(config.validation, every=epochs)
     )
 
     def score_of(tau: int) -> float:
-        trainer = build_trainer(brief, dataset, standardiser, tau)
+        trainer = build_trainer(brief, run.dataset, run.standardiser, tau)
         try:
-            stop.over(lambda: trainer.fit(stop, lambda which: None, lambda: None, lambda row: None))
+            stop.over(lambda: fit([Member(trainer)], stop))
         except Interrupted as interruption:
             raise Interrupted(
                 f"{folder.path} stopped in the search for tau ({interruption}); "
@@ -55,13 +47,14 @@ def search_by_training(
         int(tau): number_of(score) for tau, score in folder.manifest().get("tau_search", {}).items()
     }
     tau = search_tau(
-        tau_candidates(predicted, config.window, factors),
+        tau_candidates(run.tau, config.window, config.tau_search.factors),
         score_of,
         known,
         lambda scores: folder.update_manifest(
             status="running",
-            dataset=dataset.fingerprint(),
+            dataset=run.dataset.fingerprint(),
             tau_search={t: word_or_number(s) for t, s in scores.items()},
         ),
     )
-    return tau, f"lowest validation D_stsp of a search around {predicted} steps"
+    source = f"lowest validation D_stsp of a search around {run.tau} steps"
+    return with_tau(run, tau, source)

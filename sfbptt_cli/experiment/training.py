@@ -1,23 +1,28 @@
-"""The training of one run: from checked settings to checkpoints in its folder."""
+"""The training of a run, or of several that differ in their seed: from settings to checkpoints."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from sfbptt_cli.common.checks import require
-from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.signals import StopSignals
+from sfbptt_cli.experiment.status import note, status_of
 from sfbptt_cli.experiment.tau_choice import resolve_tau
 from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
@@ -25,7 +30,8 @@ from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
 from sfbptt_cli.storage.event_files import log_run, require_logger
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.training.trainer import Row, Trainer
+from sfbptt_cli.training.loop import Member, fit
+from sfbptt_cli.training.trainer import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
 
@@ -36,14 +42,24 @@ _CHECKPOINT_SECONDS = 5.0
 
 
 @dataclass
-class Prepared:
-    """What the settings of a run come to, before its folder is touched."""
+class TrainingRun:
+    """A run in training: its folder, settings, data and model."""
 
+    folder: RunFolder
+    config: TrainSettings
+    stored: dict[str, Any]  # the settings as config.yaml has them
+    origin: dict[str, Any]  # the choices and overrides they were made from, for run.json
     dataset: Dataset
     standardiser: Standardiser
     tau: int | None
     tau_source: str
     trainer: Trainer
+    failure: str | None = None  # how it diverged
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is trained and measured."""
+        return self.folder.manifest().get("status") == "finished"
 
 
 def use_threads(folder: RunFolder, config: TrainSettings, stored: dict[str, Any]) -> None:
@@ -55,9 +71,15 @@ def use_threads(folder: RunFolder, config: TrainSettings, stored: dict[str, Any]
     torch.set_num_threads(threads)
 
 
-def prepare(config: TrainSettings) -> Prepared:
-    """Data, τ and model; finds all that can be wrong with the request."""
-    require_logger(config.logger.name)
+def prepare(
+    config: TrainSettings, stored: dict[str, Any], paths: Sequence[Path], origin: dict[str, Any]
+) -> list[TrainingRun]:
+    """Make data, τ and a model for the run of each seed from `config.seed` on.
+
+    Data and τ are made once. Everything that can be wrong with the request is found here, before a
+    folder is touched.
+    """
+    require_logger(config.logger)
     seed_torch(config.seed)
     build_device(config.device)
     dataset = build_dataset(config.dataset, config.window)
@@ -66,9 +88,18 @@ def prepare(config: TrainSettings) -> Prepared:
     if config.tau == "auto":
         log.info("tau = %s: %s", tau, tau_source)
     standardiser = Standardiser.of(dataset.train)
-    trainer = build_trainer(config, dataset, standardiser, tau)
+    runs = []
+    for k, path in enumerate(paths):
+        own = copy.deepcopy(config)
+        own.seed, own.ensemble = config.seed + k, 1
+        settings = {**stored, "seed": own.seed, "ensemble": 1}
+        trainer = build_trainer(own, dataset, standardiser, tau)
+        folder = RunFolder(path)
+        overrides = [*origin["overrides"][:-1], f"seed={own.seed}"]
+        found = (dataset, standardiser, tau, tau_source, trainer)
+        runs.append(TrainingRun(folder, own, settings, {**origin, "overrides": overrides}, *found))
     require_measurable(config.evaluation, dataset)
-    return Prepared(dataset, standardiser, tau, tau_source, trainer)
+    return runs
 
 
 def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
@@ -88,38 +119,74 @@ def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
     )
 
 
-def require_same_data(folder: RunFolder, fingerprint: str) -> None:
+def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
+    """Train all, each from where it stands; a diverged one is left behind and says how.
+
+    The runs' folders are claimed. Raises Interrupted after checkpoints when a stop signal came.
+    run.json states how each run ended, and its share of the time.
+    """
+    fingerprint = runs[0].dataset.fingerprint()
+    for run in runs:
+        require_same_data(run, fingerprint)
+        _resume(run)
+    begun = None
+    try:
+        for run in runs:
+            log_run(run.folder, run.config.logger)
+            _begin(run, fingerprint, [other.config.seed for other in runs])
+        begun = time.monotonic()
+        _fit(runs, stop)
+    except BaseException as error:
+        for run in runs:
+            if run.failure is None:
+                note(run.folder, status=status_of(error))
+        raise
+    finally:
+        if begun is not None:
+            _add_seconds(runs, (time.monotonic() - begun) / len(runs))
+    for run in runs:
+        if run.failure is None:
+            run.folder.update_manifest(status="trained")
+
+
+def require_same_data(run: TrainingRun, fingerprint: str) -> None:
     """RequestError where the run was begun with other data."""
-    if folder.manifest().get("dataset") not in (None, fingerprint):
+    if run.folder.manifest().get("dataset") not in (None, fingerprint):
         raise RequestError(
-            f"dataset: its data are no longer those that '{folder.path}' was begun with; "
+            f"dataset: its data are no longer those that '{run.folder.path}' was begun with; "
             "accepted: the same data, name=… for another folder, or overwrite=true to start again"
         )
 
 
-def begin(
-    folder: RunFolder, config: TrainSettings, found: Prepared, fingerprint: str, **more: object
-) -> None:
-    """Tell run.json what is about to be trained, and on what data; `more` goes there, too."""
-    folder.update_manifest(
+def _add_seconds(runs: Sequence[TrainingRun], share: float) -> None:
+    for run in runs:
+        earlier = run.folder.manifest().get("training_seconds", 0.0)
+        note(run.folder, training_seconds=round(earlier + share, 2))
+
+
+def _begin(run: TrainingRun, fingerprint: str, seeds: list[int]) -> None:
+    """Write into run.json what is about to be trained, and on what data."""
+    run.folder.update_manifest(
         **provenance(),
+        **run.origin,
         dataset=fingerprint,
-        preprocessing=list(found.dataset.preprocessing),
-        lambda_max=found.dataset.lambda_max,
-        lambda_source=found.dataset.lambda_source,
-        tau=found.tau,
-        tau_source=found.tau_source,
-        device=str(build_device(config.device)),
+        preprocessing=list(run.dataset.preprocessing),
+        lambda_max=run.dataset.lambda_max,
+        lambda_source=run.dataset.lambda_source,
+        tau=run.tau,
+        tau_source=run.tau_source,
+        device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
-        parameters=sum(p.numel() for p in found.trainer.model.parameters()),
-        started=folder.manifest().get("started", now()),
+        parameters=sum(p.numel() for p in run.trainer.model.parameters()),
+        trained_with_seeds=seeds,
+        started=run.folder.manifest().get("started", now()),
         status="running",
-        **more,
     )
 
 
-def resume(folder: RunFolder, trainer: Trainer) -> None:
+def _resume(run: TrainingRun) -> None:
     """Continue from the latest checkpoint, if there is one."""
+    folder, trainer = run.folder, run.trainer
     beginning, batches = trainer.state_dict(), len(trainer.windows)
     content = latest_checkpoint(
         folder, lambda path: load_training(path, beginning, trainer.epochs, batches)
@@ -134,37 +201,76 @@ def resume(folder: RunFolder, trainer: Trainer) -> None:
         folder.write_history(trainer.progress.history)
 
 
-def last_good(folder: RunFolder, trainer: Trainer, seed: int) -> str:
-    """Which windows the update was made of (see `Windows.starts`), and what was before it."""
-    progress = trainer.progress
+def _fit(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
+    """Train with one progress bar and the checkpoints of every run."""
+    trainers = [run.trainer for run in runs]
+    # A bar for people; a log file gets a line for each validation instead.
+    with tqdm(
+        total=sum(trainer.epochs * len(trainer.windows) for trainer in trainers),
+        initial=sum(trainer.updates for trainer in trainers),
+        unit="update",
+        disable=None,
+    ) as bar:
+        members = [_member(run, bar, stop, len(runs) > 1) for run in runs]
+        stop.where = "after the last epoch"
+        try:
+            stop.over(lambda: fit(members, stop))
+        except Interrupted as interruption:
+            others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+            raise Interrupted(
+                f"{runs[0].folder.path}{others} stopped {interruption}; the same command continues"
+                f" {'them' if others else 'it'}"
+            ) from None
+
+
+def _member(run: TrainingRun, bar: tqdm[Any], stop: StopSignals, several: bool) -> Member:
+    trainer = run.trainer
+    seed = f"seed {run.config.seed}, " if several else ""
+
+    def updated() -> None:
+        bar.update()
+
+    def epoch_done(row: Row) -> None:
+        bar.set_postfix_str(seed + _in_short(row))
+        if bar.disable and row["validation_d_stsp"] is not None:
+            log.info("%sepoch %s of %d: %s", seed, row["epoch"], trainer.epochs, _in_short(row))
+
+    def failed(error: Diverged) -> None:
+        run.failure = f"{run.folder.path} {error}; {_last_good(run)}"
+        note(run.folder, status="diverged")
+
+    return Member(trainer, _saver(run, stop), updated, epoch_done, failed)
+
+
+def _last_good(run: TrainingRun) -> str:
+    """Name the windows of the diverged update (see `Windows.starts`), and the checkpoint before."""
+    progress, folder = run.trainer.progress, run.folder
     good = next((p for p in (folder.last, folder.best) if p.exists()), None)
     return (
-        f"its windows: row {progress.batch} of SeedSequence({seed}, spawn_key=(1, "
+        f"its windows: row {progress.batch} of SeedSequence({run.config.seed}, spawn_key=(1, "
         f"{progress.epoch})); "
         + (f"the last good checkpoint is {good}" if good else "no checkpoint yet")
     )
 
 
-def saver(
-    folder: RunFolder, trainer: Trainer, standardiser: Standardiser, stop: Callable[[], bool]
-) -> Callable[[str], None]:
-    """A function that writes the `last` or `best` checkpoint; `last` only when it is due."""
+def _saver(run: TrainingRun, stop: Callable[[], bool]) -> Callable[[str], None]:
+    """Return a function that writes the `last` or `best` checkpoint; `last` only when it is due."""
+    folder, trainer = run.folder, run.trainer
     saved = time.monotonic()
     scale = {
-        "mean": torch.from_numpy(standardiser.mean),
-        "std": torch.from_numpy(standardiser.std),
+        "mean": torch.from_numpy(run.standardiser.mean),
+        "std": torch.from_numpy(run.standardiser.std),
     }
 
     def save(which: str) -> None:
         nonlocal saved
-        done = trainer.progress.epoch == trainer.epochs
         due = time.monotonic() - saved > _CHECKPOINT_SECONDS
-        if which == "last" and not (done or due or stop()):
+        if which == "last" and not (trainer.done or due or stop()):
             return
         # First the history: training that has a checkpoint of its end does not write it again.
         if trainer.progress.history:
             folder.write_history(trainer.progress.history)
-            log_run(folder, training=not (done or stop()))
+            log_run(folder, training=not (trainer.done or stop()))
         folder.require_own()
         folder.checkpoints.mkdir(exist_ok=True)
         if which == "last":
@@ -176,7 +282,7 @@ def saver(
     return save
 
 
-def in_short(row: Row) -> str:
+def _in_short(row: Row) -> str:
     """An epoch, for a progress bar or a log."""
     text = f"loss {row['loss']:.2e}, gradient {row['gradient_norm']:.2e}"
     if row["validation_d_stsp"] is not None:
@@ -185,11 +291,17 @@ def in_short(row: Row) -> str:
 
 
 def conclude(folder: RunFolder) -> None:
-    """The run is trained and measured."""
+    """Mark a run that is trained and measured as finished."""
     folder.previous.unlink(missing_ok=True)
     folder.update_manifest(status="finished", finished=now())
 
 
 def now() -> str:
-    """The time, as run.json has it."""
+    """Return the time as run.json has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def with_tau(run: TrainingRun, tau: int, source: str) -> TrainingRun:
+    """Return the run with another τ, and a model that is trained with it."""
+    trainer = build_trainer(run.config, run.dataset, run.standardiser, tau)
+    return replace(run, tau=tau, tau_source=source, trainer=trainer)

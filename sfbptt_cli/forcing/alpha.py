@@ -15,13 +15,13 @@ from sfbptt_cli.models.base import LatentModel
 
 
 class Alpha(Stateful):
-    """A constant α; base of the others. Each takes the settings it needs and ignores the rest."""
+    """A constant α; base of the others."""
 
-    def __init__(self, *, alpha: float, **_: Any) -> None:
-        self.value = alpha
+    def __init__(self, value: float) -> None:
+        self.value = value
 
     def observe(self, model: LatentModel, states: Tensor, s: Tensor | None) -> None:
-        """The forced states that the steps of a batch start from, (batch, T, state_dim).
+        """Look at the forced states (batch, T, state_dim) that the steps of a batch start from.
 
         s (batch, T, input) are the inputs at which those steps arrive.
         """
@@ -30,9 +30,9 @@ class Alpha(Stateful):
 class Annealed(Alpha):
     """α_u = α_start (α_end / α_start)^(u / (U - 1)) at update u of U; both in (0, 1]."""
 
-    def __init__(self, *, alpha_start: float, alpha_end: float, **_: Any) -> None:
-        super().__init__(alpha=alpha_start)
-        self._start, self._end = alpha_start, alpha_end
+    def __init__(self, start: float, end: float) -> None:
+        super().__init__(start)
+        self._start, self._end = start, end
 
     def advance(self, update: int, updates: int) -> None:
         self.value = self._start * (self._end / self._start) ** (update / max(updates - 1, 1))
@@ -46,11 +46,9 @@ class Adaptive(Alpha):
     has α_start = 1, γ = 0.999, an estimate every 5 updates, `product` or `arithmetic_mean`.
     """
 
-    def __init__(
-        self, *, alpha_start: float, estimator: str, gamma: float, every: int, **_: Any
-    ) -> None:
-        super().__init__(alpha=alpha_start)
-        self._growth = lookup(ESTIMATORS, estimator, "forcing.estimator")
+    def __init__(self, start: float, estimator: str, gamma: float, every: int) -> None:
+        super().__init__(start)
+        self._growth = lookup(ESTIMATORS, estimator, "alpha.estimator")
         self._gamma, self._every = gamma, every
         self._due = False
 
@@ -104,7 +102,7 @@ ESTIMATORS: dict[str, Callable[[Tensor], Tensor]] = {
     "maximum": maximum,
 }
 
-ALPHA_SCHEDULES: dict[str, Callable[..., Alpha]] = {
+ALPHAS: dict[str, Callable[..., Alpha]] = {
     "constant": Alpha,
     "annealed": Annealed,
     "adaptive": Adaptive,

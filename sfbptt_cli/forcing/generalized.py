@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sfbptt_cli.common.errors import lookup
-from sfbptt_cli.forcing.alpha import ALPHA_SCHEDULES
+from sfbptt_cli.forcing.alpha import Alpha
 from sfbptt_cli.forcing.method import Method, arriving
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
@@ -33,46 +32,22 @@ class Generalized(Method):
     The whole state is mixed with the one that forcing sets. For an LSTM that is h with z̃ and c
     with 0: were c carried on whole, gradients would grow through it and α = 1 not be forcing.
 
-    `schedule` of α: `constant` at `alpha`; `annealed` exponentially from `alpha_start` to
-    `alpha_end`; `adaptive` from `alpha_start` on after the model's Jacobians by `estimator`, every
-    `every` updates, falling at rate 1 - `gamma` an estimate. All α lie in [0, 1].
+    All α lie in [0, 1].
     """
 
-    uses_tau = False
-
-    def __init__(
-        self,
-        *,
-        schedule: str = "constant",
-        alpha: float = 0.1,
-        alpha_start: float = 1.0,
-        alpha_end: float = 0.1,
-        estimator: str = "product",
-        gamma: float = 0.999,
-        every: int = 5,
-    ) -> None:
-        build = lookup(ALPHA_SCHEDULES, schedule, "forcing.schedule")
-        self._alpha = build(
-            alpha=alpha,
-            alpha_start=alpha_start,
-            alpha_end=alpha_end,
-            estimator=estimator,
-            gamma=gamma,
-            every=every,
-        )
+    def __init__(self, alpha: Alpha) -> None:
+        self._alpha = alpha
 
     @property
     def alpha(self) -> float:
-        """The present α."""
+        """α of the present update."""
         return self._alpha.value
 
     @property
     def alike(self) -> float | None:
         return None if self.state_dict() else self.alpha  # an adaptive α has a state
 
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         inputs = arriving(s, x)
         model.check_inputs(inputs, len(x), x.shape[1] - 1)
         states = model.force(x[:, :-1].flatten(0, 1)).unflatten(0, (len(x), -1))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
+from sfbptt_cli.forcing.tau_schedule import TauAt
 from sfbptt_cli.models.base import LatentModel
 
 
 class Stateful:
-    """What may change over training, and remember something of it."""
+    """A part of training that may change from update to update and remember something."""
 
     def advance(self, update: int, updates: int) -> None:
-        """Training is about to make update 0 ≤ `update` < `updates`."""
+        """Prepare update 0 ≤ `update` < `updates`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What resuming needs beside the settings, as plain values."""
+        """Return what resuming needs in addition to the settings, as plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -25,40 +26,54 @@ class Stateful:
 
 
 class Method(Stateful, ABC):
-    """From a model and a window of data to predictions."""
+    """A training method: predictions of a window of data by a model."""
 
-    uses_tau: ClassVar[bool]  # whether τ means anything to it
+    @property
+    def tau(self) -> int | None:
+        """The interval of the present update in steps; None for a method without."""
+        return None
 
     @property
     def alike(self) -> float | None:
-        """Models whose methods give the same number, and τ, can share one call (`ensemble`).
+        """A number that is equal for methods that can share one call on several models.
 
-        None: this one looks at the numbers of its own model on the way.
+        None: this method looks at the numbers of its own model on the way.
         """
         return 0.0
 
     @abstractmethod
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
-        """x̂_2 … x̂_{T+1} (batch, T, obs) from x_1 … x_{T+1} (batch, T + 1, obs), standardised.
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
+        """Predict x̂_2 … x̂_{T+1} (batch, T, obs) from x_1 … x_{T+1} (batch, T + 1, obs).
 
-        tau, in steps, is ignored by a method that does not use it. External inputs s_1 … s_{T+1},
-        (batch, T + 1, input), are those of the same times; the step that predicts x_t takes s_t.
+        Both are standardised. The step that predicts x_t takes the external input s_t of
+        s_1 … s_{T+1}, (batch, T + 1, input).
         """
 
 
-def interval(tau: int | None) -> int:
-    """τ of a method that cannot do without it."""
-    if tau is None:
-        raise ValueError("tau: none was given; accepted: an interval in steps")
-    return tau
+class IntervalMethod(Method):
+    """A method that forces or cuts every τ steps, τ being `tau_at(update)`."""
+
+    def __init__(self, tau_at: TauAt) -> None:
+        self._tau_at = tau_at
+        self._tau = tau_at(0)
+
+    @property
+    def tau(self) -> int:
+        return self._tau
+
+    def advance(self, update: int, updates: int) -> None:
+        self._tau = self._tau_at(update)
+
+    @property
+    def alike(self) -> float | None:
+        return self.tau
 
 
 def arriving(s: Tensor | None, x: Tensor) -> Tensor | None:
-    """The inputs at which steps arrive, s_2 … s_{T+1}: (batch, T + 1, input) -> (batch, T, input).
+    """Return the inputs at which steps arrive, s_2 … s_{T+1}.
 
-    ValueError unless there is one for each time of the window x (batch, T + 1, obs).
+    s (batch, T + 1, input) -> (batch, T, input). ValueError unless there is one for each time of
+    the window x (batch, T + 1, obs).
     """
     if s is None:
         return None

@@ -15,10 +15,6 @@ class Unforced(Method):
     Mikhaeil, Monfared, Durstewitz (2022).
     """
 
-    uses_tau = False
-
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         z, _ = model.rollout(model.force(x[:, 0]), x.shape[1] - 1, arriving(s, x))
         return model.readout(z)

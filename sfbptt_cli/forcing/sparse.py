@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sfbptt_cli.forcing.method import Method, arriving, interval
+from sfbptt_cli.forcing.method import IntervalMethod, arriving
 from sfbptt_cli.models.base import LatentModel
 
 
@@ -54,12 +54,8 @@ def _segments(s: Tensor | None, tau: int) -> Tensor | None:
     return padded.unflatten(1, (-1, tau)).transpose(0, 1).flatten(0, 1)
 
 
-class Sparse(Method):
+class Sparse(IntervalMethod):
     """`sparse` as a method; τ is the forcing interval."""
 
-    uses_tau = True
-
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
-        return sparse(model, x, interval(tau), s)
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
+        return sparse(model, x, self.tau, s)

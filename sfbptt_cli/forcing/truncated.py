@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sfbptt_cli.forcing.method import Method, arriving, interval
+from sfbptt_cli.forcing.method import IntervalMethod, arriving
 from sfbptt_cli.models.base import LatentModel
 
 
-class Truncated(Method):
+class Truncated(IntervalMethod):
     """The gradient is cut every τ steps, the state (of an LSTM both h and c) is carried on.
 
     From z̃_1 = B⁺ x_1 the predictions are those of classical BPTT; only their gradient differs, to
@@ -17,12 +17,8 @@ class Truncated(Method):
     of Mikhaeil, Monfared, Durstewitz (2022).
     """
 
-    uses_tau = True
-
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
-        tau, steps, inputs = interval(tau), x.shape[1] - 1, arriving(s, x)
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
+        tau, steps, inputs = self.tau, x.shape[1] - 1, arriving(s, x)
         state = model.force(x[:, 0])
         blocks = []
         for first in range(0, steps, tau):

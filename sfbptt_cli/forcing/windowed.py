@@ -16,11 +16,7 @@ class Windowed(Method):
     out. A comparison of Mikhaeil, Monfared, Durstewitz (2022).
     """
 
-    uses_tau = False
-
-    def __call__(
-        self, model: LatentModel, x: Tensor, tau: int | None, s: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         batch, length, _ = x.shape
         inputs = arriving(s, x)
         rows = 1 if inputs is None else batch

@@ -3,52 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import at_least, one_of, refuse_too_large, require
+from sfbptt_cli.common.checks import require
+from sfbptt_cli.common.settings import Settings, whole, word
 
-# The largest values: far beyond use, so that a slip is refused before memory is taken.
-# Matrices of a model then have at most 67 million entries, 270 MB.
-_MODEL = {"latent_dim": 4_096, "bases": 4_096, "hidden_dim": 16_384}
+# Matrices of a model have at most 67 million entries, 270 MB.
+_WIDEST = 4_096
 
 
 @dataclass
-class ModelSettings:
-    """The recurrent network; `name` is looked up in the table of models."""
+class ModelSettings(Settings):
+    """A recurrent network, looked up by `name` in the table of models."""
+
+    group: ClassVar[str] = "model"
+    # The highest learning rate of Adam that the model bears, found on Lorenz data.
+    adam_rate: ClassVar[float] = 5e-3
 
     name: str = MISSING
-    latent_dim: int = 30  # M
-    readout: str = "linear"  # linear: learned B; identity: the first obs_dim latents
+    latent_dim: int = whole(30, 1, _WIDEST)  # M
+    readout: str = word("linear", "identity")  # learned B; or the first obs_dim latents
 
-    def __post_init__(self) -> None:
-        at_least("model.latent_dim", self.latent_dim, 1)
-        one_of("model.readout", self.readout, ("linear", "identity"))
-        refuse_too_large("model", self, _MODEL)
+
+@dataclass
+class GatedSettings(ModelSettings):
+    """LSTM or GRU: gates bear higher learning rates."""
+
+    adam_rate: ClassVar[float] = 1.5e-2
+
+
+@dataclass
+class TanhSettings(ModelSettings):
+    """tanh RNN."""
+
+    adam_rate: ClassVar[float] = 1e-2
 
 
 @dataclass
 class DendriticSettings(ModelSettings):
     """Dendritic PLRNN."""
 
-    bases: int = 20  # B, thresholds a unit
+    bases: int = whole(20, 1, _WIDEST)  # B, thresholds a unit
     clipped: bool = False  # bounded orbits
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("model.bases", self.bases, 1)
 
 
 @dataclass
 class ShallowSettings(ModelSettings):
     """Shallow PLRNN."""
 
-    hidden_dim: int = 50  # L
+    hidden_dim: int = whole(50, 1, 4 * _WIDEST)  # L
     clipped: bool = False  # bounded orbits
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("model.hidden_dim", self.hidden_dim, 1)
 
 
 @dataclass
@@ -59,20 +65,16 @@ class ALRNNSettings(ModelSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        accepted = f"a whole number from 0 to model.latent_dim = {self.latent_dim}"
         units = self.linear_threshold_units
+        accepted = f"a whole number from 0 to model.latent_dim = {self.latent_dim}"
         within = 0 <= units <= self.latent_dim
         require(within, "model.linear_threshold_units", units, accepted)
 
 
-# The highest learning rates of Adam that the models bear, found on Lorenz data: gates bear more.
-LEARNING_RATES = {"lstm": 1.5e-2, "gru": 1.5e-2, "rnn": 1e-2}
-LEARNING_RATE = 5e-3  # of the others
-
-MODEL_SCHEMAS: dict[str, type[ModelSettings]] = {
-    "lstm": ModelSettings,
-    "rnn": ModelSettings,
-    "gru": ModelSettings,
+MODEL_SETTINGS: dict[str, type[ModelSettings]] = {
+    "lstm": GatedSettings,
+    "gru": GatedSettings,
+    "rnn": TanhSettings,
     "plrnn": ModelSettings,
     "dendritic_plrnn": DendriticSettings,
     "shallow_plrnn": ShallowSettings,

@@ -33,17 +33,15 @@ class Report:
 
 def make_report(
     folder: Path,
-    configs: Path,
     out: Path | None = None,
     statistic: str = "median",
     metrics: Sequence[str] = ("d_stsp", "d_h"),
 ) -> Report:
     """Write table.csv, groups.csv, sweep.png, sweep.pdf and index.html about the runs in `folder`.
 
-    Stored files are read and nothing is simulated or generated. `configs` is the folder of the
-    config groups, for the commands that repeat runs; `out` is by default `folder`/report;
-    `statistic` is over seeds: median with quartiles, or mean with its standard error; the first of
-    `metrics` decides which runs are the best and the worst. Raises RequestError naming the field:
+    Stored files are read and nothing is simulated or generated. `out` is `folder`/report by
+    default; `statistic` is over seeds: median with quartiles, or mean with its standard error; the
+    first of `metrics` decides which runs are the best and the worst. Raises RequestError naming the field:
     `runs` where there is nothing to report, `statistic`, `metrics`.
     """
     one_of("statistic", statistic, STATISTICS)
@@ -54,7 +52,7 @@ def make_report(
     runs, skipped = collect(folder)
     _require_measured(runs, metrics)
     shown = panels(group_runs(runs))
-    highlights, unread = _open_highlights(shown, metrics[0], configs)
+    highlights, unread = _open_highlights(shown, metrics[0])
     notes = [note for panel in shown for note in disagreements(panel)]
     contents = Contents(
         title=f"Report on {folder.absolute().name}",
@@ -103,7 +101,7 @@ def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None
 
 
 def _open_highlights(
-    shown: Sequence[Panel], metric: str, configs: Path
+    shown: Sequence[Panel], metric: str
 ) -> tuple[tuple[tuple[Panel, tuple[tuple[Highlight, str], ...]], ...], list[Skipped]]:
     """The runs to look at, by panel, each with its command."""
     found, skipped = [], []
@@ -112,13 +110,13 @@ def _open_highlights(
         for kind, run in choose(panel, metric, len(shown)):
             highlight, unread = open_highlight(kind, run)
             skipped += unread
-            opened.append((highlight, _command(run, configs)))
+            opened.append((highlight, _command(run)))
         found.append((panel, tuple(opened)))
     return tuple(found), skipped
 
 
-def _command(run: RunRecord, configs: Path) -> str:
+def _command(run: RunRecord) -> str:
     try:
-        return repeat_command(run.folder.config(), configs)
+        return repeat_command(run.folder.manifest())
     except RequestError as error:
-        return f"# This version does not accept the settings: {error}"
+        return f"# {error}"

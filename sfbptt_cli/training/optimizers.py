@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RAdam
 from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LRScheduler, OneCycleLR
 
-from sfbptt_cli.common.errors import RequestError, choices, lookup
+from sfbptt_cli.common.errors import lookup
+from sfbptt_cli.training.settings import LRScheduleSettings, OptimizerSettings
 
 
-def _soap(parameters: Iterable[nn.Parameter], lr: float, basis_every: int = 10) -> Optimizer:
-    from sfbptt_cli.training.soap import OneThreadSOAP
+def _soap(parameters: Iterable[nn.Parameter], lr: float, basis_every: int) -> Optimizer:
+    from sfbptt_cli.training.soap import OneThreadSOAP  # here, as its import takes a second
 
     return OneThreadSOAP(parameters, lr, basis_every)
 
@@ -26,37 +28,40 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": SGD,
 }
 
-# The settings that one optimizer has and others have not.
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "soap": ("basis_every",),
-    "adam": (),
-    "adamw": ("weight_decay",),
-    "radam": (),
-    "sgd": ("momentum",),
-}
+
+# A cycle needs an update up, one at the top and one down.
+_FEWEST = 3
 
 
-def _constant(optimizer: Optimizer, updates: int, warmup: float, final: float) -> LRScheduler:
+def _constant(optimizer: Optimizer, updates: int) -> LRScheduler:
     return ConstantLR(optimizer, factor=1.0, total_iters=0)
 
 
-def _onecycle(optimizer: Optimizer, updates: int, warmup: float, final: float) -> LRScheduler:
+def _onecycle(optimizer: Optimizer, updates: int, rise: float) -> LRScheduler:
+    """Rise from 1/25 of the rate over the fraction `rise`, then fall to 4e-6 of it, along cosines.
+
+    Adam's β₁ does the opposite between 0.85 and 0.95 (Smith and Topin 2019).
+    """
+    if updates < _FEWEST:
+        return _constant(optimizer, updates)
+    # torch's formula divides by zero where the rise ends with the first update.
+    rise = rise if rise * updates > 1 else 2 / updates
     highest = optimizer.defaults["lr"]
     # SGD has the momentum it was given.
     cycled = "betas" in optimizer.defaults
     return OneCycleLR(
-        optimizer, highest, total_steps=updates, pct_start=warmup, cycle_momentum=cycled
+        optimizer, highest, total_steps=updates, pct_start=rise, cycle_momentum=cycled
     )
 
 
-def _cosine(optimizer: Optimizer, updates: int, warmup: float, final: float) -> LRScheduler:
+def _cosine(optimizer: Optimizer, updates: int, final: float) -> LRScheduler:
     def factor(update: int) -> float:
         return final + (1 - final) * (1 + math.cos(math.pi * _done(update, updates))) / 2
 
     return LambdaLR(optimizer, factor)
 
 
-def _exponential(optimizer: Optimizer, updates: int, warmup: float, final: float) -> LRScheduler:
+def _exponential(optimizer: Optimizer, updates: int, final: float) -> LRScheduler:
     return LambdaLR(optimizer, lambda update: final ** _done(update, updates))
 
 
@@ -65,7 +70,7 @@ def _done(update: int, updates: int) -> float:
     return min(update / max(updates - 1, 1), 1.0)
 
 
-SCHEDULES: dict[str, Callable[[Optimizer, int, float, float], LRScheduler]] = {
+LR_SCHEDULES: dict[str, Callable[..., LRScheduler]] = {
     "constant": _constant,
     "onecycle": _onecycle,
     "cosine": _cosine,
@@ -75,35 +80,19 @@ SCHEDULES: dict[str, Callable[[Optimizer, int, float, float], LRScheduler]] = {
 
 def build_optimizer(
     parameters: Iterable[nn.Parameter],
-    name: str,
-    learning_rate: float,
-    schedule: str,
-    warmup: float,
+    settings: OptimizerSettings,
+    schedule: LRScheduleSettings,
     updates: int,
-    *,
-    final: float = 1e-3,
-    options: Mapping[str, float] | None = None,
 ) -> tuple[Optimizer, LRScheduler]:
-    """Optimizer and its schedule, stepped once an update, over `updates` updates.
+    """Make the optimizer and its schedule, stepped once an update, over `updates` updates.
 
     `soap` is Adam in the eigenbasis of G Gᵀ and Gᵀ G, averaged over gradients G, for matrices, and
-    Adam for vectors (Vyas et al., ICLR 2025); the basis is turned every `basis_every` updates.
-
-    `learning_rate` is the schedule's maximum. `onecycle` rises from 1/25 of it over the fraction
-    `warmup` of training and falls to 4e-6 of it along cosines, while Adam's β₁ does the opposite
-    between 0.85 and 0.95 (Smith and Topin 2019). `cosine` and `exponential` fall from it to
-    `final` times it, in (0, 1], at the last update; Hess et al. (2023) train with RAdam and
-    `exponential` from 1e-3 to 1e-6.
-
-    `options` are the optimizer's own settings, those of OPTIONS. RequestError for an unknown name
-    or an option the optimizer does not have.
+    Adam for vectors (Vyas et al., ICLR 2025). The learning rate is the schedule's maximum. `cosine`
+    and `exponential` fall from it to `final` times it at the last update; Hess et al. (2023) train
+    with RAdam and `exponential` from 1e-3 to 1e-6. RequestError for an unknown name.
     """
-    build = lookup(OPTIMIZERS, name, "optimizer.name")
-    for option in options or {}:
-        if option not in OPTIONS[name]:
-            accepted = choices(OPTIONS[name]) or "none"
-            raise RequestError(f"optimizer.{option}: not an option of {name}; accepted: {accepted}")
-    optimizer = build(parameters, lr=learning_rate, **(options or {}))
-    return optimizer, lookup(SCHEDULES, schedule, "optimizer.schedule")(
-        optimizer, updates, warmup, final
-    )
+    build = lookup(OPTIMIZERS, settings.name, "optimizer.name")
+    optimizer = build(parameters, lr=settings.learning_rate, **settings.options())
+    chosen = asdict(schedule)
+    vary = lookup(LR_SCHEDULES, chosen.pop("name"), "lr_schedule.name")
+    return optimizer, vary(optimizer, updates, **chosen)

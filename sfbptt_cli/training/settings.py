@@ -1,112 +1,147 @@
-"""Settings of the optimizers and their learning-rate schedules."""
+"""Settings of the optimizer, its learning rate, penalties, validation and the search for τ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import (
-    at_least,
-    default_where,
-    fill,
-    fraction,
-    one_of,
-    positive,
-    refuse_too_large,
-    require,
-)
-
-_SCHEDULE_SETTINGS: dict[str, dict[str, Any]] = {
-    "constant": {},
-    "onecycle": {"warmup": 0.3},
-    "cosine": {"final": 1e-3},
-    "exponential": {"final": 1e-3},
-}
+from sfbptt_cli.common.checks import require
+from sfbptt_cli.common.settings import Settings, checked, number, whole
+from sfbptt_cli.models.settings import ModelSettings
 
 
 @dataclass
-class OptimizerSettings:
-    """Optimizer and learning-rate schedule; the learning rate is the schedule's maximum."""
+class OptimizerSettings(Settings):
+    """An optimizer, looked up by `name` in the table of optimizers."""
+
+    group: ClassVar[str] = "optimizer"
+    onecycle_rise: ClassVar[float] = 0.3  # what lr_schedule.rise=auto is
 
     name: str = MISSING
-    learning_rate: float | None = None  # null: what suits the model (config/model.py)
-    schedule: str = "onecycle"  # constant, onecycle, cosine, exponential
-    warmup: float | None = None  # onecycle: fraction of training with rising rate; default 0.3
-    final: float | None = None  # cosine, exponential: last rate over first; default 0.001
-    clip_norm: float | None = 1.0  # the gradient's norm is scaled down to this; null: not
-    clip_value: float | None = None  # each entry of the gradient is cut at ± this; null: not
+    # The schedule's maximum; auto: what the optimizer and the model bear. (Any, as OmegaConf cannot
+    # merge a Union into a group that was not chosen yet.)
+    learning_rate: Any = number("auto", "auto", above=0)
+    clip_norm: float | None = number(1.0, above=0)  # the gradient is scaled down to this norm
+    clip_value: float | None = number(None, above=0)  # each entry of it is cut at ± this
 
-    def __post_init__(self) -> None:
-        if self.learning_rate is not None:
-            positive("optimizer.learning_rate", self.learning_rate)
-        one_of("optimizer.schedule", self.schedule, tuple(_SCHEDULE_SETTINGS))
-        fill(self, "optimizer", "schedule", _SCHEDULE_SETTINGS)
-        if self.warmup is not None:
-            fraction("optimizer.warmup", self.warmup)
-        if self.final is not None:
-            accepted = "a number above 0, at most 1"
-            require(0 < self.final <= 1, "optimizer.final", self.final, accepted)
-        for name in ("clip_norm", "clip_value"):
-            if getattr(self, name) is not None:
-                positive(f"optimizer.{name}", getattr(self, name))
+    def usual_rate(self, model: ModelSettings) -> float:
+        """The learning rate that `auto` is."""
+        return model.adam_rate
 
-    def options(self) -> dict[str, float]:
-        """What this optimizer takes beside the learning rate."""
-        return {}
+    def options(self) -> dict[str, Any]:
+        """What this optimizer takes in addition to parameters and learning rate."""
+        common = ("name", "learning_rate", "clip_norm", "clip_value")
+        return {key: value for key, value in asdict(self).items() if key not in common}
 
 
 @dataclass
 class SOAPSettings(OptimizerSettings):
     """SOAP: Adam in the eigenbasis of Shampoo's preconditioner."""
 
-    learning_rate: float | None = 1e-2
-    basis_every: int = 10  # updates between two eigenbases
+    onecycle_rise: ClassVar[float] = 0.1
 
-    def __post_init__(self) -> None:
-        if self.schedule == "onecycle" and self.warmup is None:
-            self.warmup = 0.1
-        super().__post_init__()
-        at_least("optimizer.basis_every", self.basis_every, 1)
+    basis_every: int = whole(10, 1)  # updates between two eigenbases
 
-    def options(self) -> dict[str, float]:
-        return {"basis_every": self.basis_every}
+    def usual_rate(self, model: ModelSettings) -> float:
+        return 1e-2
 
 
 @dataclass
 class AdamWSettings(OptimizerSettings):
     """AdamW: decoupled weight decay."""
 
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        accepted = "a finite number of at least 0"
-        decay = self.weight_decay
-        require(0 <= decay < float("inf"), "optimizer.weight_decay", decay, accepted)
-
-    def options(self) -> dict[str, float]:
-        return {"weight_decay": self.weight_decay}
+    weight_decay: float = number(0.01, at_least=0)
 
 
 @dataclass
 class SGDSettings(OptimizerSettings):
     """Stochastic gradient descent with momentum."""
 
-    learning_rate: float | None = 1.5e-2
-    momentum: float = 0.9
+    momentum: float = number(0.9, at_least=0, below=1)
+
+    def usual_rate(self, model: ModelSettings) -> float:
+        return 1.5e-2
+
+
+@dataclass
+class LRScheduleSettings(Settings):
+    """The learning rate over training, looked up by `name` in the table of schedules."""
+
+    group: ClassVar[str] = "lr_schedule"
+
+    name: str = MISSING
+
+
+@dataclass
+class OneCycleSettings(LRScheduleSettings):
+    """From 1/25 of the learning rate up to it, then down to 4e-6 of it."""
+
+    # Fraction of training in which the rate rises; auto: 0.1 with soap, 0.3 with the others.
+    rise: Union[float, int, str] = number("auto", "auto", above=0, below=1)  # noqa: UP007
+
+
+@dataclass
+class DecaySettings(LRScheduleSettings):
+    """From the learning rate down to `final` times it, along a cosine or exponentially."""
+
+    final: float = number(1e-3, above=0, at_most=1)
+
+
+@dataclass
+class RegularizationSettings(Settings):
+    """What is added to the loss, and noise on what states are computed from; off by default."""
+
+    group: ClassVar[str] = "regularization"
+
+    manifold_weight: float = number(0.0, at_least=0)  # manifold-attractor term (PLRNN family)
+    manifold_fraction: float = number(0.5, above=0, at_most=1)  # of the latents, the last ones
+    latent_weight: float = number(0.0, at_least=0)  # of the squared parameters of the latent map
+    readout_weight: float = number(0.0, at_least=0)  # of the squared parameters of the readout
+    teacher_noise: float = number(0.0, at_least=0)  # standard deviation, in those of the data
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        accepted = "a number from 0, below 1"
-        require(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, accepted)
-
-    def options(self) -> dict[str, float]:
-        return {"momentum": self.momentum}
+        if not self.manifold_weight:
+            self.require_unused("regularization.manifold_weight is 0", "manifold_fraction")
 
 
-OPTIMIZER_SCHEMAS: dict[str, type[OptimizerSettings]] = {
+@dataclass
+class ValidationSettings(Settings):
+    """Short free generations during training; the best one decides the best checkpoint."""
+
+    group: ClassVar[str] = "validation"
+
+    every: int = whole(5, 0, 1e6)  # epochs between two validations; 0: never, the last is best
+    steps: int = whole(5_000, 100, 1e7)  # generated steps of each trajectory
+    trajectories: int = whole(20, 1, 1e5)  # generated at once, from starts spread over the data
+    # Add the mean log norm of Jacobian products over tau and over the window to metrics.csv.
+    jacobian_norms: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.every:
+            unused = ("steps", "trajectories", "jacobian_norms")
+            self.require_unused("validation.every is 0", *unused)
+
+
+def _factors(name: str, value: list[float]) -> None:
+    usable = bool(value) and all(0 < factor < float("inf") for factor in value)
+    require(usable, name, value, "numbers above 0")
+
+
+@dataclass
+class TauSearchSettings(Settings):
+    """`tau=search`: short trainings at several τ, of which the best is taken."""
+
+    group: ClassVar[str] = "tau_search"
+
+    factors: list[float] = checked([0.25, 0.5, 0.75, 1.0, 1.5], _factors)  # of τ_pred
+    epochs: int = whole(10, 1, 1e6)  # of each short training
+
+
+OPTIMIZER_SETTINGS: dict[str, type[OptimizerSettings]] = {
     "soap": SOAPSettings,
     "adam": OptimizerSettings,
     "adamw": AdamWSettings,
@@ -114,73 +149,9 @@ OPTIMIZER_SCHEMAS: dict[str, type[OptimizerSettings]] = {
     "sgd": SGDSettings,
 }
 
-
-_VALIDATION = {"steps": 10_000_000, "trajectories": 100_000, "every": 1_000_000}
-_TAU_SEARCH = {"epochs": 1_000_000}
-
-
-@dataclass
-class ValidationSettings:
-    """Short free generations during training; the best one decides best.pt."""
-
-    every: int = 5  # epochs between two validations; 0: never, and best.pt is the last
-    steps: int | None = None  # generated steps of each trajectory; 5,000
-    # Generated at once, from starts spread over the training series; 20.
-    trajectories: int | None = None
-    # Write the mean log norm of Jacobian products over tau and over the window to metrics.csv.
-    jacobian_norms: bool = False
-
-    def __post_init__(self) -> None:
-        at_least("validation.every", self.every, 0)
-        defaults = {"steps": 5_000, "trajectories": 20}
-        default_where(self.every > 0, self, "validation", "validation.every is 0", defaults)
-        accepted = "false where validation.every is 0"
-        require(
-            self.every > 0 or not self.jacobian_norms, "validation.jacobian_norms", True, accepted
-        )
-        for name, minimum in (("steps", 100), ("trajectories", 1)):
-            if (value := getattr(self, name)) is not None:
-                at_least(f"validation.{name}", value, minimum)
-        refuse_too_large("validation", self, _VALIDATION)
-
-
-@dataclass
-class TauSearchSettings:
-    """`tau=search`: short trainings at several τ, of which the best is taken."""
-
-    factors: list[float] | None = None  # of τ_pred; 1/4, 1/2, 3/4, 1, 3/2
-    epochs: int | None = None  # of each short training; 10
-
-    def fill(self, searching: bool) -> None:
-        """The defaults where τ is searched; RequestError for what is given where it is not."""
-        defaults = {"factors": [0.25, 0.5, 0.75, 1.0, 1.5], "epochs": 10}
-        default_where(searching, self, "tau_search", "tau is not search", defaults)
-        if self.epochs is not None:
-            at_least("tau_search.epochs", self.epochs, 1)
-            refuse_too_large("tau_search", self, _TAU_SEARCH)
-        if self.factors is not None:
-            accepted = "numbers above 0"
-            usable = bool(self.factors) and all(0 < f < float("inf") for f in self.factors)
-            require(usable, "tau_search.factors", self.factors, accepted)
-
-
-@dataclass
-class RegularizationSettings:
-    """What is added to the loss, and noise; all off by default."""
-
-    manifold_weight: float = 0.0  # of manifold-attractor regularisation (PLRNN family)
-    manifold_fraction: float | None = None  # of the latents it acts on, the last ones; 0.5
-    latent_weight: float = 0.0  # of the squared parameters of the latent map
-    readout_weight: float = 0.0  # of the squared parameters of the readout
-    teacher_noise: float = 0.0  # standard deviation, in standard deviations of the data
-
-    def __post_init__(self) -> None:
-        for name in ("manifold_weight", "latent_weight", "readout_weight", "teacher_noise"):
-            value = getattr(self, name)
-            accepted = "a finite number of at least 0"
-            require(0 <= value < float("inf"), f"regularization.{name}", value, accepted)
-        without, share = "regularization.manifold_weight is 0", {"manifold_fraction": 0.5}
-        default_where(self.manifold_weight > 0, self, "regularization", without, share)
-        share = self.manifold_fraction
-        if share not in (None, 1):
-            fraction("regularization.manifold_fraction", share)
+LR_SCHEDULE_SETTINGS: dict[str, type[LRScheduleSettings]] = {
+    "onecycle": OneCycleSettings,
+    "cosine": DecaySettings,
+    "exponential": DecaySettings,
+    "constant": LRScheduleSettings,
+}

@@ -69,11 +69,11 @@ class JacobianNorms:
         self._s = windows.inputs(starts)
         self._window = window
 
-    def __call__(self, model: LatentModel, tau: int) -> dict[str, float]:
+    def __call__(self, model: LatentModel, tau: int | None) -> dict[str, float]:
         state = model.force(self._x).detach()
         s = None if self._s is None else self._s[:, 1:]
         norms = jacobian_products(model, state, self._window, 1, s).values.mean(axis=0)
         return {
-            "log_jacobian_tau": float(norms[min(tau, self._window) - 1]),
+            "log_jacobian_tau": float(norms[min(tau or self._window, self._window) - 1]),
             "log_jacobian_window": float(norms[-1]),
         }

@@ -1,0 +1,112 @@
+"""Help, and one line for what is wrong with a command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sfbptt_cli.cli.configs import config_folder, group_choices
+from sfbptt_cli.common.errors import RequestError, choices, nearest
+from sfbptt_cli.config.commands import COMMANDS
+from sfbptt_cli.config.explain import explain_value
+from sfbptt_cli.config.store import GROUPS, settings_of
+
+
+def explain(error: Exception, command: str, arguments: list[str]) -> str:
+    """Hydra's error as one line: field, what was given, what is accepted."""
+    message = str(error)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' was given; accepted: key=value ({message.splitlines()[0]})"
+    if unknown := re.search(r"Could not override '([^']*)'", message):
+        return _no_such_setting(command, unknown[1])
+    if present := re.search(r"An item is already at '([^']*)'", message):
+        return f"{present[1]}: '+{present[1]}=…' was given; accepted: {present[1]}=…"
+    if option := re.search(r"Could not find '([^']*)/([^']*)'", message):
+        listed = message.partition("Available options in")[2].partition("Config search path")[0]
+        options = re.findall(r"^\t(.+)$", listed, flags=re.MULTILINE)
+        return (
+            f"{option[1]}: '{option[2]}' was given; "
+            f"accepted: {choices(options)}{nearest(option[2], options)}"
+        )
+    if several := re.match(r"Ambiguous value for argument '([^=]*)=(.*)'", message):
+        return f"{several[1]}: '{several[2]}' was given; accepted: one value, or several with -m"
+    if message.startswith("Config group override must be"):
+        return _explain_group(arguments) or message
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        return explain_value(cause)
+    return message.partition("\n")[0]
+
+
+def _explain_group(arguments: list[str]) -> str | None:
+    """The first argument that gives a config group something else than a name."""
+    given = [a for a in arguments if "=" in a and not a.startswith("-")]
+    for override in OverridesParser.create().parse_overrides(given):
+        group, value = override.key_or_group, override.value()
+        options = [path.stem for path in (config_folder() / group).glob("*.yaml")]
+        if options and not isinstance(value, (str, list)):
+            name = override.get_value_element_as_str()
+            return f"{group}: '{name}' was given; accepted: {choices(options)}"
+    return None
+
+
+def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
+    """RequestError for a key that no choice of the command has: before Hydra composes twice."""
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        if not equals or not re.fullmatch(r"[a-z_][a-z_.]*", key):
+            continue  # Hydra's grammar, flags, hydra/launcher and the like
+        left = key.startswith(("hydra.", "dataset.parameters."))
+        if not left and key not in _known_keys(command, key):
+            raise RequestError(_no_such_setting(command, key))
+
+
+def _no_such_setting(command: str, key: str) -> str:
+    known = _known_keys(command, key)
+    hint = nearest(key, known)
+    if key in known:
+        hint = f" (another {key.partition('.')[0]} has it)"
+    accepted = f"those of sfbptt {command} --cfg job"
+    return f"{key}: there is no such setting; accepted: {accepted}{hint}"
+
+
+def _known_keys(command: str, unknown: str) -> list[str]:
+    """Every setting of a command, whatever is chosen, without composing once more."""
+    keys = [*group_choices(), "from"] if command == "train" else [*group_choices()]
+    for setting in fields(COMMANDS[command]):
+        name, nested = setting.name, setting.default_factory
+        keys.append(name)
+        parts = settings_of(name).values() if name in GROUPS else [nested]
+        keys += [f"{name}.{f.name}" for part in parts if is_dataclass(part) for f in fields(part)]
+    if unknown.startswith("dataset.parameters."):
+        for path in (config_folder() / "dataset").glob("*.yaml"):
+            stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+            keys += [f"dataset.parameters.{name}" for name in stated.get("parameters", {})]
+    return keys
+
+
+def settings_help(command: str, arguments: list[str]) -> str:
+    """Groups with their choices, and every setting with its value, after the given overrides.
+
+    Hydra's own help takes seconds to list the groups, schemas among them.
+    """
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = compose(command, overrides)
+    groups = {k: v for k, v in group_choices().items() if k in config or command == "train"}
+    listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
+    return (
+        f"sfbptt {command} [overrides]\n\n"
+        "Overrides are key=value; a config group is chosen by its name, as in model=lstm.\n\n"
+        f"Config groups and their choices:\n{listed}\n\n"
+        f"Settings:\n{OmegaConf.to_yaml(config)}\n"
+        "Where the runs of -m go: hydra/launcher=basic (one after another), joblib, slurm.\n"
+        "Hydra's own flags are listed by --hydra-help."
+    )
