@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import sfbptt_cli
-from sfbptt_cli.cli.requests import COMMANDS, plan_training
+from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
+from sfbptt_cli.config.commands import COMMANDS
 
 _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
 
@@ -125,7 +126,7 @@ class _Job:
 
         if within():
             return run_job(lambda again: self._attempt(composed, again), self.command == "train")
-        self.status, message = _guarded(COMMANDS[self.command], composed, self._unexpected)
+        self.status, message = _guarded(self.command, composed, self._unexpected)
         return _fail(message, self.status) if message else self.status
 
     def _attempt(self, composed: Any, again: bool) -> tuple[int, str]:
@@ -133,23 +134,21 @@ class _Job:
 
         if again and "overwrite" in composed:
             composed.overwrite = False  # a requeued job continues what it began
-        return _guarded(COMMANDS[self.command], composed, traceback.print_exception)
+        return _guarded(self.command, composed, traceback.print_exception)
 
     def _unexpected(self, error: Exception) -> None:
         if self.traceback:
             raise error
 
 
-def _guarded(
-    command: Callable[[Any], None], composed: Any, failed: Callable[[Exception], None]
-) -> tuple[int, str]:
+def _guarded(command: str, composed: Any, failed: Callable[[Exception], None]) -> tuple[int, str]:
     """Run one job; an exit status, and a line about what went wrong.
 
     Caught here and not around Hydra, which would add lines of its own, and end a sweep at its
     first failure. `failed` sees the exception first.
     """
     try:
-        command(composed)
+        perform(command, composed)
         sys.stdout.flush()
     except (Interrupted, KeyboardInterrupt) as error:
         return 130, str(error) or "interrupted"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
+from sfbptt_cli.config.commands import EvaluateSettings
 from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
@@ -27,6 +28,15 @@ class Measured:
     failed: bool = False
     verdict: str = ""
     values: tuple[float | str, ...] = ()  # D_stsp, D_H
+
+
+def run(config: EvaluateSettings, changes: dict[str, Any]) -> None:
+    """Measure a run, or the runs below a folder, with `changes` to the evaluation of each."""
+    if config.runs is not None:
+        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
+        return
+    assert config.run is not None
+    evaluate(Path(config.run), changes, config.device, config.threads)
 
 
 def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:

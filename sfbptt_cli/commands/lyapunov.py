@@ -1,4 +1,4 @@
-"""The subcommands that analyse datasets and trained models: exponents, gradients."""
+"""`sfbptt lyapunov`: exponents of a dataset or of a run's model."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
-from sfbptt_cli.config.commands import GradientsSettings, LyapunovSettings
+from sfbptt_cli.config.commands import LyapunovSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.run import Run
-from sfbptt_cli.figures import gradients as gradient_figures
 from sfbptt_cli.figures import separation as divergence_figure
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.lyapunov import exponents
 from sfbptt_cli.lyapunov.exponents import Exponents
 from sfbptt_cli.lyapunov.from_data import DataExponent
-from sfbptt_cli.lyapunov.gradient_growth import describe, gradient_growth
 from sfbptt_cli.lyapunov.table import describe_exponents, describe_heuristics
 from sfbptt_cli.storage.provenance import provenance
 
@@ -31,7 +29,7 @@ _HEURISTIC_STEPS = 20_000
 _NO_WINDOW = 1
 
 
-def lyapunov(config: LyapunovSettings) -> None:
+def run(config: LyapunovSettings) -> None:
     """Print the exponents of a dataset or of a run's model, and write them and a figure."""
     if config.run is not None:
         _lyapunov_of_run(config, Run(config.run, config.checkpoint))
@@ -119,9 +117,7 @@ def _of_system(
     )
 
 
-def _write(
-    path: Path, config: LyapunovSettings | GradientsSettings, content: dict[str, Any]
-) -> None:
+def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> None:
     write_json(path, {"settings": asdict(config), **content, "provenance": provenance()})
     _print_files(path)
 
@@ -134,41 +130,3 @@ def _print_files(*paths: Path) -> None:
 def _present(value: int | str) -> int:
     assert isinstance(value, int)  # auto is settled by then
     return value
-
-
-def gradients(config: GradientsSettings) -> None:
-    """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
-    assert config.run is not None
-    run = Run(config.run, config.checkpoint)
-    tau = config.tau if config.tau is not None else run.manifest.get("tau")
-    if tau is not None and tau > config.steps:
-        tau = None  # nothing would be forced
-    growth = gradient_growth(
-        run.model,
-        run.standardiser,
-        run.dataset,
-        tau,
-        config.steps,
-        config.transient,
-        config.orbits,
-        config.lengths,
-        config.cycles,
-        config.starts,
-        config.seed,
-    )
-    print(describe(growth, run.dataset.variables))
-    drawn = gradient_figures.gradient_growth(
-        growth.products,
-        growth.losses,
-        growth.rate.value,
-        growth.lambda_max,
-        forced_products=growth.forced_products,
-        forced_losses=growth.forced_losses,
-        tau=tau,
-        title=growth.regime.partition(":")[0],
-    )
-    with run.folder.lock():
-        run.folder.figures.mkdir(exist_ok=True)
-        figure_style.save(drawn, run.folder.figures, "gradients")
-        _write(run.folder.path / "gradients.json", config, growth.as_json())
-    _print_files(*(run.folder.figures / f"gradients.{kind}" for kind in ("png", "pdf")))

@@ -41,8 +41,8 @@ def make_report(
 
     Stored files are read and nothing is simulated or generated. `out` is `folder`/report by
     default; `statistic` is over seeds: median with quartiles, or mean with its standard error; the
-    first of `metrics` decides which runs are the best and the worst. Raises RequestError naming the field:
-    `runs` where there is nothing to report, `statistic`, `metrics`.
+    first of `metrics` decides which runs are the best and the worst. RequestError names `runs`
+    where there is nothing to report, `statistic` or `metrics`.
     """
     one_of("statistic", statistic, STATISTICS)
     if not metrics:

@@ -1,0 +1,57 @@
+"""`sfbptt gradients`: how Jacobian products and loss gradients of a model grow with T."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sfbptt_cli.common.atomic import write_json
+from sfbptt_cli.config.commands import GradientsSettings
+from sfbptt_cli.experiment.run import Run
+from sfbptt_cli.figures import gradients as gradient_figures
+from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.lyapunov.gradient_growth import describe, gradient_growth
+from sfbptt_cli.storage.provenance import provenance
+
+
+def run(config: GradientsSettings) -> None:
+    """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
+    assert config.run is not None
+    opened = Run(config.run, config.checkpoint)
+    tau = config.tau if config.tau is not None else opened.manifest.get("tau")
+    if tau is not None and tau > config.steps:
+        tau = None  # nothing would be forced
+    growth = gradient_growth(
+        opened.model,
+        opened.standardiser,
+        opened.dataset,
+        tau,
+        config.steps,
+        config.transient,
+        config.orbits,
+        config.lengths,
+        config.cycles,
+        config.starts,
+        config.seed,
+    )
+    print(describe(growth, opened.dataset.variables))
+    drawn = gradient_figures.gradient_growth(
+        growth.products,
+        growth.losses,
+        growth.rate.value,
+        growth.lambda_max,
+        forced_products=growth.forced_products,
+        forced_losses=growth.forced_losses,
+        tau=tau,
+        title=growth.regime.partition(":")[0],
+    )
+    with opened.folder.lock():
+        opened.folder.figures.mkdir(exist_ok=True)
+        figure_style.save(drawn, opened.folder.figures, "gradients")
+        written = opened.folder.path / "gradients.json"
+        content = {"settings": asdict(config), **growth.as_json(), "provenance": provenance()}
+        write_json(written, content)
+    for path in (
+        written,
+        *(opened.folder.figures / f"gradients.{kind}" for kind in ("png", "pdf")),
+    ):
+        print(path)
