@@ -10,14 +10,14 @@ from sfbptt_cli.config.store import settings_of
 
 
 def config_folder() -> Path:
-    """The YAML files: inside the installed package, or beside it in a checkout."""
+    """Find the YAML files: inside the installed package, or beside it in a checkout."""
     package = Path(sfbptt_cli.__file__).resolve().parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def group_choices() -> dict[str, list[str]]:
-    """The config groups and the choices of each, those of other packages among them."""
+    """List the choices of each config group, those of other packages among them."""
     folders = sorted(p for p in config_folder().iterdir() if p.is_dir() and p.name != "hydra")
     found = {folder.name: {p.stem for p in folder.glob("*.yaml")} for folder in folders}
     found["dataset"] |= registered("systems").keys()

@@ -75,8 +75,8 @@ def _path(config: TrainSettings, named: dict[str, Any]) -> Path:
     return Path(config.outputs).joinpath(*folders, f"seed{config.seed}")
 
 
-# A sweep asks for the paths of many runs, and composing takes a tenth of a second. The parameter is
-# what `compose` would use, so that another search path is another question.
+# Cached, as a sweep identifies many runs and composing takes a tenth of a second. The parameter is
+# what `compose` uses, so that another search path has an entry of its own.
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +86,7 @@ def _usual_choices(hydra: Any) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _defaults(hydra: Any, choices: tuple[str, ...]) -> dict[str, Any]:
-    """The settings that the choices have by themselves, dotted."""
+    """Return the settings that the choices have by themselves, with dotted keys."""
     plain: Any = OmegaConf.to_container(compose("train", list(choices)), resolve=True)
     try:
         return flatten(asdict(typed_config(plain)))
@@ -100,7 +100,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value in Hydra's grammar."""
+    """Write a value in Hydra's grammar."""
     if value is None:
         return "null"
     if isinstance(value, bool):

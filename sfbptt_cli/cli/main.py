@@ -35,8 +35,8 @@ Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one comm
 
 
 def main() -> None:
-    """Entry point of the console script: run a command and exit with its status."""
-    log = logging.getLogger("sfbptt")  # not the root: libraries would speak, too
+    """Run a command and exit with its status: the entry point of the console script."""
+    log = logging.getLogger("sfbptt")  # not the root, which libraries use
     log.handlers = [logging.StreamHandler(sys.stderr)]
     log.setLevel(logging.INFO)
     try:
@@ -62,7 +62,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _unread() -> int:
-    """Standard output was closed by a reader that has seen enough, as `head` does: no failure."""
+    """Return success: a reader such as `head` has closed standard output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -106,7 +106,7 @@ def _run(command: str, arguments: list[str]) -> int:
         return _fail(str(error) or "interrupted", 130)
     except BrokenPipeError:
         raise
-    except Exception as error:  # a job's own are caught around it: this is Hydra, composing
+    except Exception as error:  # of Hydra, composing: those of a job are caught around it
         if traceback:
             raise
         return _fail(explain(error, command, arguments), 2)
@@ -114,7 +114,7 @@ def _run(command: str, arguments: list[str]) -> int:
 
 
 class _Job:
-    """What Hydra calls for each run; launchers send it to other processes."""
+    """The function that Hydra calls for each run; launchers send it to other processes."""
 
     def __init__(self, command: str, traceback: bool) -> None:
         self.command = command
@@ -142,10 +142,10 @@ class _Job:
 
 
 def _guarded(command: str, composed: Any, failed: Callable[[Exception], None]) -> tuple[int, str]:
-    """Run one job; an exit status, and a line about what went wrong.
+    """Run one job; return an exit status, and a line about what went wrong.
 
-    Caught here and not around Hydra, which would add lines of its own, and end a sweep at its
-    first failure. `failed` sees the exception first.
+    Errors are caught here and not around Hydra, which would print lines of its own and end a sweep
+    at its first failure. `failed` is called with the exception first.
     """
     try:
         perform(command, composed)

@@ -20,7 +20,7 @@ from sfbptt_cli.config.store import GROUPS, settings_of
 
 
 def explain(error: Exception, command: str, arguments: list[str]) -> str:
-    """Hydra's error as one line: field, what was given, what is accepted."""
+    """Turn Hydra's error into one line: field, value given, what is accepted."""
     message = str(error)
     if isinstance(error, OverrideParseException):
         return f"'{error.override}' was given; accepted: key=value ({message.splitlines()[0]})"
@@ -46,7 +46,7 @@ def explain(error: Exception, command: str, arguments: list[str]) -> str:
 
 
 def _explain_group(arguments: list[str]) -> str | None:
-    """The first argument that gives a config group something else than a name."""
+    """Explain the first argument that gives a config group anything but a name."""
     given = [a for a in arguments if "=" in a and not a.startswith("-")]
     for override in OverridesParser.create().parse_overrides(given):
         group, value = override.key_or_group, override.value()
@@ -58,7 +58,7 @@ def _explain_group(arguments: list[str]) -> str | None:
 
 
 def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
-    """RequestError for a key that no choice of the command has: before Hydra composes twice."""
+    """Raise RequestError for a key that no choice of the command has, before Hydra composes."""
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         if not equals or not re.fullmatch(r"[a-z_][a-z_.]*", key):
@@ -78,7 +78,7 @@ def _no_such_setting(command: str, key: str) -> str:
 
 
 def _known_keys(command: str, unknown: str) -> list[str]:
-    """Every setting of a command, whatever is chosen, without composing once more."""
+    """List every setting of a command, whatever is chosen, without composing."""
     keys = [*group_choices(), "from"] if command == "train" else [*group_choices()]
     for setting in fields(COMMANDS[command]):
         name, nested = setting.name, setting.default_factory
@@ -93,7 +93,7 @@ def _known_keys(command: str, unknown: str) -> list[str]:
 
 
 def settings_help(command: str, arguments: list[str]) -> str:
-    """Groups with their choices, and every setting with its value, after the given overrides.
+    """List groups with their choices, and every setting with its value after the overrides.
 
     Hydra's own help takes seconds to list the groups, schemas among them.
     """

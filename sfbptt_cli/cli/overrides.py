@@ -1,4 +1,4 @@
-"""Hydra's overrides: the run folder they lead to, and messages about the wrong ones."""
+"""The arguments of the command line, in the form that Hydra takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLUGINS = {"slurm": "hydra_submitit_launcher"}
 
 
 def given_keys(prefix: str) -> list[str]:
-    """The keys below `prefix` that the command line sets. Only inside a Hydra job."""
+    """List the keys below `prefix` that the command line sets. Only inside a Hydra job."""
     keys = [override.key_or_group for override in _task_overrides()]
     return [key for key in keys if key.startswith(prefix)]
 
@@ -32,11 +32,11 @@ def _task_overrides() -> list[Override]:
 
 
 def prepare(arguments: list[str]) -> list[str]:
-    """The arguments as Hydra takes them: overrides before flags, paths in quotes.
+    """Order the arguments as Hydra takes them: overrides before flags, paths in quotes.
 
     argparse overlooks overrides between two flags; Hydra's grammar wants quotes around commas and
-    equals signs, which the folders of runs hold. RequestError for what argparse or Hydra would
-    refuse over several lines, and for `~key`: every setting of a run has a value.
+    equals signs, which the folders of runs hold. Raises RequestError, in
+    one line, for what argparse or Hydra would refuse, and for `~key`, as settings have values.
     """
     parser = get_args_parser()
     parser.exit_on_error = False
@@ -69,7 +69,7 @@ def _quote_path(override: str) -> str:
 
 
 def require_launcher(arguments: list[str]) -> None:
-    """RequestError for a launcher whose plugin is not installed."""
+    """Raise RequestError for a launcher whose plugin is not installed."""
     for argument in arguments:
         key, _, name = argument.partition("=")
         if key.lstrip("+") != "hydra/launcher" or name not in _PLUGINS:

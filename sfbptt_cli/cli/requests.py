@@ -62,7 +62,7 @@ def _train(config: TrainSettings) -> None:
 
 
 def _folders(config: TrainSettings, identity: Identity) -> list[Path]:
-    """The run folder of each seed of an ensemble."""
+    """List the run folder of each seed of an ensemble."""
     return [identity.path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# What `replacing` calls its temporary files: .metrics-x1y2z3a4.csv becomes metrics.csv.
+# The names of temporary files: .metrics-x1y2z3a4.csv becomes metrics.csv.
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)-[a-z0-9_]{8}(?P<suffix>(\.[^.]+)?)")
 
 
@@ -21,8 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it to `path`.
 
     A reader sees the old file or the new one, also after a crash. On an error the temporary
-    file is removed and `path` is untouched. An error of the disk is an OSError that names `path`,
-    whatever the library that met it made of it.
+    file is removed and `path` is untouched. A disk error becomes an OSError that names `path`,
+    whatever a library has made of it.
     """
     temporary = None
     try:
@@ -51,7 +51,7 @@ def _made_beside(path: Path) -> Path:
 
 
 def _of_the_disk(error: Exception, temporary: Path | None) -> OSError | None:
-    """The OSError behind `error` that is about the temporary file (None: it could not be made)."""
+    """Return the OSError behind `error` that is about the temporary file (None: not made)."""
     if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
         error = error.__context__  # torch's own, from clearing up after that of the stream
     if not isinstance(error, OSError) or error.errno is None:
@@ -72,7 +72,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Let `target` be the file `source`, too, atomically; a copy where there are no hard links."""
+    """Make `target` a second name of the file `source`, atomically; copy without hard links."""
     with replacing(target) as temporary:
         temporary.unlink()
         try:
@@ -82,9 +82,9 @@ def link(source: Path, target: Path) -> None:
 
 
 def leftovers(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Temporary files in `folder`, each with the name that it was to have.
+    """List temporary files in `folder`, each with the name that it was to have.
 
-    Of writers that were killed, if none is at work.
+    While no writer is at work they are left from writers that were killed.
     """
     if folder.is_dir():
         for path in folder.iterdir():

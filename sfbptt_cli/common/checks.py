@@ -1,4 +1,4 @@
-"""What a setting may be: checks of values, and the words that refuse one."""
+"""Checks of values, and the message that refuses one."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from sfbptt_cli.common.errors import RequestError, choices, nearest
 
 
 def require(condition: bool, name: str, value: object, accepted: str) -> None:
-    """RequestError unless the condition holds."""
+    """Raise RequestError unless the condition holds."""
     if not condition:
         raise RequestError(f"{name}: {value} was given; accepted: {accepted}")
 
 
 def at_least(name: str, value: int, minimum: int) -> None:
-    """RequestError for a smaller value."""
+    """Raise RequestError for a smaller value."""
     require(value >= minimum, name, value, f"a whole number of at least {minimum}")
 
 
 def positive(name: str, value: float) -> None:
-    """RequestError unless value is a finite number above 0."""
+    """Raise RequestError unless value is a finite number above 0."""
     require(value > 0 and math.isfinite(value), name, value, "a number above 0")
 
 
 def finite(name: str, value: object) -> None:
-    """RequestError for infinity, NaN and what is no number."""
+    """Raise RequestError for infinity, NaN and anything that is no number."""
     number = isinstance(value, (int, float)) and math.isfinite(value)
     require(number, name, value, "a finite number")
 
 
 def fraction(name: str, value: float) -> None:
-    """RequestError unless value lies between 0 and 1."""
+    """Raise RequestError unless value lies between 0 and 1."""
     require(0 < value < 1, name, value, "a number between 0 and 1")
 
 
 def one_of(name: str, value: str, accepted: tuple[str, ...]) -> None:
-    """RequestError for a word that is not accepted."""
+    """Raise RequestError for a word that is not accepted."""
     if value not in accepted:
         hint = nearest(value, accepted)
         raise RequestError(f"{name}: '{value}' was given; accepted: {choices(accepted)}{hint}")
@@ -79,7 +79,7 @@ def fill(
 
 
 def folder_name(name: str, value: str) -> None:
-    """RequestError for what is no name of a folder, or would lead out of the run's place."""
+    """Raise RequestError for a text that is no folder name, or leads out of its place."""
     require(
         bool(value) and "/" not in value and not value.startswith("."),
         name,
@@ -89,7 +89,7 @@ def folder_name(name: str, value: str) -> None:
 
 
 def refuse_too_large(group: str, config: object, largest: Mapping[str, float]) -> None:
-    """RequestError for a number of `config` beyond its entry in `largest`."""
+    """Raise RequestError for a number of `config` above its entry in `largest`."""
     for name, limit in largest.items():
         value: Any = getattr(config, name, None)
         if isinstance(value, (int, float)):

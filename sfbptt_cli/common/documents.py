@@ -1,4 +1,4 @@
-"""YAML and JSON of strangers, as plain values of bounded size."""
+"""YAML and JSON from untrusted files, as plain values of bounded size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import yaml
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import MIB, read_text
 
-# A run's files are a hundredth of that.
+# The files of a run are a hundred times smaller.
 _LARGEST = {"yaml": MIB, "json": 16 * MIB}
 _DEEPEST = 32
 _LONGEST_SCALAR = 10_000  # characters; YAML's numbers take time that grows as the square
 _LARGEST_NUMBER = 2**128  # the widest seed
-# What no name has, and a terminal would obey; and halves of characters, which no file can hold.
+# Characters that a terminal would obey, and halves of characters, which no file can hold.
 ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -35,9 +35,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, field: str) -> dict[str, Any]:
-    """A mapping of plain values from a YAML file.
+    """Read a mapping of plain values from a YAML file.
 
-    Without aliases, tags of Python, dates, keys that are no text, and control characters. Raises
+    Aliases, Python tags, dates, keys other than text and control characters are refused. Raises
     RequestError, whose message begins with `field`.
     """
     try:
@@ -55,9 +55,9 @@ def read_yaml(path: Path, field: str) -> dict[str, Any]:
 
 
 def read_json(path: Path, field: str) -> dict[str, Any]:
-    """An object of plain values from a JSON file; no NaN, no infinity, no control characters.
+    """Read an object of plain values from a JSON file.
 
-    Raises RequestError, whose message begins with `field`.
+    NaN, infinity and control characters are refused. Raises RequestError, whose message begins with `field`.
     """
     try:
         text = read_text(path, field, _LARGEST["json"])
@@ -80,7 +80,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _require_plain(content: Any, finite: bool = False, depth: int = 0) -> None:
-    """ValueError for what no configuration or result holds."""
+    """Raise ValueError for a value that no configuration or result holds."""
     if depth > _DEEPEST:
         raise RecursionError
     if isinstance(content, dict):

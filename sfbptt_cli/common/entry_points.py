@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=8)
 def _points(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group: finding them takes some 20 ms."""
+    """Find the entry points of a group, which takes some 20 ms."""
     return tuple(entry_points(group=f"sfbptt.{group}"))
 
 
 def registered(group: str) -> dict[str, Any]:
-    """What other packages register in `sfbptt.<group>`, loaded, by name.
+    """Load what other packages register in `sfbptt.<group>`, by name.
 
     RequestError, naming the package, for one that cannot be loaded.
     """
@@ -36,7 +36,7 @@ def registered(group: str) -> dict[str, Any]:
 
 
 def extended(table: Mapping[str, T], group: str) -> dict[str, T]:
-    """The table with what other packages register in `sfbptt.<group>`.
+    """Return the table with what other packages register in `sfbptt.<group>`.
 
     RequestError for a name that the table has already.
     """

@@ -1,4 +1,4 @@
-"""The two ways a command ends without success; the command line turns each into one line."""
+"""How a command ends without success; the command line prints each as one line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class RequestError(Exception):
-    """What was asked for is wrong: exit status 2. The message names field, value and choices."""
+    """The request is wrong: exit status 2. The message names field, value and what is accepted."""
 
 
 class RunFailed(Exception):
-    """The request was fine, the run was not (diverged, no space, no data): exit status 1."""
+    """The request was right, but the run failed (diverged, no space): exit status 1."""
 
 
 class Interrupted(Exception):
@@ -22,18 +22,18 @@ class Interrupted(Exception):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """A hint `(did you mean 'tau'?)`, or an empty string when nothing is near."""
+    """Return a hint `(did you mean 'tau'?)`, or an empty string when nothing is near."""
     found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
     return f" (did you mean '{found[0]}'?)" if found else ""
 
 
 def choices(names: Iterable[str]) -> str:
-    """The names, sorted, as they stand in a message."""
+    """Join the names, sorted, for a message."""
     return ", ".join(sorted(names))
 
 
 def lookup(table: Mapping[str, T], name: str, field: str) -> T:
-    """The entry of a table of choices; RequestError lists the choices of an unknown name."""
+    """Return an entry of a table; for an unknown name RequestError lists the choices."""
     if name not in table:
         raise RequestError(
             f"{field}: '{name}' is unknown; accepted: {choices(table)}{nearest(name, table)}"

@@ -1,4 +1,4 @@
-"""Which files are opened at all: regular ones, of bounded size, that lie where they seem to."""
+"""Opens files from anybody: regular ones, of bounded size, inside their folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from sfbptt_cli.common.errors import RequestError
 
 MIB = 2**20
-# What a file unfolds to (holes, compression, fill values) may be this many times what it takes on
-# the disk. Recorded series compress by 2 to 20; a bomb by 1,000 and more.
+# The largest ratio of bytes in memory to bytes on the disk (holes, compression, fill values).
+# Recorded series compress by 2 to 20; a bomb by 1,000 and more.
 LARGEST_RATIO = 100
 _ALWAYS_ALLOWED = 64 * MIB
 
@@ -31,7 +31,7 @@ _CHECKPOINTS = tuple(f"checkpoints/{name}.pt" for name in ("last", "previous", "
 def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:
     """Open a regular file of at most `limit` bytes for reading.
 
-    A pipe or a device would wait or go on for ever: those are refused, and never waited for.
+    A pipe or a device, which might never end, is refused without waiting.
     Raises RequestError, whose message begins with `field`, and OSError where nothing can be opened.
     """
     file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115  the caller closes it
@@ -56,7 +56,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def read_text(path: Path, field: str, limit: int) -> str:
-    """The text of a regular UTF-8 file of at most `limit` bytes.
+    """Read the text of a regular UTF-8 file of at most `limit` bytes.
 
     Raises RequestError, OSError, UnicodeDecodeError.
     """
@@ -65,7 +65,7 @@ def read_text(path: Path, field: str, limit: int) -> str:
 
 
 def require_proportionate(unfolded: int, stored: int, field: str, path: Path) -> None:
-    """RequestError where `stored` bytes on the disk would become far more in memory."""
+    """Raise RequestError where `stored` bytes on the disk would become far more in memory."""
     if unfolded > max(LARGEST_RATIO * stored, _ALWAYS_ALLOWED):
         raise RequestError(
             f"{field}: '{path}' would unfold {stored} bytes to {unfolded}; "
@@ -74,9 +74,9 @@ def require_proportionate(unfolded: int, stored: int, field: str, path: Path) ->
 
 
 def require_own_files(folder: Path) -> None:
-    """RequestError where something that a run reads or writes is not a file of its own folder.
+    """Raise RequestError where a file of a run is not a file of its own folder.
 
-    Whoever made the folder may have put a link in it that leads out of it, a pipe or a device.
+    Somebody may have put a link in it that leads elsewhere, a pipe or a device.
     """
     root = folder.resolve()
     for name in (".lock", "config.yaml", *RUN_FILES, *RUN_FOLDERS, *_CHECKPOINTS):

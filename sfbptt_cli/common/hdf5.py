@@ -1,7 +1,7 @@
-"""HDF5 files of strangers, read in a process of its own.
+"""Reads untrusted HDF5 files in a separate process.
 
-Its library was made for files that one trusts: a few wrong bytes make it wait for ever, ask for any
-memory or crash. That process has little memory and little time, and may die.
+The HDF5 library trusts its files: a few wrong bytes make it hang, take any amount of memory or
+crash. The process has bounded memory and time.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Listed(NamedTuple):
     """A dataset of a file."""
 
     name: str  # its path
-    dtype: str  # in numpy's words
+    dtype: str  # by numpy's name
     real: bool  # numbers that can be read
 
 
 def list_datasets(path: Path, field: str) -> list[Listed]:
-    """All datasets in the file. Raises what `read_datasets` raises."""
+    """List all datasets in the file. Raises as `read_datasets` does."""
     head, _ = _ask(path, field, 1, [])
     return [Listed(*described) for described in head["listed"]]
 
@@ -49,11 +49,11 @@ def list_datasets(path: Path, field: str) -> list[Listed]:
 def read_datasets(
     path: Path, field: str, names: Sequence[str], ratio: int = 1, attributes: bool = True
 ) -> Contents:
-    """The named datasets, of real numbers or text, and the attributes of the file if wanted.
+    """Read the named datasets, of real numbers or text, and the attributes of the file.
 
     ValueError with the reason where the file is damaged, or a dataset is a link, is stored in
     another file, or is more than `ratio` times as large as what it takes in this one; RequestError,
-    whose message begins with `field`, for what is no file; OSError.
+    whose message begins with `field`, for anything but a file; OSError.
     """
     head, content = _ask(path, field, ratio, list(names), attributes)
     arrays: list[NDArray[Any] | tuple[str, ...]] = []

@@ -57,7 +57,7 @@ def _limit_memory(allowed: int) -> None:
 
 
 def _listed(file: h5py.File) -> list[tuple[str, str, bool]]:
-    """Path and type of the datasets; links are not followed."""
+    """List path and type of the datasets; links are not followed."""
     found: list[tuple[str, str, bool]] = []
 
     def visit(name: str, item: object) -> None:
@@ -71,7 +71,7 @@ def _listed(file: h5py.File) -> list[tuple[str, str, bool]]:
 
 
 def _values(file: h5py.File, name: str, ratio: int) -> np.ndarray[Any, Any]:
-    """One dataset, whole, if its bytes are in this file."""
+    """Read one dataset, if its bytes are in this file."""
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise Refused(f"there is no {name}, or it is a link")
     stored = file[name]
@@ -108,7 +108,7 @@ def _text(value: str) -> str:
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    """Attributes of the file that are one number or one text."""
+    """Read the attributes of the file that are one number or one text."""
     if len(file.attrs) > _MOST:
         raise Refused(f"it holds more than {_MOST} attributes")
     found: dict[str, Any] = {}

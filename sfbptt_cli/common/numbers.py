@@ -1,11 +1,11 @@
-"""Words for the numbers that JSON cannot hold, written and read in this one place."""
+"""Numbers as text: words for those that JSON cannot hold, and rounded ones for people."""
 
 from __future__ import annotations
 
 import math
 
-# What a reader makes of a word. `diverged` and `undecided` say why there is no number; `inf` and
-# `-inf` stand in files of earlier versions.
+# The number that a word means. `diverged` and `undecided` give the reason for none; `inf` and
+# `-inf` are in files of earlier versions.
 _NUMBERS = {
     "infinite": math.inf,
     "-infinite": -math.inf,
@@ -18,14 +18,14 @@ _NUMBERS = {
 
 
 def word_or_number(value: float) -> float | str:
-    """`infinite`, `-infinite` or `nan` for what is not finite, every other number as it is."""
+    """Return `infinite`, `-infinite` or `nan` for such a number, any other as it is."""
     if math.isfinite(value):
         return float(value)
     return "nan" if math.isnan(value) else "infinite" if value > 0 else "-infinite"
 
 
 def number_of(stored: object) -> float:
-    """The number that a stored one, or a word for one, stands for; ValueError for all else."""
+    """Return the number that a stored number or word means; ValueError for anything else."""
     if isinstance(stored, (int, float)) and not isinstance(stored, bool):
         return float(stored)
     if isinstance(stored, str) and stored in _NUMBERS:

@@ -37,11 +37,11 @@ class Settings:
 
     @classmethod
     def key(cls, name: str) -> str:
-        """The name of a setting on the command line."""
+        """Return the name of a setting on the command line."""
         return f"{cls.group}.{name}" if cls.group else name
 
     def require_unused(self, circumstance: str, *names: str) -> None:
-        """RequestError for a setting that would be accepted and ignored: one not at its default."""
+        """Raise RequestError for settings that would be ignored, unless at their defaults."""
         usual = {setting.name: setting for setting in fields(self)}
         for name in names:
             value, default = getattr(self, name), usual[name].default
@@ -52,19 +52,19 @@ class Settings:
 
 
 def checked(default: Any, check: Callable[[str, Any], None]) -> Any:
-    """A setting with a check of its own."""
+    """Make a setting with a check of its own."""
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata={_CHECK: check})
     return field(default=default, metadata={_CHECK: check})
 
 
 def word(default: str, *accepted: str) -> Any:
-    """A setting that is one of the accepted words, the default among them."""
+    """Make a setting that is one of some words, the default among them."""
     return checked(default, lambda name, value: one_of(name, value, (default, *accepted)))
 
 
 def whole(default: Any, at_least: int, at_most: float = math.inf, *words: str) -> Any:
-    """A whole number within bounds, or one of the words."""
+    """Make a setting that is a whole number within bounds, or one of the words."""
     named = "".join(f", or {w}" for w in words)
 
     def check(name: str, value: Any) -> None:
@@ -86,7 +86,7 @@ def number(
     below: float = math.inf,
     at_most: float = math.inf,
 ) -> Any:
-    """A finite number within bounds, or one of the words."""
+    """Make a setting that is a finite number within bounds, or one of the words."""
     accepted = _interval(above, at_least, below, at_most) + "".join(f", or {w}" for w in words)
 
     def check(name: str, value: Any) -> None:
@@ -100,7 +100,7 @@ def number(
 
 
 def _interval(above: float, at_least: float, below: float, at_most: float) -> str:
-    """An interval in words."""
+    """Describe an interval in words."""
     if above == 0 and below == 1:
         return "a number between 0 and 1"
     if at_least > -math.inf and at_most < math.inf:

@@ -1,4 +1,4 @@
-"""OmegaConf's refusals in our words."""
+"""OmegaConf's errors as one line: field, value given, what is accepted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GIVEN = re.compile(
 
 
 def explain_value(error: OmegaConfBaseException) -> str:
-    """OmegaConf's refusal of a value or key as `field: what was given; accepted: what is`."""
+    """Turn an error of OmegaConf into `field: … was given; accepted: …`."""
     message = (error.msg or str(error)).splitlines()[0]
     key = error.full_key or str(error.key or "")
     types = _field_types(error.object_type)
@@ -51,7 +51,7 @@ def explain_value(error: OmegaConfBaseException) -> str:
 
 
 def _field_types(schema: object) -> dict[str, str]:
-    """The settings of a dataclass with their annotations; none for another type."""
+    """Return the settings of a dataclass with their annotations; none for another type."""
     if not (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
         return {}
     return {field.name: str(field.type) for field in dataclasses.fields(schema)}

@@ -57,7 +57,7 @@ def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "")
 
 
 def _refuse_interpolation(where: str, value: Any) -> None:
-    """RequestError for a text that OmegaConf would replace, also within a list."""
+    """Raise RequestError for a text that OmegaConf would replace, also within a list."""
     if isinstance(value, str) and ("${" in value or value == "???"):
         raise RequestError(f"{where}: '{value}' was given; accepted: a value")
     if isinstance(value, (list, tuple)):
@@ -69,7 +69,7 @@ def _refuse_interpolation(where: str, value: Any) -> None:
 
 
 def _group_settings(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
-    """The settings of each config group that `plain` chooses."""
+    """Find the settings of each config group that `plain` chooses."""
     chosen = {}
     for setting in fields(schema):
         name, given = setting.name, plain.get(setting.name)

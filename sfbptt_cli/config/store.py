@@ -36,7 +36,7 @@ _PER_PERIOD = 100
 
 
 def settings_of(group: str) -> dict[str, type[Any]]:
-    """The settings of each choice of a group, those of other packages among them.
+    """Return the settings of each choice of a group, those of other packages among them.
 
     A model or method of another package states its own as the class attribute `Settings`.
     """

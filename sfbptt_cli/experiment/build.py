@@ -1,4 +1,4 @@
-"""From validated settings to the objects that do the work."""
+"""From checked settings to the objects that do the work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sfbptt_cli.training.validation import JacobianNorms, Validation
 
 
 def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
-    """A model with the parameters that `seed` draws."""
+    """Make a model with the parameters that `seed` draws."""
     settings = asdict(config)
     model = lookup(MODELS, settings.pop("name"), "model.name")
     if config.readout == "identity" and config.latent_dim < obs_dim:
@@ -43,14 +43,14 @@ def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) 
 def seed_torch(seed: int) -> None:
     """Seed torch's global stream, which differs from process to process.
 
-    Nothing here draws from it, but the models and methods of others may, and checkpoints hold it.
+    Nothing here draws from it, but models and methods of other packages may.
     """
     state = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0] >> 1))
 
 
 def build_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one; RequestError where `cuda` is asked for and absent."""
+    """Find the device; `auto` is the GPU where there is one. RequestError without a GPU for cuda."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise RequestError("device: cuda was given, but torch sees no GPU; accepted: auto, cpu")

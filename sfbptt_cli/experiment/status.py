@@ -25,7 +25,7 @@ def status_of(error: BaseException) -> str:
 
 @contextmanager
 def noting_end(folder: RunFolder) -> Iterator[None]:
-    """Where the block raises, write the status into run.json."""
+    """Write the status into run.json where the block raises."""
     try:
         yield
     except BaseException as error:

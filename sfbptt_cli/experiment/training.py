@@ -103,7 +103,7 @@ def prepare(
 
 
 def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
-    """RequestError for an evaluation that the dataset is too wide or too short for."""
+    """Raise RequestError where the dataset is too wide or too short for the evaluation."""
     require(
         config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
         "evaluation.estimator",
@@ -150,7 +150,7 @@ def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
 
 
 def require_same_data(run: TrainingRun, fingerprint: str) -> None:
-    """RequestError where the run was begun with other data."""
+    """Raise RequestError where the run was begun with other data."""
     if run.folder.manifest().get("dataset") not in (None, fingerprint):
         raise RequestError(
             f"dataset: its data are no longer those that '{run.folder.path}' was begun with; "
@@ -283,7 +283,7 @@ def _saver(run: TrainingRun, stop: Callable[[], bool]) -> Callable[[str], None]:
 
 
 def _in_short(row: Row) -> str:
-    """An epoch, for a progress bar or a log."""
+    """Describe an epoch, for a progress bar or a log."""
     text = f"loss {row['loss']:.2e}, gradient {row['gradient_norm']:.2e}"
     if row["validation_d_stsp"] is not None:
         text += f", D_stsp {row['validation_d_stsp']:.3f}"

@@ -61,7 +61,7 @@ class Adaptive(Alpha):
             return
         self._due = False
         J = model.jacobian(states.flatten(0, 1), None if s is None else s.flatten(0, 1))
-        if not J.isfinite().all():  # the loss will say so
+        if not J.isfinite().all():  # seen in the loss
             return
         sigma = self._growth(J.unflatten(0, states.shape[:2])).item()
         estimate = 1 - 1 / sigma if sigma > 1 else 0.0
@@ -78,7 +78,7 @@ class Adaptive(Alpha):
 
 
 def product(J: Tensor) -> Tensor:
-    """max over the batch of (Π_t ‖J_t‖)^(1/T), a bound of the growth along a sequence.
+    """Return max over the batch of (Π_t ‖J_t‖)^(1/T), a bound of the growth along a sequence.
 
     J (batch, T, state_dim, state_dim); ‖·‖ is the largest singular value, in all estimates. One is
     computed for every forced state, in `arithmetic_mean` one for every sequence.
@@ -87,12 +87,12 @@ def product(J: Tensor) -> Tensor:
 
 
 def arithmetic_mean(J: Tensor) -> Tensor:
-    """max over the batch of ‖Σ_t J_t / T‖, J (batch, T, state_dim, state_dim)."""
+    """Return max over the batch of ‖Σ_t J_t / T‖, J (batch, T, state_dim, state_dim)."""
     return matrix_norm(J.mean(1), 2).max()
 
 
 def maximum(J: Tensor) -> Tensor:
-    """max over batch and time of ‖J_t‖, J (batch, T, state_dim, state_dim): the safest."""
+    """Return max over batch and time of ‖J_t‖, J as in `product`: the safest estimate."""
     return matrix_norm(J, 2).max()
 
 

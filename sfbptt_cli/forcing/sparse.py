@@ -10,7 +10,7 @@ from sfbptt_cli.models.base import LatentModel
 
 
 def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> Tensor:
-    """Sparsely forced BPTT (Mikhaeil, Monfared, Durstewitz 2022, eq. 16).
+    """Predict by sparsely forced BPTT (Mikhaeil, Monfared, Durstewitz 2022, eq. 16).
 
     z̃_t = B⁺ x_t replaces the latent state at t = 1, 1 + τ, 1 + 2τ, …, after the prediction made
     there was scored. Nothing crosses a forcing, neither state nor gradient, so the window is a
@@ -44,7 +44,7 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
 
 
 def _segments(s: Tensor | None, tau: int) -> Tensor | None:
-    """The inputs of each segment's steps, (batch, T, input) -> (segments * batch, tau, input).
+    """Cut inputs into segments, (batch, T, input) -> (segments * batch, tau, input).
 
     Padded with zeros after the short last segments.
     """

@@ -14,12 +14,12 @@ TauAt = Callable[[int], int]
 
 
 def constant(tau: int, *, updates: int, window: int, seed: int) -> TauAt:
-    """τ at every update."""
+    """Keep τ at every update."""
     return lambda update: tau
 
 
 def annealed(tau: int, *, updates: int, window: int, seed: int, part: float = 1.0) -> TauAt:
-    """From 1 to τ linearly over the fraction `part` of training, in (0, 1]; the rest at τ.
+    """Raise τ from 1 linearly over the fraction `part` of training, in (0, 1]; then keep it.
 
     Over the whole of training as published (Mikhaeil et al. 2022).
     """
@@ -28,7 +28,7 @@ def annealed(tau: int, *, updates: int, window: int, seed: int, part: float = 1.
 
 
 def uniform(tau: int, *, updates: int, window: int, seed: int, half_width: int = 10) -> TauAt:
-    """Uniform over τ - half_width … τ + half_width (steps), of these the ones in 1 … window.
+    """Draw τ uniformly from τ - half_width … τ + half_width (steps), within 1 … window.
 
     A function of seed and update alone. Mikhaeil et al. (2022), half-widths 10 to 70 at τ = 30.
     """

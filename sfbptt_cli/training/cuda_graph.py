@@ -116,18 +116,18 @@ def _forget_gradients(trainers: Sequence[Trainer]) -> None:
 
 
 def _shapes(batch: Batch) -> tuple[Any, ...]:
-    """What is fixed in a recording."""
+    """Return the shapes that a recording fixes."""
     return (batch.teacher is batch.x, *(tensor.shape for tensor in _tensors(batch)))
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
-    """The tensors of a batch, each once."""
+    """List the tensors of a batch, each once."""
     teacher = [] if batch.teacher is batch.x else [batch.teacher]
     return [batch.x, *teacher, *([] if batch.s is None else [batch.s])]
 
 
 def _clone(batch: Batch) -> Batch:
-    """The same at places in memory of its own."""
+    """Copy a batch to memory of its own."""
     x = batch.x.clone()
     teacher = x if batch.teacher is batch.x else batch.teacher.clone()
     return Batch(x, teacher, None if batch.s is None else batch.s.clone())

@@ -93,7 +93,7 @@ def _step(
 
 
 def _alike(trainers: Sequence[Trainer]) -> list[list[int]]:
-    """The indices of the models that can share a rollout, group by group."""
+    """Group the indices of the models that can share a rollout."""
     groups: dict[float | str, list[int]] = defaultdict(list)
     for index, trainer in enumerate(trainers):
         alike = trainer.method.alike

@@ -66,7 +66,7 @@ def _exponential(optimizer: Optimizer, updates: int, final: float) -> LRSchedule
 
 
 def _done(update: int, updates: int) -> float:
-    """0 at the first update, 1 at the last one and after it."""
+    """Return 0 at the first update, 1 at the last one and after it."""
     return min(update / max(updates - 1, 1), 1.0)
 
 

@@ -27,11 +27,11 @@ class OptimizerSettings(Settings):
     clip_value: float | None = number(None, above=0)  # each entry of it is cut at ± this
 
     def usual_rate(self, model: ModelSettings) -> float:
-        """The learning rate that `auto` is."""
+        """Return the learning rate that `auto` is."""
         return model.adam_rate
 
     def options(self) -> dict[str, Any]:
-        """What this optimizer takes in addition to parameters and learning rate."""
+        """Return what this optimizer takes in addition to parameters and learning rate."""
         common = ("name", "learning_rate", "clip_norm", "clip_value")
         return {key: value for key, value in asdict(self).items() if key not in common}
 

@@ -34,7 +34,7 @@ class OneThreadSOAP(SOAP):
         self.param_groups[0]["step"] = 0
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of the optimizer."""
+        """Make one step."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

@@ -1,6 +1,6 @@
-"""The folder of a sweep: its jobs, and a small file by which each tells how it fares.
+"""The folder of a sweep: its plan, and a small file with the status of each job.
 
-It lies on the file system that all jobs share; nothing else comes back from their processes.
+All jobs share it; nothing else comes back from their processes.
 """
 
 from __future__ import annotations
@@ -44,32 +44,32 @@ class SweepFolder:
         self._stop = path / "stop"
 
     def write_plan(self, jobs: Sequence[Job]) -> None:
-        """sweep.json, the overrides and run folders of each job."""
+        """Write the overrides and run folders of each job into sweep.json."""
         self.path.mkdir(parents=True, exist_ok=True)
         plan = [{"overrides": j.overrides, "runs": [str(run) for run in j.runs]} for j in jobs]
         write_json(self._plan, {"jobs": plan})
 
     def number(self, overrides: list[str]) -> int:
-        """The number of the job with these overrides."""
+        """Find the number of the job with these overrides."""
         plan = read_json(self._plan, "sweep")
         return [job["overrides"] for job in plan["jobs"]].index(overrides)
 
     def record(self, number: int) -> dict[str, Any]:
-        """What a job said last: status and message, process and host; empty before it begins."""
+        """Read the last record of a job: status, message, process, host; empty before it begins."""
         path = self._record(number)
         return read_json(path, "sweep") if path.exists() else {}
 
     def records(self) -> list[dict[str, Any]]:
-        """What every job that has begun said last."""
+        """Read the last record of every job that has begun."""
         return [read_json(path, "sweep") for path in self.path.glob("job *.json")]
 
     def write_record(self, number: int, status: str, message: str = "") -> None:
-        """What a job says of itself."""
+        """Write the record of a job."""
         origin = {"process": os.getpid(), "host": socket.gethostname()}
         write_json(self._record(number), {"status": status, "message": message, **origin})
 
     def log(self, number: int) -> Path:
-        """Where a job's output goes."""
+        """Return the file for the output of a job."""
         return self.path / f"job {number}.log"
 
     def stop(self) -> None:

@@ -32,15 +32,15 @@ def apart() -> bool:
 
 
 def launcher(hydra: Any) -> str:
-    """The class of the launcher, from Hydra's own configuration."""
+    """Return the class of the launcher, from Hydra's own configuration."""
     return hydra.launcher._target_.rpartition(".")[2]
 
 
 def run_job(attempt: Callable[[bool], tuple[int, str]], quiet: bool) -> int:
-    """Make one run of a sweep and write into the sweep's folder what became of it.
+    """Run one job of a sweep and record its status in the sweep's folder.
 
-    `attempt` is told whether the job begins again, and returns an exit status and a message. With
-    `quiet` its output goes to the job's log.
+    `attempt(again)`, with whether the job begins again, returns an exit status and a message. With
+    `quiet` its output goes to the log of the job.
     """
     hydra = HydraConfig.get()
     folder = SweepFolder(Path(hydra.runtime.output_dir))
@@ -82,9 +82,9 @@ def _into(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _following_parent(folder: SweepFolder) -> Iterator[None]:
-    """A worker leaves SIGINT, which a terminal sends to all, to its parent, which sends SIGTERM.
+    """Ignore SIGINT, which a terminal sends to all, as the parent sends SIGTERM.
 
-    If the parent is killed its workers stop, too, and do not work on under a later sweep's feet.
+    A worker stops when its parent is killed, and does not disturb a later sweep.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     previous = signal.signal(signal.SIGTERM, _interrupt)

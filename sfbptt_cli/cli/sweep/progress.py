@@ -1,4 +1,4 @@
-"""What a sweep shows: its progress while it runs, on standard error, and a table at its end."""
+"""The progress of a sweep on standard error, and the table at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.5
 
 
 class Progress:
-    """While entered, follows the jobs' records: runs done, failed, time left, a line a failure.
+    """Follows the records of the jobs while entered: runs done, failed, time left, failures.
 
     A bar where standard error is a terminal, otherwise a line whenever a run ends.
     """
@@ -54,7 +54,7 @@ class Progress:
         self._bar.close()
 
     def look(self) -> None:
-        """Take in what the jobs have said since."""
+        """Read the records of the jobs."""
         for index, job in enumerate(self._jobs):
             if job.status in ENDS:
                 continue
@@ -67,12 +67,12 @@ class Progress:
                 self._announce(job)
 
     def end(self, job: Job, status: str) -> None:
-        """Give a job the end that it could not tell itself."""
+        """Set the status of a job that could not record it itself."""
         job.status = status
         self._announce(job)
 
     def say(self, line: str) -> None:
-        """A line on standard error, above the bar where there is one."""
+        """Print a line on standard error, above the bar where there is one."""
         self._bar.write(line, file=self._stream)
 
     def _follow(self) -> None:
@@ -102,9 +102,9 @@ class Progress:
 
 
 def table(jobs: Sequence[Job]) -> str:
-    """One row a run: what was varied, its status, D_stsp and D_H where it has been measured.
+    """Make a table of the runs: varied settings, status, D_stsp and D_H.
 
-    Those of an ensemble are medians of its runs.
+    An ensemble has the medians of its runs.
     """
     keys = list(jobs[0].varied)
     rows = [[*keys, "status", "D_stsp", "D_H"]]
@@ -122,7 +122,7 @@ def table(jobs: Sequence[Job]) -> str:
 
 
 def summary(jobs: Sequence[Job], before: int, folder: SweepFolder) -> str:
-    """How many runs ended how, and where the jobs' logs are."""
+    """Count the runs by status, and name the folder of the logs."""
     counts = Counter(job.status for job in jobs)
     counted = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
     earlier = f" ({before} before)" if before else ""
@@ -136,7 +136,7 @@ def _diverged(run: Path) -> bool:
 
 
 def _metrics(job: Job) -> list[str]:
-    """What the run scored, or the medians of an ensemble's runs."""
+    """Return the scores of a run, or the medians of an ensemble."""
     if job.status == "finished" and job.runs:
         with suppress(RequestError):  # a run's folder was removed or damaged since
             found = [RunFolder(run).evaluation()["metrics"] for run in job.runs]

@@ -1,4 +1,4 @@
-"""The parent of a sweep: plans its runs, launches those that are missing, tells how they fare."""
+"""The parent of a sweep: plans its runs, launches the missing ones, shows their status."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Sweep(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Hydra's call before `sweep`."""
+        """Keep what Hydra passes before `sweep`."""
         self.config, self.hydra_context = config, hydra_context  # Hydra's own checks read these
         self._config, self._loader = config, hydra_context.config_loader
         self._plugin = Plugins.instance().instantiate_launcher(
@@ -196,7 +196,7 @@ class Sweep(Sweeper):
         return [job for job in self._jobs if job.status == status]
 
     def _launch(self, jobs: Sequence[Job]) -> Exception | None:
-        """Launch the jobs and wait for their ends; what the launcher raised at one that died."""
+        """Launch the jobs and wait for their ends; return what the launcher raised at a dead one."""
         local = self._launcher == "JoblibLauncher"
         batch = [job.overrides for job in jobs]
         size = self._batch_size or len(batch)
@@ -222,7 +222,7 @@ class Sweep(Sweeper):
 
 @contextlib.contextmanager
 def _forwarding(folder: SweepFolder) -> Iterator[None]:
-    """The first SIGINT or SIGTERM stops the runs after a checkpoint, the second at once."""
+    """Stop the runs after a checkpoint at the first SIGINT or SIGTERM, at once at the second."""
 
     def stop(*_: object) -> None:
         if folder.stopped:
