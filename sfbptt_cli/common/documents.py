@@ -57,7 +57,8 @@ def read_yaml(path: Path, field: str) -> dict[str, Any]:
 def read_json(path: Path, field: str) -> dict[str, Any]:
     """Read an object of plain values from a JSON file.
 
-    NaN, infinity and control characters are refused. Raises RequestError, whose message begins with `field`.
+    NaN, infinity and control characters are refused. Raises RequestError, whose message begins
+    with `field`.
     """
     try:
         text = read_text(path, field, _LARGEST["json"])

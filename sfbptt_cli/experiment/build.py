@@ -50,7 +50,7 @@ def seed_torch(seed: int) -> None:
 
 
 def build_device(name: str) -> torch.device:
-    """Find the device; `auto` is the GPU where there is one. RequestError without a GPU for cuda."""
+    """Find the device; `auto` is the GPU where there is one. RequestError for cuda without one."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise RequestError("device: cuda was given, but torch sees no GPU; accepted: auto, cpu")

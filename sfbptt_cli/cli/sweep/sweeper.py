@@ -142,10 +142,10 @@ class Sweep(Sweeper):
             job.status, job.message = "refused", explain_value(error)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
-        """The settings of a job.
+        """Compose the settings of a job.
 
-        Composing takes a tenth of a second, so it is done once for each choice of config groups.
-        Hydra, too, applies overrides of values afterwards.
+        Composing takes a tenth of a second, so it is done once for each choice of config groups;
+        overrides of values are applied afterwards, as Hydra does.
         """
         loader = self._loader
         assert isinstance(loader, ConfigLoaderImpl)
@@ -196,7 +196,7 @@ class Sweep(Sweeper):
         return [job for job in self._jobs if job.status == status]
 
     def _launch(self, jobs: Sequence[Job]) -> Exception | None:
-        """Launch the jobs and wait for their ends; return what the launcher raised at a dead one."""
+        """Launch the jobs and wait for their ends; return what the launcher raised at a death."""
         local = self._launcher == "JoblibLauncher"
         batch = [job.overrides for job in jobs]
         size = self._batch_size or len(batch)
