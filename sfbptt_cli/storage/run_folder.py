@@ -35,9 +35,9 @@ class RunFolder:
         self.manifest_file = path / "run.json"
         self.metrics_file = path / "metrics.csv"
         self.checkpoints = path / "checkpoints"
-        self.last = self.checkpoints / "last.pt"
-        self.previous = self.checkpoints / "previous.pt"  # while the run trains: the one before
-        self.best = self.checkpoints / "best.pt"
+        self.last = self.checkpoints / "last.safetensors"
+        self.previous = self.checkpoints / "previous.safetensors"  # the one before, in training
+        self.best = self.checkpoints / "best.safetensors"
         self.trajectories = path / "trajectories.h5"
         self.evaluation_file = path / "evaluation.json"
         self.figures = path / "figures"
