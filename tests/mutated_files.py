@@ -178,8 +178,8 @@ def readers(folder: Path, run: Path) -> Iterator[Reader]:
     shutil.rmtree(copy / "figures", ignore_errors=True)
     _write_short_trajectories(copy / "trajectories.h5")
     for name in ("best", "last"):
-        path = copy / "checkpoints" / f"{name}.pt"
-        yield Reader(f"{name}.pt", path, lambda name=name: _model(copy, name), exact=True)
+        path = copy / "checkpoints" / f"{name}.safetensors"
+        yield Reader(f"{name}.safetensors", path, lambda name=name: _model(copy, name), exact=True)
     yield Reader("trajectories.h5", copy / "trajectories.h5", lambda: _pictures(copy))
     (copy / "trajectories.h5").unlink()  # takes most of the time
     yield Reader("config.yaml", copy / "config.yaml", lambda: (_report(copy), _model(copy, "best")))

@@ -32,7 +32,7 @@ def split_state(state: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
 def _document(value: Any, path: tuple[str, ...], tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         return _put(value, ".".join(path), tensors)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and all(type(key) in (str, int) for key in value):
         items = [(key, _document(x, (*path, str(key)), tensors)) for key, x in value.items()]
         plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
         return dict(items) if plain else {"$items": items}

@@ -46,7 +46,12 @@ def undisturbed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def results(run: Path) -> dict[str, bytes]:
-    names = ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json")
+    names = (
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "metrics.csv",
+        "evaluation.json",
+    )
     return {name: (run / name).read_bytes() for name in names}
 
 
@@ -154,7 +159,7 @@ def _assert_left_alone_while_it_runs(cli: Cli, work: Path) -> None:
         assert (outcome.status, outcome.stdout) == (2, "")
         (line,) = outcome.stderr.splitlines()
         assert line.startswith("sfbptt: name: another process works on 'outputs/")
-        assert (run / "checkpoints" / "last.pt").is_file()
+        assert (run / "checkpoints" / "last.safetensors").is_file()
         assert (run / "metrics.csv").is_file()
 
 

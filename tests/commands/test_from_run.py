@@ -37,7 +37,12 @@ def test_the_repeated_run_is_bit_equal(stored: Path, cli: Cli, tmp_path: Path) -
     assert outcome.status == 0, outcome.stderr
     again = _only_run(tmp_path / "outputs")
     assert again.parts[-4:] == stored.parts[-4:]
-    for name in ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json"):
+    for name in (
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "metrics.csv",
+        "evaluation.json",
+    ):
         assert (again / name).read_bytes() == (stored / name).read_bytes(), name
 
 

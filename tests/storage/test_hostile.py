@@ -120,13 +120,13 @@ class Call:
     [Call(bytearray, 2**40), Call(torch.Tensor, 2**40), Call(set, []), Call(complex, 1, 2)],
 )
 def test_a_pickle_calls_nothing(tmp_path: Path, made: object) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     with_pickle(path, pickle.dumps({"schema": 1, "n": made}, 2))
     assert "damaged or no checkpoint (its pickle " in refusal(lambda: load_checkpoint(path))
 
 
 def test_pickles_that_would_take_any_memory(tmp_path: Path) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     # An object numbered four billion, for which Python's unpickler makes room.
     with_pickle(path, b"\x80\x02Nr\xff\xff\xff\xf0.")
     assert "numbers more objects than it has" in refusal(lambda: load_checkpoint(path))
@@ -153,7 +153,7 @@ TENSORS: dict[str, Callable[[], object]] = {
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", TENSORS)
 def test_only_plain_tensors_are_read(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     torch.save({"schema": 1, "model": {"weight": TENSORS[name]()}}, path)
     torch.load(path, weights_only=True)  # which torch does
     assert "damaged or no checkpoint" in refusal(lambda: load_checkpoint(path))
@@ -161,14 +161,14 @@ def test_only_plain_tensors_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_parameters_are_finite(tmp_path: Path, value: float) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     save_checkpoint(path, {"model": {"weight": torch.tensor([1.0, value])}})
     assert "no finite numbers" in refusal(lambda: load_checkpoint(path))
 
 
 def test_archives_that_unfold(tmp_path: Path) -> None:
     """A compressed archive, a tensor larger than its record, holes: 4 GB each, from some KB."""
-    paths = [tmp_path / f"{name}.pt" for name in ("compressed", "stated", "sparse")]
+    paths = [tmp_path / f"{name}.safetensors" for name in ("compressed", "stated", "sparse")]
     for path in paths:
         save_checkpoint(path, {"model": {"weight": torch.zeros(25_000_000)}})
     rewrite(paths[0], lambda name, old: old, compress=True)
@@ -185,7 +185,7 @@ def test_archives_that_unfold(tmp_path: Path) -> None:
 
 
 def test_a_flipped_byte_of_a_tensor_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     weight = torch.randn(1_000, generator=torch.Generator().manual_seed(0))
     save_checkpoint(path, {"model": {"weight": weight}})
     content = path.read_bytes()
@@ -199,17 +199,17 @@ def test_a_flipped_byte_of_a_tensor_is_noticed(tmp_path: Path) -> None:
 
 def test_the_scale_of_the_data_is_one(finished: Finished, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
-    stored = load_checkpoint(run / "checkpoints" / "best.pt")
+    stored = load_checkpoint(run / "checkpoints" / "best.safetensors")
     good = stored["standardiser"]
     wrong: list[Any] = [None, {}, {"mean": good["mean"]}, {**good, "std": 0 * good["std"]}]
     wrong += [{**good, "std": good["std"][:2]}, {**good, "mean": good["mean"] * np.nan}]
     wrong += [{**good, "mean": good["mean"].float()}, {k: v[None] for k, v in good.items()}]
     for scale in wrong:
-        save_checkpoint(run / "checkpoints" / "best.pt", {**stored, "standardiser": scale})
+        save_checkpoint(run / "checkpoints" / "best.safetensors", {**stored, "standardiser": scale})
         assert refusal(lambda: Run(run).standardiser).startswith("checkpoint: ")
     # Ten million variables of data make no model of ten million rows.
     many = {k: torch.ones(10_000_000, dtype=torch.float64) for k in ("mean", "std")}
-    save_checkpoint(run / "checkpoints" / "best.pt", {**stored, "standardiser": many})
+    save_checkpoint(run / "checkpoints" / "best.safetensors", {**stored, "standardiser": many})
     assert "does not fit" in in_little_memory("runs.Run(path).model", run, mebibytes=900)
 
 
@@ -250,9 +250,9 @@ def _edit(state: Any, at: str, value: Any) -> Any:
 def test_training_goes_on_from_its_own_states_only(
     finished: Finished, tmp_path: Path, at: str, value: Any
 ) -> None:
-    stored = load_checkpoint(finished.run / "checkpoints" / "last.pt")
+    stored = load_checkpoint(finished.run / "checkpoints" / "last.safetensors")
     beginning = {**stored, "optimizer": {**stored["optimizer"], "state": {}}}
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     save_checkpoint(path, stored)
     assert load_training(path, beginning, 2, 3)["progress"]["epoch"] == 2
     save_checkpoint(path, _edit(stored, at, value))
@@ -278,7 +278,7 @@ def test_every_optimizer_and_schedule_goes_on(tmp_path: Path, name: str, schedul
     progress = {"epoch": 0, "batch": 0, "loss": 0.0, "gradient_norm": 0.0, "tau": 0}
     progress |= {"best_score": np.inf, "history": []}
     beginning = copy.deepcopy({**state(), "progress": progress})
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     for update in range(1, 7):
         model(torch.ones(1, 3)).sum().backward()
         optimizer.step()
@@ -434,7 +434,13 @@ def test_pipes_and_devices_are_no_files(finished: Finished, tmp_path: Path) -> N
         source = CsvSource(path=name)
         assert refusal(lambda source=source: read_csv_dataset(source, 9)).startswith("dataset.path")
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
-    for name in ("run.json", "evaluation.json", "trajectories.h5", "checkpoints/best.pt", ".lock"):
+    for name in (
+        "run.json",
+        "evaluation.json",
+        "trajectories.h5",
+        "checkpoints/best.safetensors",
+        ".lock",
+    ):
         (run / name).unlink(missing_ok=True)
         os.mkfifo(run / name)
         assert refusal(lambda: require_own_files(run)).startswith(f"run: '{run / name}' is no")
@@ -472,8 +478,8 @@ def _listing(path: Path) -> list[tuple[str, float]]:
 
 def test_links_within_a_run_are_its_own(finished: Finished, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
-    (run / "checkpoints" / "best.pt").unlink()
-    (run / "checkpoints" / "best.pt").symlink_to("last.pt")
+    (run / "checkpoints" / "best.safetensors").unlink()
+    (run / "checkpoints" / "best.safetensors").symlink_to("last.safetensors")
     (tmp_path / "link").symlink_to(run)  # the run itself may lie elsewhere
     assert Run(tmp_path / "link").standardiser.mean.shape == (3,)
     (run / "run.json").unlink()
@@ -638,7 +644,7 @@ def _bombs(folder: Path) -> list[Path]:
     quoted = '"a\n",' * 1_000_000
     (folder / "quoted.csv").write_text(f"x,y\n{quoted}1\n")
     (folder / "wide.csv").write_text("x,y\n" + ("1," * 500_000 + "1\n") * 40)
-    return [path for path in folder.iterdir() if path.suffix != ".pt"]
+    return [path for path in folder.iterdir() if path.suffix != ".safetensors"]
 
 
 def test_data_that_would_take_any_memory(tmp_path: Path) -> None:

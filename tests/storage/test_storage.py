@@ -343,7 +343,7 @@ def _checkpoint() -> dict[str, Any]:
 
 def test_checkpoints_come_back_as_they_were(tmp_path: Path) -> None:
     content = _checkpoint()
-    path = tmp_path / "checkpoints" / "last.pt"
+    path = tmp_path / "checkpoints" / "last.safetensors"
     save_checkpoint(path, content)
     found = load_checkpoint(path)
     assert found.pop("schema") == 1
@@ -356,7 +356,7 @@ def test_checkpoints_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
-    paths = [tmp_path / "last.pt", tmp_path / "other" / "best.pt"]
+    paths = [tmp_path / "last.safetensors", tmp_path / "other" / "best.safetensors"]
     content = _checkpoint()
     for path in paths:
         save_checkpoint(path, content)
@@ -369,7 +369,7 @@ def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999])
 def test_truncated_checkpoints_are_refused(tmp_path: Path, kept: float) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     save_checkpoint(path, _checkpoint())
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data))])
@@ -381,7 +381,7 @@ def test_truncated_checkpoints_are_refused(tmp_path: Path, kept: float) -> None:
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 def test_random_bytes_are_no_checkpoint(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     # Beginnings of pickles, of old and of new files of torch among them.
     beginnings = [b"", b"\x80\x02", b"\x80\x02}", b"c", b"(", b"PK\x03\x04", b"\x80\x02\x8a\x0a"]
     for i in range(300):
@@ -391,7 +391,7 @@ def test_random_bytes_are_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_missing_and_other_checkpoints_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "last.pt"
+    path = tmp_path / "last.safetensors"
     missing = _refusal(lambda: load_checkpoint(path), path)
     assert missing == "checkpoint: {path} does not exist"
     for content in ({"schema": 2}, {"model": {}}, [1, 2]):
@@ -413,7 +413,7 @@ class _Touch:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("form", ["pickle", "torch", "old torch"])
 def test_a_checkpoint_cannot_run_code(tmp_path: Path, form: str, protocol: int) -> None:
-    path, marker = tmp_path / "last.pt", tmp_path / "marker"
+    path, marker = tmp_path / "last.safetensors", tmp_path / "marker"
     content = {"schema": 1, "model": _Touch(marker)}
     if form == "pickle":
         path.write_bytes(pickle.dumps(content, protocol))
