@@ -1,9 +1,10 @@
-"""Loggers: the config group, and event files that say what a run's other files say."""
+"""Loggers: the config group, and event files that hold what a run's other files hold."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from conftest import TINY, Cli
 from report_runs import config, write_run
+from strangers import refusal
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
@@ -178,16 +180,35 @@ def test_words_for_numbers_are_logged(tensorboard: Any, run: RunFolder) -> None:
 
 
 def test_figures_are_images(tensorboard: Any, run: RunFolder) -> None:
-    import io
-
-    from matplotlib.image import imread
-
     log_run(run, "tensorboard")
     (image,) = read(tensorboard, run).Images("figures/attractor")
     assert (image.height, image.width) == (6, 9)
-    pixels = imread(io.BytesIO(image.encoded_image_string))
-    np.testing.assert_array_equal(pixels[0, 0], [1, 0, 0])
-    np.testing.assert_array_equal(pixels[5, 8], [0, 0, 0])
+    assert image.encoded_image_string == (run.figures / "attractor.png").read_bytes()
+
+
+def test_only_files_of_the_run_are_images(tensorboard: Any, run: RunFolder, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.png"
+    shutil.copy(run.figures / "attractor.png", outside)
+    (run.figures / "link.png").symlink_to(outside)
+    (run.figures / "own.png").symlink_to("attractor.png")
+    (run.figures / "folder.png").mkdir()
+    os.mkfifo(run.figures / "pipe.png")
+    for name, content in {"text": b"text", "empty": b"", "half": outside.read_bytes()[:20]}.items():
+        (run.figures / f"{name}.png").write_bytes(content)
+    log_run(run, "tensorboard")
+    assert read(tensorboard, run).Tags()["images"] == ["figures/attractor", "figures/own"]
+    os.truncate(run.figures / "text.png", 2**30)
+    assert "figures/text.png" in refusal(lambda: log_run(run))
+
+
+@pytest.mark.parametrize(
+    "metrics", [None, [], {"d_stsp": []}, {"d_stsp": {"value": "low"}}, {"d_stsp": {"floor": {}}}]
+)
+@pytest.mark.usefixtures("tensorboard")
+def test_what_are_no_metrics_is_refused(run: RunFolder, metrics: Any) -> None:
+    run.write_evaluation({**run.evaluation(), "metrics": metrics})
+    message = refusal(lambda: log_run(run, "tensorboard"), run.evaluation_file)
+    assert message == "run: {path} has no metrics"
 
 
 def test_settings_and_metrics_are_hyperparameters_in_the_same_file(
@@ -214,13 +235,19 @@ def test_resuming_neither_repeats_nor_loses_rows(tensorboard: Any, run: RunFolde
     run.evaluation_file.unlink()
     log_run(run, "tensorboard")
     first = only_file(run)
+    content = first.read_bytes()
     run.write_history(whole[:7])
-    (run.path / "tensorboard" / "events.out.tfevents.1.killed").write_bytes(first.read_bytes())
+    first.with_name("events.out.tfevents.1.killed").write_bytes(content[: len(content) // 2])
+    first.with_name("events.a folder").mkdir()
     log_run(run)
-    assert [step for step, _ in curve(read(tensorboard, run), "training/loss")] == [*range(1, 8)]
+    first.with_name("events.a folder").rmdir()
     assert only_file(run).name > first.name, "a new name, which TensorBoard looks for"
+    # A kill before the earlier file is removed: its events are hidden.
+    first.write_bytes(content)
+    assert [step for step, _ in curve(read(tensorboard, run), "training/loss")] == [*range(1, 8)]
     run.write_history(whole)
     log_run(run)
+    only_file(run)
     assert [step for step, _ in curve(read(tensorboard, run), "training/loss")] == [*range(1, 21)]
 
 
