@@ -12,10 +12,9 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from sfbptt_cli.common.atomic import replacing
@@ -58,14 +57,10 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     # More than one entry of metadata would be written in random order.
     written = safetensors.torch.save(tensors, {"sfbptt": text})
-    if _header_size(written) > _LARGEST_HEADER:
+    if int.from_bytes(written[:8], "little") > _LARGEST_HEADER:
         raise RunFailed(f"checkpoint: its plain values take more than {_LARGEST_HEADER} bytes")
     with replacing(path) as temporary:
         temporary.write_bytes(written.replace(*_digests(written), 1))
-
-
-def _header_size(content: bytes) -> int:
-    return int.from_bytes(content[:8], "little")
 
 
 def _digests(content: bytes) -> tuple[bytes, bytes]:
@@ -122,7 +117,7 @@ def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Sizes are compared before anything is made that is as large.
     """
-    size = _header_size(content)
+    size = int.from_bytes(content[:8], "little")
     if size > min(_LARGEST_HEADER, len(content) - 8):
         raise ValueError("its header does not fit")
     stored, computed = _digests(content)
@@ -132,8 +127,8 @@ def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     # A list takes two bytes of the file and thirty times as many of memory.
     if text.count("[") + text.count("{") > 1_000 + len(text) // 16:
         raise ValueError("its header holds too many lists")
-    header = _json(text)
-    document = _json(header.pop("__metadata__")["sfbptt"])
+    header = json.loads(text, object_pairs_hook=_unique)
+    document = json.loads(header.pop("__metadata__")["sfbptt"], object_pairs_hook=_unique)
     for described in header.values():
         if described["dtype"] not in _DTYPES or len(described["shape"]) > _MOST_AXES:
             raise ValueError("it holds a tensor of another kind than training has")
@@ -143,10 +138,6 @@ def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return document, {name: tensor.clone() for name, tensor in tensors.items()}
 
 
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -154,16 +145,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}")
-
-
 def _is_parameter(value: object) -> bool:
-    return (
-        isinstance(value, torch.Tensor)
-        and value.is_floating_point()
-        and bool(value.isfinite().all())
-    )
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return False
+    return bool(value.isfinite().all())
 
 
 def load_training(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
-import struct
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ FOLDER = "tensorboard"
 # it, however long the history has grown.
 _PACE = 10_000
 _LARGEST_FIGURE = 16 * MIB
-_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # then come width and height
+_PNG = re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR(.{4})(.{4})", re.DOTALL)  # width, height
 
 
 def require_logger(name: str) -> None:
@@ -165,9 +165,7 @@ def _figures(folder: RunFolder) -> Iterator[Any]:
             continue
         with open_regular(figure, "run", _LARGEST_FIGURE) as file:
             content = file.read()
-        if not content.startswith(_PNG) or len(content) < 24:
-            continue
-        width, height = struct.unpack(">II", content[16:24])
-        image = Summary.Image(width=width, height=height, colorspace=3)
-        image.encoded_image_string = content
-        yield Summary(value=[Summary.Value(tag=f"figures/{figure.stem}", image=image)])
+        if found := _PNG.match(content):
+            width, height = (int.from_bytes(side, "big") for side in found.groups())
+            image = Summary.Image(width=width, height=height, encoded_image_string=content)
+            yield Summary(value=[Summary.Value(tag=f"figures/{figure.stem}", image=image)])

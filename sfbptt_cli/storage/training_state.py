@@ -10,12 +10,8 @@ import torch
 from torch import Tensor
 
 # What changes from update to update; every other number stays as it was at the beginning.
-_MOVING = frozenset(
-    (
-        *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
-        *("lr", "betas", "alpha", "momentum", "step"),
-    )
-)
+_MOVING = {"last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"}
+_MOVING |= {"lr", "betas", "alpha", "momentum", "step"}
 
 
 def difference(
@@ -98,8 +94,7 @@ def _is_moment(value: object, shape: torch.Size) -> bool:
     if not isinstance(value, Tensor):
         return value is None or value == [] or _is_number(value)
     shapes = (torch.Size(), shape, *(torch.Size((side, side)) for side in shape))
-    single_or_double = value.dtype in (torch.float32, torch.float64)
-    return value.shape in shapes and single_or_double and bool(value.isfinite().all())
+    return value.shape in shapes and value.is_floating_point() and bool(value.isfinite().all())
 
 
 def _wrong_progress(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, Cli, Finished, run_folder
+from sweep_processes import checkpoints as results
 
 # Of the twenty epochs a child takes six seconds at least for the last fifteen.
 LONG = (*TINY, "window=40", "tau=20", "epochs=20", "batches_per_epoch=5", "validation.every=5")
@@ -43,16 +44,6 @@ def undisturbed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         outcome = cli("train", *LONG, cwd=cwd)
     assert outcome.status == 0, outcome.stderr
     return results(run_folder(cwd))
-
-
-def results(run: Path) -> dict[str, bytes]:
-    names = (
-        "checkpoints/last.safetensors",
-        "checkpoints/best.safetensors",
-        "metrics.csv",
-        "evaluation.json",
-    )
-    return {name: (run / name).read_bytes() for name in names}
 
 
 class Child:

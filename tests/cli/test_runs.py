@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import TINY, Cli, Finished, Outcome, run_folder, tree
+from sweep_processes import checkpoints as results
 
 import sfbptt_cli
 from sfbptt_cli.common.errors import RequestError
@@ -328,16 +329,6 @@ def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> 
 
 
 # Reproducibility.
-
-
-def results(run: Path) -> dict[str, bytes]:
-    names = (
-        "checkpoints/last.safetensors",
-        "checkpoints/best.safetensors",
-        "metrics.csv",
-        "evaluation.json",
-    )
-    return {name: (run / name).read_bytes() for name in names}
 
 
 def test_the_same_command_gives_the_same_bytes(

@@ -248,7 +248,7 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "two kinds": in_document('{"$tuple":', '{"$more":0,"$tuple":'),
     "keys that are none": in_document("[[3,", "[[null,"),
     "word that is none": in_document('"$float":"nan"', f'"$float":"{"none" * 1_000}"'),
-    "not JSON": in_document(NUMBERS, f"{NUMBERS}NaN,"),
+    "not JSON": in_document(NUMBERS, f"{NUMBERS}nought,"),
     "half JSON": in_document(NUMBERS, f"{NUMBERS}["),
     "nested": in_document(NUMBERS, NUMBERS + "[" * 17 + "]" * 17 + ","),
     "deeply nested": in_document(NUMBERS, NUMBERS + "[" * 400_000 + "]" * 400_000 + ","),

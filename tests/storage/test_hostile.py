@@ -11,7 +11,6 @@ import html.parser
 import json
 import os
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from sfbptt_cli.data.arrays import read_dataset
 from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.making import make_report
+from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 GIB = 2**30
@@ -117,13 +117,8 @@ def test_pipes_and_devices_are_no_files(finished: Finished, tmp_path: Path) -> N
         source = CsvSource(path=name)
         assert refusal(lambda source=source: read_csv_dataset(source, 9)).startswith("dataset.path")
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
-    for name in (
-        "run.json",
-        "evaluation.json",
-        "trajectories.h5",
-        "checkpoints/best.safetensors",
-        ".lock",
-    ):
+    files = RunFolder(run)
+    for name in ("run.json", "evaluation.json", "trajectories.h5", files.best, ".lock"):
         (run / name).unlink(missing_ok=True)
         os.mkfifo(run / name)
         assert refusal(lambda: require_own_files(run)).startswith(f"run: '{run / name}' is no")
@@ -182,21 +177,6 @@ def test_data_that_would_take_any_memory(tmp_path: Path) -> None:
     assert len(said) == len(paths)
     assert all(line.startswith("dataset.path: ") for line in said)
 
-
-def test_a_table_of_many_columns_is_read_at_once(tmp_path: Path) -> None:
-    names = [f"x{i}" for i in range(9_000)]
-    rows = np.random.default_rng(0).integers(0, 9, size=(450, 9_000)).astype(float)
-    path = tmp_path / "a.csv"
-    path.write_text(
-        "\n".join([",".join(names), *(",".join(f"{x:g}" for x in row) for row in rows)])
-    )
-    begun = time.monotonic()
-    read = read_csv_dataset(CsvSource(path=str(path), train_fraction=0.5), 20)
-    assert time.monotonic() - begun < 20
-    np.testing.assert_array_equal(np.concatenate([read.train, read.test]), rows)
-
-
-# The report
 
 NAMES = [
     "</script><script>alert(1)</script>",

@@ -33,10 +33,6 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def _changed(**changes: Any) -> dict[str, Any]:
-    return {**CONFIG, **changes}
-
-
 def _contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -58,7 +54,7 @@ def test_the_same_run_goes_on(tmp_path: Path, changes: dict[str, Any]) -> None:
     folder.claim(CONFIG, overwrite=False)
     folder.update_manifest(status="running")
     before = _contents(folder.path)
-    folder.claim(_changed(**changes), overwrite=False)
+    folder.claim({**CONFIG, **changes}, overwrite=False)
     assert _contents(folder.path) == before
 
 
@@ -66,12 +62,13 @@ def test_another_config_is_refused_with_the_differing_keys(tmp_path: Path) -> No
     folder = RunFolder(tmp_path / "run")
     folder.claim(CONFIG, overwrite=False)
     before = _contents(folder.path)
-    other = _changed(
-        name="other",
-        tau="auto",
-        dataset={"name": "lorenz", "parameters": {"rho": 38.0}, "path": "x.npy"},
-        optimizer={"clip_norm": 1.0, "learning_rate": 0.1},
-    )
+    other = {
+        **CONFIG,
+        "name": "other",
+        "tau": "auto",
+        "dataset": {"name": "lorenz", "parameters": {"rho": 38.0}, "path": "x.npy"},
+        "optimizer": {"clip_norm": 1.0, "learning_rate": 0.1},
+    }
     message = refusal(lambda: folder.claim(other, overwrite=False), folder.path)
     assert message == (
         "name: {path} holds another run, which differs in "
@@ -122,7 +119,7 @@ def test_overwrite_removes_the_runs_own_files_alone(tmp_path: Path) -> None:
     (folder.path / "notes.txt").write_text("mine")
     (folder.path / "mine").mkdir()
     (folder.path / "mine" / "run.json").write_text("mine")
-    other = _changed(tau=5)
+    other = {**CONFIG, "tau": 5}
     folder.claim(other, overwrite=True)
     kept = {name: c for name, c in _contents(folder.path).items() if name != ".lock"}
     assert yaml.safe_load(kept.pop("config.yaml")) == other
