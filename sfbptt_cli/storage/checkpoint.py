@@ -83,11 +83,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.exists():
         refuse_earlier_format(path)
         raise RequestError(f"checkpoint: '{path}' does not exist")
-    with open_regular(path, "checkpoint", _LARGEST) as file:
-        content = file.read()
     try:
-        document, tensors = _parsed(content)
+        with open_regular(path, "checkpoint", _LARGEST) as file:
+            document, tensors = _parsed(file.read())
         state = join_state(document["state"], tensors) if document["schema"] == SCHEMA else None
+    except RequestError:
+        raise
     except Exception as error:  # a library may raise anything for a file that it did not expect
         reason = str(error)[:200] if type(error) is ValueError else type(error).__name__
         raise DamagedCheckpoint(path, reason) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 import os
@@ -147,13 +148,17 @@ def test_every_changed_byte_is_noticed(path: Path) -> None:
         assert refusal(lambda: load_checkpoint(path), path).startswith(DAMAGED)
 
 
-def test_truncated_files_and_random_bytes_are_refused(path: Path, whole: bytes) -> None:
-    generator = np.random.default_rng(0)
-    # Of pickles and archives, and of sizes that say there is a header.
-    beginnings = [b"", b"\x80\x02}", b"PK\x03\x04", bytes(8), b"\x08" + bytes(7), b"\xff" * 8]
+def test_truncated_files_and_others_are_refused(path: Path, whole: bytes) -> None:
     contents = [whole[: int(kept * len(whole))] for kept in (0, 0.1, 0.5, 0.9, 0.9999)]
-    contents += [beginnings[i % 6] + generator.bytes(i) for i in range(100)]
-    for content in [*contents, whole + b"\0"]:
+    contents += [whole + b"\0", pickle.dumps({"schema": 2}), pickle.dumps({}, protocol=0)]
+    for new in (True, False):
+        file = io.BytesIO()
+        torch.save({"schema": 2, "model": {}}, file, _use_new_zipfile_serialization=new)
+        contents.append(file.getvalue())
+    generator = np.random.default_rng(0)
+    beginnings = [b"", bytes(8), b"\x08" + bytes(7), b"\xff" * 8]  # sizes of a header
+    contents += [beginnings[i % 4] + generator.bytes(i) for i in range(100)]
+    for content in contents:
         path.write_bytes(content)
         message = refusal(lambda: load_checkpoint(path), path)
         assert message.startswith(DAMAGED)
@@ -261,17 +266,13 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused(path: Path, whole: bytes, name: str) -> None:
+    path.write_bytes(joined(*parts(whole)))
+    load_checkpoint(path)  # so it is what was changed that is refused
     path.write_bytes(HOSTILE[name](whole))
-    assert path.read_bytes() != whole
     message = refusal(lambda: load_checkpoint(path), path)
     assert message.startswith(DAMAGED)
     assert "checksum" not in message
     assert len(message) < 400
-
-
-def test_the_forged_files_above_are_refused_for_what_they_are(path: Path, whole: bytes) -> None:
-    path.write_bytes(joined(*parts(whole)))
-    assert_same(load_checkpoint(path)["optimizer"], state()["optimizer"])
 
 
 def test_no_file_takes_more_memory_than_in_proportion(path: Path, whole: bytes) -> None:
@@ -293,44 +294,16 @@ def test_no_file_takes_more_memory_than_in_proportion(path: Path, whole: bytes) 
     assert all(word in line for word, line in zip(expected, said, strict=True)), said
 
 
-TENSORS: dict[str, Callable[[], torch.Tensor]] = {
-    "bfloat16": lambda: torch.zeros(3, dtype=torch.bfloat16),
-    "complex": lambda: torch.zeros(3, dtype=torch.complex64),
-    "short": lambda: torch.zeros(3, dtype=torch.int16),
-    "nan": lambda: torch.tensor([1.0, np.nan]),
-    "infinite": lambda: torch.tensor([1.0, np.inf]),
-    "whole numbers": lambda: torch.tensor([1, 2]),
-}
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.complex64, torch.int16])
+def test_only_numbers_that_training_has_are_read(path: Path, dtype: torch.dtype) -> None:
+    save_checkpoint(path, {"rng": torch.zeros(3, dtype=dtype)})
+    assert "of another kind than training has" in refusal(lambda: load_checkpoint(path))
 
 
-@pytest.mark.parametrize("name", TENSORS)
-def test_parameters_are_finite_numbers(path: Path, name: str) -> None:
-    save_checkpoint(path, {"model": {"weight": TENSORS[name]()}})
-    expected = (
-        "of another kind" if name in ("bfloat16", "complex", "short") else "no finite numbers"
-    )
-    assert expected in refusal(lambda: load_checkpoint(path))
-
-
-class Touch:
-    """Unpickled, it runs a command that makes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch '{self.path}'",)
-
-
-@pytest.mark.parametrize("write", [pickle.dump, torch.save])
-def test_a_pickle_is_not_opened(tmp_path: Path, write: Callable[..., object]) -> None:
-    path, marker = tmp_path / "last.safetensors", tmp_path / "marker"
-    with path.open("wb") as file:
-        write({"schema": 1, "model": Touch(marker)}, file)
-    assert refusal(lambda: load_checkpoint(path), path).startswith(DAMAGED)
-    assert not marker.exists()
-    pickle.loads(pickle.dumps(Touch(marker)))
-    assert marker.exists()  # so it is as dangerous as it should be
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1])
+def test_parameters_are_finite_numbers(path: Path, value: float) -> None:
+    save_checkpoint(path, {"model": {"weight": torch.tensor([0, value])}})
+    assert "no finite numbers" in refusal(lambda: load_checkpoint(path))
 
 
 def test_the_scale_of_the_data_is_one(finished: Finished, tmp_path: Path) -> None:
