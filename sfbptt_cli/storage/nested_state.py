@@ -49,7 +49,7 @@ def _document(value: Any, path: tuple[str, ...], tensors: dict[str, Tensor]) -> 
 def _put(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
     if name in tensors:
         raise ValueError(f"two tensors have the name {name}")
-    # A product of matrices depends on their order in memory, in the last digit.
+    # The last digit of a product of matrices may depend on their order in memory.
     order = list(range(tensor.dim())) if tensor.is_contiguous() else list(tensor.dim_order())
     turned = tensor.detach().permute(order)
     tensors[name] = turned.clone(memory_format=torch.contiguous_format).cpu()
