@@ -133,8 +133,8 @@ def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     for described in header.values():
         if described["dtype"] not in _DTYPES or len(described["shape"]) > _MOST_AXES:
             raise ValueError("it holds a tensor of another kind than training has")
-    # The library checks that tensors lie side by side and fill the file. Copies lie where torch
-    # puts tensors of its own: where numbers begin may change how they are added up.
+    # The library checks that the tensors lie side by side and fill the file. They are copied to
+    # memory that torch aligns, as the last digit of a sum may depend on the alignment.
     tensors = safetensors.torch.load(content)
     return document, {name: tensor.clone() for name, tensor in tensors.items()}
 

@@ -1,9 +1,8 @@
 """Event files for TensorBoard in a run's folder, `tensorboard/`, made from its stored files alone.
 
-Each time the whole history is written to a new file. Readers hide all that other files have of the
-same steps (`purge_step`), and those are removed. So a resumed run repeats no row and lacks none
-that metrics.csv has, whatever a kill left behind, and a finished run can be given event files
-later.
+Each time the whole history is written to a new file, and the earlier files are removed. Readers
+hide what earlier files hold of the same steps (`purge_step`). So a resumed run has every row of
+metrics.csv once, whatever a kill left behind, and a finished run can be given event files later.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("sfbptt")
 
 FOLDER = "tensorboard"
-# Bytes of events a second of training: writing, at some 0.5 MB/s, then takes about a fiftieth of
-# it, however long the history has grown.
+# Bytes of events a second of training. Writing, at some 0.5 MB/s, then takes a fiftieth of the
+# time, however long the history is.
 _PACE = 10_000
 _LARGEST_FIGURE = 16 * MIB
 _PNG = re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR(.{4})(.{4})", re.DOTALL)  # width, height
@@ -48,12 +47,11 @@ def require_logger(name: str) -> None:
 
 
 def log_run(folder: RunFolder, logger: str = "csv", training: bool = False) -> None:
-    """Bring a run's event files up to its other files; `tensorboard` makes them where none are.
+    """Write a run's event files from its other files, if it has some or `logger` is tensorboard.
 
-    A run that has them keeps them up to date whichever logger is asked for; while it is `training`
-    not more often than costs a fiftieth of the time. Where the package is not installed they are
-    left as they are, with a warning: a run from another machine can be measured. Raises
-    RequestError for stored files that cannot be read.
+    During `training` they are written so seldom that it costs a fiftieth of the time. Where the
+    package is not installed they stay as they are, with a warning: a run from another machine can
+    be measured. Raises RequestError for stored files that cannot be read.
     """
     place = folder.path / FOLDER
     if logger != "tensorboard" and not place.is_dir():

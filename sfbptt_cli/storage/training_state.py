@@ -29,10 +29,10 @@ def _differences(
 ) -> Iterator[str]:
     for name in sorted(beginning.keys() - found.keys()):
         yield f"it has no {name}"
-    for name in ("model", "optimizer", "method", "progress"):
+    for name in sorted(beginning.keys() & {"model", "optimizer", "method", "progress"}):
         if not isinstance(found[name], dict) or found[name].keys() != beginning[name].keys():
             yield f"{name} has other entries"
-    for name in sorted(beginning.keys() - {"optimizer", "progress", "rng"}):
+    for name in sorted(beginning.keys() & {"model", "schedule", "method"}):
         yield from _unlike(beginning[name], found[name], name)
     begun, optimizer = beginning["optimizer"], found["optimizer"]
     yield from _unlike(begun["param_groups"], optimizer["param_groups"], "optimizer")
@@ -76,7 +76,7 @@ def _is_number(value: object) -> bool:
 
 
 def _wrong_moments(parameters: list[Tensor], state: Any) -> Iterator[str]:
-    """Averages over gradients: numbers, as many as the parameter has or as pairs along a side."""
+    """Averages over gradients have the shape of the parameter, or are square along one side."""
     if not isinstance(state, dict):
         yield "optimizer has no state"
     for index, kept in state.items():
