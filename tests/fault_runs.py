@@ -68,7 +68,7 @@ def unreadable(run: Path | None) -> list[str]:
     refused = []
     for path in run.rglob("[!.]*"):
         reader = {
-            ".pt": lambda path=path: load_checkpoint(path),
+            ".safetensors": lambda path=path: load_checkpoint(path),
             ".png": lambda path=path: image.imread(path),
             ".pdf": lambda path=path: _read_pdf(path),
         }.get(path.suffix, readers.get(path))

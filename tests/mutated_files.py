@@ -20,6 +20,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from strangers import sealed
 
 from sfbptt_cli.common.cache import cached
 from sfbptt_cli.common.errors import RequestError
@@ -35,38 +36,17 @@ from sfbptt_cli.report.highlights import open_highlight
 from sfbptt_cli.report.page import Contents, page
 from sfbptt_cli.report.panels import disagreements, group_runs, panels
 from sfbptt_cli.report.sweep_table import groups_csv, printed_table, runs_csv
+from sfbptt_cli.storage.checkpoint import load_checkpoint, load_training
+from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 SECONDS = 30.0  # of one case, on a busy machine; reading HDF5 may wait 20 s for its process
 _NUMBERS = [b"\xff" * 4, b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\0" * 8, b"\0\0\0\x80", b"\1"]
 _WORDS = [
     *(b"1e999", b"-1", b"0", b"99999999999999999999", b"1e18", b"NaN", b"null", b"true", b"''"),
-    *(
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b'"',
-        b"'",
-        b",",
-        b":",
-        b"\n",
-        b"\n  ",
-        b"&a ",
-        b"*a",
-        b"!!set ",
-        b"#",
-    ),
-    *(
-        b"${oc.env:HOME}",
-        b"../..",
-        b"$",
-        b"\\",
-        b"\x1b[2J",
-        b"\\ud800",
-        b"</script>",
-        b"\xe2\x80\xa8",
-    ),
+    *(bytes([sign]) for sign in b"[]{}\"',:\n#$\\"),
+    *(b"\n  ", b"&a ", b"*a", b"!!set ", b"${oc.env:HOME}", b"../..", b"\x1b[2J", b"\\ud800"),
+    *(b"</script>", b"\xe2\x80\xa8"),
 ]
 
 
@@ -109,12 +89,16 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 @dataclass
 class Reader:
-    """A file, how it is read, and whether what is read must be what was written."""
+    """A file, how it is read, and whether what is read must be what was written.
+
+    `mend` is made of the mutated bytes before they are read, for what lies behind a checksum.
+    """
 
     name: str
     file: Path
     read: Callable[[], object]
     exact: bool = False
+    mend: Callable[[bytes], bytes] = bytes
     original: bytes = b""
     expected: object = None
 
@@ -140,7 +124,7 @@ def fuzz(reader: Reader, cases: int, seed: int) -> Outcome:
     outcome = Outcome()
     try:
         for case in range(cases):
-            reader.file.write_bytes(mutate(reader.original, rng))
+            reader.file.write_bytes(reader.mend(mutate(reader.original, rng)))
             begun = time.monotonic()
             defect = _case(reader, outcome)
             seconds = time.monotonic() - begun
@@ -177,9 +161,11 @@ def readers(folder: Path, run: Path) -> Iterator[Reader]:
     # Of its own size, for speed, and without figures.
     shutil.rmtree(copy / "figures", ignore_errors=True)
     _write_short_trajectories(copy / "trajectories.h5")
-    for name in ("best", "last"):
-        path = copy / "checkpoints" / f"{name}.pt"
-        yield Reader(f"{name}.pt", path, lambda name=name: _model(copy, name), exact=True)
+    paths = RunFolder(copy)
+    checkpoints = {paths.best: lambda: _model(copy, "best"), paths.last: _continued(paths.last)}
+    for path, read in checkpoints.items():
+        yield Reader(path.name, path, read, exact=True)
+        yield Reader(f"sealed {path.name}", path, read, mend=sealed)
     yield Reader("trajectories.h5", copy / "trajectories.h5", lambda: _pictures(copy))
     (copy / "trajectories.h5").unlink()  # takes most of the time
     yield Reader("config.yaml", copy / "config.yaml", lambda: (_report(copy), _model(copy, "best")))
@@ -196,6 +182,15 @@ def _model(run: Path, checkpoint: str) -> list[Any]:
     scale = opened.standardiser
     weights = {k: v.tolist() for k, v in opened.model.state_dict().items()}
     return [weights, scale.mean.tolist(), scale.std.tolist()]
+
+
+def _continued(path: Path) -> Callable[[], object]:
+    """Reads the last checkpoint of a run as training that is continued does."""
+    stored = load_checkpoint(path)
+    beginning = {**stored, "optimizer": {**stored["optimizer"], "state": {}}}
+    epochs = stored["progress"]["epoch"]
+    batches = stored["schedule"]["last_epoch"] // epochs
+    return lambda: repr(load_training(path, beginning, epochs, batches))
 
 
 def _verdict(run: Path) -> object:
@@ -294,4 +289,4 @@ def as_rows(outcomes: dict[str, Outcome]) -> list[str]:
     for name, found in outcomes.items():
         counts = (found.cases, found.errors, found.reads, len(found.defects))
         rows.append((name, *map(str, counts), f"{found.longest:.1f} s"))
-    return [f"{row[0]:<16}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in rows]
+    return [f"{row[0]:<24}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in rows]

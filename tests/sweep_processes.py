@@ -96,5 +96,10 @@ def wait(condition: Callable[[], Any], seconds: float = 240) -> None:
 
 def checkpoints(run: Path) -> dict[str, bytes]:
     """The bytes that must not depend on what disturbed a run."""
-    names = ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json")
+    names = (
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "metrics.csv",
+        "evaluation.json",
+    )
     return {name: (run / name).read_bytes() for name in names}

@@ -25,7 +25,7 @@ RUN_FILES = (
     "gradients.json",
 )
 RUN_FOLDERS = ("checkpoints", "figures", "tensorboard")
-_CHECKPOINTS = tuple(f"checkpoints/{name}.pt" for name in ("last", "previous", "best"))
+_CHECKPOINTS = tuple(f"checkpoints/{name}.safetensors" for name in ("last", "previous", "best"))
 
 
 def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:

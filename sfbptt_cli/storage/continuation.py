@@ -9,14 +9,14 @@ from typing import Any
 
 from sfbptt_cli.common.atomic import link
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.storage.checkpoint import damage
+from sfbptt_cli.storage.checkpoint import DamagedCheckpoint, refuse_earlier_format
 from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
 
 
 def keep_previous(folder: RunFolder) -> None:
-    """Before last.pt is replaced: let previous.pt be it, so that there is always one of them."""
+    """Before `last` is replaced: let `previous` be it, so that there is always one of them."""
     if folder.last.exists():
         link(folder.last, folder.previous)
 
@@ -24,19 +24,23 @@ def keep_previous(folder: RunFolder) -> None:
 def latest_checkpoint(
     folder: RunFolder, load: Callable[[Path], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """What `load` makes of the latest whole checkpoint; None where the run has none yet.
+    """What `load` returns for the latest whole checkpoint; None where the run has none yet.
 
-    last.pt, or the one before it, or best.pt, which holds as much. Those that are damaged are named
-    on standard error, and the whole one takes the place of last.pt: damage must not become the
-    previous checkpoint. Where all are damaged RequestError names them; a whole one that `load`
-    refuses, as it is of another model, stands in for no other.
+    The last one, or the one before it, or the best one, which holds as much. Damaged ones are named
+    on standard error, and the whole one takes the place of `last`: damage must not become the
+    previous checkpoint. RequestError where all are damaged. A whole one that `load` refuses, as it
+    is of another model, is not passed over.
     """
-    damaged = []
-    for path in (p for p in (folder.last, folder.previous, folder.best) if p.is_file()):
-        if (reason := damage(path)) is not None:
-            damaged.append(f"'{path}' ({reason})")
+    damaged: list[str] = []
+    for path in (folder.last, folder.previous, folder.best):
+        if not path.is_file():
+            refuse_earlier_format(path)
             continue
-        content = load(path)
+        try:
+            content = load(path)
+        except DamagedCheckpoint as error:
+            damaged.append(f"'{path}' ({error.reason})")
+            continue
         if damaged:
             log.warning("damaged: %s; continuing from '%s'", ", ".join(damaged), path)
         if path != folder.last:

@@ -1,22 +1,25 @@
 """Event files for TensorBoard in a run's folder, `tensorboard/`, made from its stored files alone.
 
-They are never continued: each time the whole history is written to a new file, which replaces the
-one before. So a resumed run repeats no row and lacks none that metrics.csv has, whatever a kill
-left behind, and a finished run can be given event files later.
+Each time the whole history is written to a new file, and the earlier files are removed. Readers
+hide what earlier files hold of the same steps (`purge_step`). So a resumed run has every row of
+metrics.csv once, whatever a kill left behind, and a finished run can be given event files later.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.common.atomic import replacing
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import MIB, open_regular
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("sfbptt")
 
 FOLDER = "tensorboard"
-# Bytes of events a second of training: writing, at some 0.5 MB/s, then takes about a fiftieth of
-# it, however long the history has grown.
+# Bytes of events a second of training. Writing, at some 0.5 MB/s, then takes a fiftieth of the
+# time, however long the history is.
 _PACE = 10_000
+_LARGEST_FIGURE = 16 * MIB
+_PNG = re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR(.{4})(.{4})", re.DOTALL)  # width, height
 
 
 def require_logger(name: str) -> None:
@@ -42,18 +47,17 @@ def require_logger(name: str) -> None:
 
 
 def log_run(folder: RunFolder, logger: str = "csv", training: bool = False) -> None:
-    """Bring a run's event files up to its other files; `tensorboard` makes them where none are.
+    """Write a run's event files from its other files, if it has some or `logger` is tensorboard.
 
-    A run that has them keeps them up to date whichever logger is asked for; while it is `training`
-    not more often than costs a fiftieth of the time. Where the package is not installed they are
-    left as they are, with a warning: a run from another machine can be measured. Raises
-    RequestError for stored files that cannot be read.
+    During `training` they are written so seldom that it costs a fiftieth of the time. Where the
+    package is not installed they stay as they are, with a warning: a run from another machine can
+    be measured. Raises RequestError for stored files that cannot be read.
     """
     place = folder.path / FOLDER
     if logger != "tensorboard" and not place.is_dir():
         return
-    before = list(place.glob("events.*"))
-    if training and any(_recent(file) for file in before):
+    earlier = [file for file in place.glob("events.*") if not file.is_dir()]
+    if training and any(map(_recent, earlier)):
         return
     if not _installed():
         log.warning(
@@ -64,21 +68,19 @@ def log_run(folder: RunFolder, logger: str = "csv", training: bool = False) -> N
     from torch.utils.tensorboard import SummaryWriter
 
     with tempfile.TemporaryDirectory() as scratch:
-        with SummaryWriter(scratch) as writer:
+        with SummaryWriter(scratch, purge_step=0) as writer:
             _write(writer, folder)
         (made,) = Path(scratch).iterdir()
         place.mkdir(exist_ok=True)
-        # Under this name no reader takes it for an event file, and it is whole when it gets its
-        # own, which is a later one than before: TensorBoard looks for new names.
-        with replacing(place / "new") as new:
-            shutil.copyfile(made, new)
-        (place / "new").replace(place / made.name)
-    for earlier in before:
-        earlier.unlink(missing_ok=True)
+        # A new name, which TensorBoard looks for.
+        with replacing(place / made.name) as temporary:
+            shutil.copyfile(made, temporary)
+    for file in earlier:
+        file.unlink(missing_ok=True)
 
 
 def _recent(file: Path) -> bool:
-    stat = file.stat()
+    stat = file.lstat()
     return time.time() - stat.st_mtime < stat.st_size / _PACE
 
 
@@ -91,7 +93,7 @@ def _installed() -> bool:
 
 
 def _write(writer: SummaryWriter, folder: RunFolder) -> None:
-    """All that the run's files say: curves by epoch; metrics at the epoch of their checkpoint."""
+    """All that the run's files hold: curves by epoch; metrics at the epoch of their checkpoint."""
     config = folder.config()
     writer.add_text("config", f"```\n{json.dumps(config, indent=2, default=str)}\n```")
     history = folder.history() if folder.metrics_file.is_file() else []
@@ -102,14 +104,18 @@ def _write(writer: SummaryWriter, folder: RunFolder) -> None:
     if not folder.evaluation_file.is_file():
         return
     evaluation = folder.evaluation()
+    try:
+        metrics = _metrics(evaluation["metrics"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RequestError(f"run: '{folder.evaluation_file}' has no metrics") from error
     epoch = _measured_epoch(history, evaluation)
-    metrics = _metrics(evaluation)
     for name, value in metrics.items():
         writer.add_scalar(name, value, epoch)
     writer.add_text("verdict", str(evaluation.get("verdict")), epoch)
-    _write_settings(writer, {**flatten(config), "tau used": folder.manifest().get("tau")}, metrics)
-    for figure in sorted(folder.figures.glob("*.png")):
-        writer.add_image(f"figures/{figure.stem}", _pixels(figure), epoch, dataformats="HWC")
+    settings = {**flatten(config), "tau used": folder.manifest().get("tau")}
+    for summary in [*_hyperparameters(settings, metrics), *_figures(folder)]:
+        assert writer.file_writer is not None
+        writer.file_writer.add_summary(summary, epoch)
 
 
 def _measured_epoch(history: list[dict[str, Any]], evaluation: dict[str, Any]) -> int:
@@ -119,23 +125,21 @@ def _measured_epoch(history: list[dict[str, Any]], evaluation: dict[str, Any]) -
     return epochs[-1] if epochs else 0
 
 
-def _metrics(evaluation: dict[str, Any]) -> dict[str, float]:
+def _metrics(stored: dict[str, dict[str, Any]]) -> dict[str, float]:
     """The metrics with their floors and true values, as scalars by tag."""
     tags = {"value": "", "floor": "_floor", "truth": "_truth"}
     return {
         f"evaluation/{name}{tag}": number_of(metric[part])
-        for name, metric in evaluation["metrics"].items()
+        for name, metric in stored.items()
         for part, tag in tags.items()
         if metric.get(part) is not None
     }
 
 
-def _write_settings(
-    writer: SummaryWriter, settings: dict[str, Any], metrics: dict[str, float]
-) -> None:
-    """Settings for TensorBoard's table of hyperparameters, beside the metrics.
+def _hyperparameters(settings: dict[str, Any], metrics: dict[str, float]) -> tuple[Any, ...]:
+    """Settings and metrics for TensorBoard's table of hyperparameters.
 
-    As SummaryWriter.add_hparams, which would begin another event file.
+    SummaryWriter.add_hparams would begin another event file.
     """
     from torch.utils.tensorboard.summary import hparams
 
@@ -144,13 +148,22 @@ def _write_settings(
         for key, value in settings.items()
         if key not in NOT_RESULTS and value is not None
     }
-    assert writer.file_writer is not None
-    for summary in hparams(plain, metrics):
-        writer.file_writer.add_summary(summary)
+    return hparams(plain, metrics)
 
 
-def _pixels(figure: Path) -> Any:
-    """A PNG as (height, width, 3), 0 to 1."""
-    from matplotlib.image import imread
+def _figures(folder: RunFolder) -> Iterator[Any]:
+    """The run's PNG files as they are; no pipes, and no links out of its folder."""
+    from tensorboard.compat.proto.summary_pb2 import (
+        Summary,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
+    )
 
-    return imread(figure)[..., :3]
+    root = folder.path.resolve()
+    for figure in sorted(folder.figures.glob("*.png")):
+        if not figure.is_file() or not figure.resolve().is_relative_to(root):
+            continue
+        with open_regular(figure, "run", _LARGEST_FIGURE) as file:
+            content = file.read()
+        if found := _PNG.match(content):
+            width, height = (int.from_bytes(side, "big") for side in found.groups())
+            image = Summary.Image(width=width, height=height, encoded_image_string=content)
+            yield Summary(value=[Summary.Value(tag=f"figures/{figure.stem}", image=image)])

@@ -1,20 +1,40 @@
-"""metrics.csv: what every epoch of training was like."""
+"""metrics.csv: the numbers of every epoch of training."""
 
 from __future__ import annotations
 
 import csv
-import io
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sfbptt_cli.common.atomic import write_text
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import MIB, read_text
+from sfbptt_cli.common.files import MIB, open_regular
 
-_LARGEST = 64 * MIB  # half a million epochs
+_LARGEST = 64 * MIB
+# Values of all rows together, where a row itself takes as much memory as ten: a quarter of a
+# million epochs of what training stores.
+_MOST_VALUES = 5_000_000
 _MOST_EPOCHS = 10**9
-# Not-a-number: `nan` would be read as a missing value.
-NOT_A_NUMBER = "diverged"
+# `nan` would be read as a missing value by pandas.
+_NOT_A_NUMBER = "diverged"
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write metrics.csv, one row an epoch; an empty field is a value that was not computed.
+
+    Infinity is `inf`, not-a-number the word `diverged`.
+    """
+    text = StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        # Only NaN differs from itself.
+        writer.writerow({k: x if x == x else _NOT_A_NUMBER for k, x in row.items()})
+    write_text(path, text.getvalue())
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -24,14 +44,22 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     infinite or the word `diverged`, NaN: those of a model which diverges.
     """
     try:
-        text = read_text(path, "run", _LARGEST)
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        if not rows or "epoch" not in rows[0] or len(set(rows[0])) < len(rows[0]):
-            raise ValueError("it has no header with different names, one of them epoch")
-        return [_row(rows[0], fields) for fields in rows[1:]]
+        with TextIOWrapper(open_regular(path, "run", _LARGEST), "utf-8", newline="") as file:
+            return _history(csv.reader(file, strict=True))
     except (OSError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise RequestError(f"run: '{path}' cannot be read: {reason}") from error
+
+
+def _history(rows: Iterator[list[str]]) -> list[dict[str, Any]]:
+    names = next(rows, [])
+    if "epoch" not in names or len(set(names)) < len(names):
+        raise ValueError("it has no header with different names, one of them epoch")
+    most = _MOST_VALUES // (10 + len(names))
+    history = [_row(names, fields) for fields in islice(rows, most)]
+    if next(rows, None) is not None:
+        raise ValueError(f"it has more than {most} rows")
+    return history
 
 
 def _row(names: list[str], fields: list[str]) -> dict[str, Any]:
@@ -40,7 +68,7 @@ def _row(names: list[str], fields: list[str]) -> dict[str, Any]:
         if name == "epoch":
             row[name] = int(field)
         else:
-            row[name] = math.nan if field == NOT_A_NUMBER else float(field) if field else None
+            row[name] = math.nan if field == _NOT_A_NUMBER else float(field) if field else None
     if not 1 <= row["epoch"] <= _MOST_EPOCHS:
         raise ValueError(f"epoch is {row['epoch']}")
     return row

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import io
-import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,7 +18,7 @@ from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.common.files import RUN_FILES, RUN_FOLDERS, require_own_files
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
-from sfbptt_cli.storage.history import NOT_A_NUMBER, read_history
+from sfbptt_cli.storage.history import read_history, write_history
 
 SCHEMA = 1
 
@@ -35,9 +32,9 @@ class RunFolder:
         self.manifest_file = path / "run.json"
         self.metrics_file = path / "metrics.csv"
         self.checkpoints = path / "checkpoints"
-        self.last = self.checkpoints / "last.pt"
-        self.previous = self.checkpoints / "previous.pt"  # while the run trains: the one before
-        self.best = self.checkpoints / "best.pt"
+        self.last = self.checkpoints / "last.safetensors"
+        self.previous = self.checkpoints / "previous.safetensors"  # the one before, in training
+        self.best = self.checkpoints / "best.safetensors"
         self.trajectories = path / "trajectories.h5"
         self.evaluation_file = path / "evaluation.json"
         self.figures = path / "figures"
@@ -179,20 +176,9 @@ class RunFolder:
         write_json(self.manifest_file, {"schema": SCHEMA, **self.manifest(), **entries})
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
-        """metrics.csv, one row an epoch; an empty field is a value that was not computed.
-
-        Infinity is `inf`, not-a-number the word `diverged`.
-        """
+        """metrics.csv, one row an epoch; `require_own`."""
         self.require_own()
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            lost = {
-                k: NOT_A_NUMBER for k, v in row.items() if isinstance(v, float) and math.isnan(v)
-            }
-            writer.writerow({**row, **lost})
-        write_text(self.metrics_file, text.getvalue())
+        write_history(self.metrics_file, rows)
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv as numbers, None where a field is empty."""

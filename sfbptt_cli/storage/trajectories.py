@@ -72,7 +72,7 @@ def write_trajectories(
 def read_trajectories(path: Path) -> Trajectories:
     """Read what `write_trajectories` wrote; RequestError when it cannot be read.
 
-    The file may come from anybody: it is opened in another process (`untrusted/hdf5.py`), numbers
+    The file may come from anybody: it is opened in another process (`common/hdf5.py`), numbers
     have to lie in it as they are, uncompressed, and axes have to be of equal length.
     """
     try:

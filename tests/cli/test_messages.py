@@ -206,8 +206,8 @@ def _replace(old: str, new: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("file", "damage", "fragments"),
     [
-        ("checkpoints/best.pt", _cut, ["checkpoint: ", "damaged", "overwrite=true"]),
-        ("checkpoints/best.pt", Path.unlink, ["checkpoint: ", "does not exist"]),
+        ("checkpoints/best.safetensors", _cut, ["checkpoint: ", "damaged", "overwrite=true"]),
+        ("checkpoints/best.safetensors", Path.unlink, ["checkpoint: ", "does not exist"]),
         (
             "config.yaml",
             _replace("device: auto", "device: ${oc.env:HOME}"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, Cli, Finished, run_folder
+from sweep_processes import checkpoints as results
 
 # Of the twenty epochs a child takes six seconds at least for the last fifteen.
 LONG = (*TINY, "window=40", "tau=20", "epochs=20", "batches_per_epoch=5", "validation.every=5")
@@ -43,11 +44,6 @@ def undisturbed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         outcome = cli("train", *LONG, cwd=cwd)
     assert outcome.status == 0, outcome.stderr
     return results(run_folder(cwd))
-
-
-def results(run: Path) -> dict[str, bytes]:
-    names = ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json")
-    return {name: (run / name).read_bytes() for name in names}
 
 
 class Child:
@@ -154,7 +150,7 @@ def _assert_left_alone_while_it_runs(cli: Cli, work: Path) -> None:
         assert (outcome.status, outcome.stdout) == (2, "")
         (line,) = outcome.stderr.splitlines()
         assert line.startswith("sfbptt: name: another process works on 'outputs/")
-        assert (run / "checkpoints" / "last.pt").is_file()
+        assert (run / "checkpoints" / "last.safetensors").is_file()
         assert (run / "metrics.csv").is_file()
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import TINY, Cli, Finished, Outcome, run_folder, tree
+from sweep_processes import checkpoints as results
 
 import sfbptt_cli
 from sfbptt_cli.common.errors import RequestError
@@ -32,8 +33,8 @@ FILES = {
     "metrics.csv",
     "trajectories.h5",
     "evaluation.json",
-    "checkpoints/best.pt",
-    "checkpoints/last.pt",
+    "checkpoints/best.safetensors",
+    "checkpoints/last.safetensors",
     *(f"figures/{name}.{ending}" for name in PICTURES for ending in ("png", "pdf")),
 }
 
@@ -210,12 +211,12 @@ def test_long_folder_names_are_cut_and_stay_unique(named: Any) -> None:
 
 def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
     run = run_folder(copy)
-    before, modified = tree(copy), {p: p.stat().st_mtime_ns for p in run.rglob("*.pt")}
+    before, modified = tree(copy), {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")}
     outcome = train(cli, copy)
     assert outcome.status == 0
     assert outcome.stdout == finished.outcome.stdout
     assert tree(copy) == before
-    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.pt")} == modified
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")} == modified
     # Once, although main() has been called before in this process.
     assert outcome.stderr.count("is finished; overwrite=true trains it again") == 1
     assert len(outcome.stderr.splitlines()) == 1
@@ -225,7 +226,7 @@ def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
 def test_overwrite_starts_again(cli: Cli, copy: Path, no_figures: None) -> None:
     run = run_folder(copy)
     before = content(run / "run.json")
-    (run / "checkpoints" / "last.pt").write_bytes(b"damaged")
+    (run / "checkpoints" / "last.safetensors").write_bytes(b"damaged")
     (run / "notes.txt").write_text("mine")
     outcome = train(cli, copy, "overwrite=true")
     assert outcome.status == 0, outcome.stderr
@@ -234,7 +235,7 @@ def test_overwrite_starts_again(cli: Cli, copy: Path, no_figures: None) -> None:
     after = content(run / "run.json")
     assert (after["status"], after["dataset"]) == ("finished", before["dataset"])
     assert after["training_seconds"] != before["training_seconds"]
-    assert (run / "checkpoints" / "last.pt").stat().st_size > 1000
+    assert (run / "checkpoints" / "last.safetensors").stat().st_size > 1000
     assert (run / "notes.txt").read_text() == "mine"
     assert not (run / "figures").exists()
 
@@ -323,16 +324,11 @@ def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> 
     assert outcome.status == 0, outcome.stderr
     after = content(run / "evaluation.json")
     assert after["checkpoint"] == "last"
-    last = (run / "checkpoints" / "last.pt").read_bytes()
+    last = (run / "checkpoints" / "last.safetensors").read_bytes()
     assert after["checkpoint_sha256"] == hashlib.sha256(last).hexdigest()
 
 
 # Reproducibility.
-
-
-def results(run: Path) -> dict[str, bytes]:
-    names = ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.csv", "evaluation.json")
-    return {name: (run / name).read_bytes() for name in names}
 
 
 def test_the_same_command_gives_the_same_bytes(
@@ -417,7 +413,7 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
 
     def save_and_die(path: Path, state: dict[str, Any]) -> None:
         save(path, state)
-        if path.name == "last.pt":
+        if path.name == "last.safetensors":
             raise Killed
 
     save = run_training.save_checkpoint
@@ -553,9 +549,9 @@ def test_load_run_refuses(finished: Finished, copy: Path) -> None:
     with pytest.raises(RequestError, match="is not a run"):
         sfbptt_cli.load_run(copy)
     run = run_folder(copy)
-    (run / "checkpoints" / "last.pt").write_bytes(b"PK")
+    (run / "checkpoints" / "last.safetensors").write_bytes(b"PK")
     assert sfbptt_cli.load_run(run).model.obs_dim == 3
-    with pytest.raises(RequestError, match=r"last\.pt' is damaged"):
+    with pytest.raises(RequestError, match=r"last\.safetensors' is damaged"):
         _ = sfbptt_cli.load_run(run, "last").model
     edit(run / "config.yaml", "latent_dim: 30", "latent_dim: 31")
     with pytest.raises(RequestError, match="does not fit the model"):
@@ -598,9 +594,9 @@ def test_data_that_changed_are_not_trained_on(cli: Cli, tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
     series[7, 1] += 1e-6
     np.save(tmp_path / "mine.npy", series)
-    before = (run / "checkpoints" / "last.pt").read_bytes()
+    before = (run / "checkpoints" / "last.safetensors").read_bytes()
     outcome = cli(*command, cwd=tmp_path)
     assert outcome.status == 2
     assert outcome.stderr.startswith("sfbptt: dataset: its data are no longer those")
     assert outcome.stderr.count("\n") == 1
-    assert (run / "checkpoints" / "last.pt").read_bytes() == before
+    assert (run / "checkpoints" / "last.safetensors").read_bytes() == before

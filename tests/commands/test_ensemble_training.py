@@ -27,7 +27,7 @@ def _folders(outputs: Path) -> list[RunFolder]:
 def _same_numbers(ours: RunFolder, alone: RunFolder) -> None:
     for name in ("best", "last"):
         first, second = (
-            load_checkpoint(f.checkpoints / f"{name}.pt")["model"] for f in (ours, alone)
+            load_checkpoint(f.checkpoints / f"{name}.safetensors")["model"] for f in (ours, alone)
         )
         assert first.keys() == second.keys()
         for key in first:

@@ -41,13 +41,13 @@ def test_other_settings_are_another_measurement(cli: Cli, several: Path) -> None
 
 
 def test_a_damaged_run_is_named_and_the_others_are_measured(cli: Cli, several: Path) -> None:
-    (several / "a" / "checkpoints" / "best.pt").write_bytes(b"nothing")
-    (several / "b" / "checkpoints" / "best.pt").unlink()
+    (several / "a" / "checkpoints" / "best.safetensors").write_bytes(b"nothing")
+    (several / "b" / "checkpoints" / "best.safetensors").unlink()
     before = tree(several / "a")
     outcome = cli("evaluate", "runs=runs", "jobs=1", "evaluation.bins=8", cwd=several.parent)
     assert outcome.status == 1
     assert "b: it has no checkpoint" in outcome.stderr
-    assert "best.pt" in outcome.stderr
+    assert "best.safetensors" in outcome.stderr
     assert "2 of 3 runs could not be measured" in outcome.stderr
     assert outcome.stdout.count("measured") == 1
     assert tree(several / "a") == before
