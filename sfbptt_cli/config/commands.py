@@ -41,7 +41,7 @@ class TrainSettings(Settings):
     window: int = whole(120, 1, _MANY)  # T, predicted steps of a training sequence
     batch_size: int = whole(32, 1, _MANY)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)
-    epochs: int = whole(20, 1, 1_000_000)
+    epochs: int = whole(20, 1, 200_000)
     device: str = word("auto", "cpu", "cuda")
     # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
     # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed
