@@ -52,8 +52,6 @@ def _made_beside(path: Path) -> Path:
 
 def _of_the_disk(error: Exception, temporary: Path | None) -> OSError | None:
     """Return the OSError behind `error` that is about the temporary file (None: not made)."""
-    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
-        error = error.__context__  # torch's own, from clearing up after that of the stream
     if not isinstance(error, OSError) or error.errno is None:
         return None
     own = temporary is None or error.filename in (None, str(temporary))
