@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.settings import CleaningSettings
 from sfbptt_cli.data.tables.timestamps import UNITS
 
 Array = NDArray[np.float64]
@@ -21,18 +20,8 @@ PERIODS = {"yearly_cycle": 365.2425, "daily_cycle": 1.0}
 _SHORTEST_PART = 0.75
 
 
-@dataclass(frozen=True)
-class Cleaning:
-    """What is taken out of the series."""
-
-    trend: str = "none"  # none, linear
-    yearly_cycle: int = 0  # harmonics of 365.2425 days; 0: not removed
-    daily_cycle: int = 0  # harmonics of a day; 0: not removed
-    smoothing: float = 0.0  # standard deviation of a Gaussian filter, samples; 0: none
-
-
 def clean(
-    values: Array, train: int, test: int, dt: float, unit: str, cleaning: Cleaning
+    values: Array, train: int, test: int, dt: float, unit: str, cleaning: CleaningSettings
 ) -> tuple[Array, Array, list[str]]:
     """The two parts of a series without what `cleaning` names, and sentences that tell what was
     done. values (T, N); the parts are its samples before `train`, and those from `test` on.
@@ -40,7 +29,6 @@ def clean(
     Trend and cycles are fitted to the training part and subtracted everywhere. The filter runs
     over each part alone. So no number of the training part depends on one after it.
     """
-    one_of("dataset.trend", cleaning.trend, ("none", "linear"))
     harmonics = {"yearly_cycle": cleaning.yearly_cycle, "daily_cycle": cleaning.daily_cycle}
     periods = {
         name: _samples_a_period(name, count, dt, unit, train)

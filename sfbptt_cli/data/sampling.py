@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.settings import RepairSettings
 
 Array = NDArray[np.float64]
 
@@ -23,18 +23,6 @@ _ROUNDING = 1e-3
 _STEADY = 10
 # Samples a reading: far more come from a wrong time stamp.
 _SPARSEST = 1000
-
-
-@dataclass(frozen=True)
-class Repairs:
-    """What may be done to readings that are no regular series."""
-
-    order: str = "refuse"  # of time stamps that go back: refuse, sort
-    duplicates: str = "refuse"  # of one time stamp in several rows: refuse, first, mean
-    missing: str = "refuse"  # values or rows: refuse, interpolate (on a straight line)
-    max_gap: int = 10  # samples; the longest stretch that is interpolated
-    long_gaps: str = "refuse"  # longer stretches: refuse, longest (keep the longest part between)
-    resample: float | None = None  # new sampling interval, time units
 
 
 @dataclass(frozen=True)
@@ -69,15 +57,13 @@ class _Points:
     lines: NDArray[np.int64]  # (P,)
 
 
-def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]:
+def regularise(readings: Readings, repairs: RepairSettings) -> tuple[Series, list[str]]:
     """A regular series, and a sentence for everything that was changed."""
     notes: list[str] = []
     readings = _ordered(readings, repairs.order, notes)
     readings = _distinct(readings, repairs.duplicates, notes)
     if len(readings.times) < 2:
         raise RequestError("dataset.path: the file has fewer than 2 rows; accepted: a time series")
-    one_of("dataset.missing", repairs.missing, ("refuse", "interpolate"))
-    one_of("dataset.long_gaps", repairs.long_gaps, ("refuse", "longest"))
     if repairs.missing == "refuse":
         _require_values(readings)
     if repairs.resample is None:
@@ -90,7 +76,6 @@ def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]
 
 
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
-    one_of("dataset.order", order, ("refuse", "sort"))
     back = np.flatnonzero(np.diff(readings.times) < 0)
     if not len(back):
         return readings
@@ -114,7 +99,6 @@ def _rows(readings: Readings, rows: NDArray[np.intp]) -> Readings:
 
 
 def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
-    one_of("dataset.duplicates", duplicates, ("refuse", "first", "mean"))
     again = np.flatnonzero(np.diff(readings.times) == 0) + 1
     if not len(again):
         return readings
@@ -215,7 +199,7 @@ def _fill(
     length: int,
     dt: float,
     names: Sequence[str],
-    repairs: Repairs,
+    repairs: RepairSettings,
     notes: list[str],
 ) -> Series:
     """Straight lines between the points, the ends without a value cut off."""
@@ -239,7 +223,7 @@ def _fill(
     return Series(np.column_stack(columns)[kept], dt, reaches)
 
 
-def _check_gaps(variable: _Points, name: str, repairs: Repairs) -> None:
+def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> None:
     """RequestError for a gap that nothing says how to repair."""
     if not len(variable.positions):
         raise RequestError(f"dataset.missing: column '{name}' has no value; accepted: numbers")
