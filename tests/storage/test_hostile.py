@@ -37,8 +37,9 @@ from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_own_files
 from sfbptt_cli.config.schema import typed_config
-from sfbptt_cli.data.arrays import read_dataset
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
+from sfbptt_cli.data.settings import ArraySettings, CsvSettings
+from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.making import make_report
@@ -66,7 +67,9 @@ import torch
 from pathlib import Path
 from sfbptt_cli.errors import RequestError
 from sfbptt_cli import runs
-from sfbptt_cli.data import CsvSource, read_csv_dataset, read_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
+from sfbptt_cli.data.settings import ArraySettings, CsvSettings
+from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.storage.checkpoint import load_checkpoint
 from sfbptt_cli.storage.trajectories import read_trajectories
 from sfbptt_cli.untrusted.documents import read_json, read_yaml
@@ -424,15 +427,12 @@ def test_pipes_and_devices_are_no_files(finished: Finished, tmp_path: Path) -> N
     for path in (Path("/dev/zero"), pipe, tmp_path):
         with pytest.raises((RequestError, IsADirectoryError)):
             open_regular(path, "run", GIB)
-    plain = {"name": "x", "key": None, "dt": 1.0, "time_unit": "s"}
-    plain |= {"train_fraction": 0.5, "lambda_max": None, "window": 9}
     for name in (str(pipe), "/dev/zero", "/dev/stdin", str(tmp_path / "*.npy")):
-        assert refusal(lambda name=name: read_dataset(path=name, **plain)).startswith(
-            "dataset.path"
-        )
+        arrays = ArraySettings("x", path=name)
+        assert refusal(lambda s=arrays: read_array_dataset(s, 9)).startswith("dataset.path")
     for name in (str(tmp_path / "a.csv"), "/dev/zero", "/dev/stdin"):
-        source = CsvSource(path=name)
-        assert refusal(lambda source=source: read_csv_dataset(source, 9)).startswith("dataset.path")
+        table = CsvSettings("x", path=name)
+        assert refusal(lambda s=table: read_csv(s, 9)).startswith("dataset.path")
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
     for name in ("run.json", "evaluation.json", "trajectories.h5", "checkpoints/best.pt", ".lock"):
         (run / name).unlink(missing_ok=True)
@@ -643,11 +643,10 @@ def _bombs(folder: Path) -> list[Path]:
 
 def test_data_that_would_take_any_memory(tmp_path: Path) -> None:
     code = """
-settings = dict(dt=1.0, time_unit="s", train_fraction=0.5, lambda_max=None, window=20)
 if ".csv" in path.name:
-    read_csv_dataset(CsvSource(path=str(path)), 20)
+    read_csv(CsvSettings("x", path=str(path)), 20)
 else:
-    read_dataset("x", str(path), None, **settings)
+    read_array_dataset(ArraySettings("x", path=str(path)), 20)
 """
     paths = _bombs(tmp_path)
     said = in_little_memory(code, *paths, mebibytes=700).splitlines()
@@ -663,7 +662,7 @@ def test_a_table_of_many_columns_is_read_at_once(tmp_path: Path) -> None:
         "\n".join([",".join(names), *(",".join(f"{x:g}" for x in row) for row in rows)])
     )
     begun = time.monotonic()
-    read = read_csv_dataset(CsvSource(path=str(path), train_fraction=0.5), 20)
+    read = read_csv(CsvSettings("x", path=str(path), train_fraction=0.5), 20)
     assert time.monotonic() - begun < 20
     np.testing.assert_array_equal(np.concatenate([read.train, read.test]), rows)
 

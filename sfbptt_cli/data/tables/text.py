@@ -51,6 +51,7 @@ _DECOMPRESSORS: dict[bytes, Callable[[io.BufferedReader], Any]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
     b"PK\x03\x04": _only_member,
+    b"PK\x05\x06": _only_member,  # an empty one
 }
 # MemoryError: an .xz file that claims a dictionary of gigabytes.
 _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, MemoryError)
