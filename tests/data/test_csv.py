@@ -74,8 +74,7 @@ def archive(*members: str, method: int = zipfile.ZIP_DEFLATED, text: str = PLAIN
 def test_ways_of_writing_the_same_table(tmp_path: Path, content: str | bytes) -> None:
     read = table(tmp_path, content, time_column="time")
     assert read.names == ("T (degC)", "p")
-    assert read.stamps is not None
-    assert [stamp.strip() for stamp in read.stamps] == ["0", "1", "2"]
+    assert [stamp.strip() for stamp in read.texts["time"]] == ["0", "1", "2"]
     np.testing.assert_array_equal(read.values, TRUTH)
 
 
@@ -117,7 +116,7 @@ def test_what_is_read(
     assert read.names == names
     np.testing.assert_array_equal(read.values, values)
     assert read.lines.tolist() == lines
-    assert (read.stamps is None) == ("time_column" not in settings)
+    assert ("time" in read.texts) == ("time_column" in settings)
 
 
 def test_columns_that_are_left_out_are_noted(tmp_path: Path) -> None:
@@ -161,7 +160,7 @@ def columns(*names: str) -> dict[str, Any]:
         ('"ti\nme",T\n0,1\n', {}, "row 1 holds 'ti�me'; accepted: printable names"),
         ("Time,T\n0,1\n", {}, r"dataset.time_column: 'time' is not in .*did you mean 'Time'\?"),
         (PLAIN, columns("P"), "dataset.columns: 'P' is not in the file; accepted: T .degC., p, t"),
-        (PLAIN, columns("p", "p"), "dataset.columns: a name stands twice"),
+        (PLAIN, columns("p", "p"), "dataset.columns: 'p' stands twice"),
         (PLAIN, columns("time"), "dataset.columns: 'time' is the time column"),
         (PLAIN, columns(), "has no column of numbers"),
         ("time,T\n0,1\n", {"delimiter": "pipe"}, "dataset.delimiter: 'pipe' is unknown"),

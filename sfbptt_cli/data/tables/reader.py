@@ -21,7 +21,7 @@ from sfbptt_cli.data.settings import (
     TemperatureSettings,
 )
 from sfbptt_cli.data.tables.numbers import Column
-from sfbptt_cli.data.tables.table import Table, read_table, split_table
+from sfbptt_cli.data.tables.table import Table, read_table
 from sfbptt_cli.data.tables.timestamps import parse_times
 
 # The series that `dataset=temperature` reads when no path is given; its licence lies beside it.
@@ -79,7 +79,7 @@ def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
 def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Dataset:
     """Every trajectory regularised, smoothed and embedded alone; the last one tests."""
     notes, parts, intervals, unit = list(table.notes), [], {}, "steps"
-    for label, part in split_table(table):
+    for label, part in table.trajectories().items():
         series, unit, changes = _series(part, settings)
         notes += [f"trajectory '{label}': {change}" for change in changes]
         parts.append(series.values)
@@ -109,13 +109,12 @@ def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Data
 
 def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[str]]:
     """The regular series, its time unit, and notes."""
-    if table.stamps is None:
+    if settings.time_column is None:
         unit = "steps" if settings.time_unit == "auto" else settings.time_unit
         dt = 1.0 if settings.dt is None else settings.dt
         times = dt * np.arange(len(table.lines), dtype=np.float64)
     else:
-        assert settings.time_column is not None
-        column = Column(settings.time_column, table.stamps, table.lines)
+        column = Column(settings.time_column, table.texts["time"], table.lines)
         times, unit = parse_times(column, settings.time_format, settings.time_unit)
     readings = Readings(times, table.values, table.lines, table.names, unit)
     series, notes = regularise(readings, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -34,31 +34,19 @@ class Table:
     names: tuple[str, ...]  # N
     values: NDArray[np.float64]  # (R, N), NaN where the file has no value
     lines: NDArray[np.int64]  # (R,), rows of the file, from 1
-    stamps: list[str] | None  # (R,), text of the time column
-    labels: list[str] | None  # (R,), text of the trajectory column
+    texts: dict[str, list[str]]  # (R,) each, of the columns of `time` and `trajectory`
     notes: list[str]  # what was left out
 
+    def trajectories(self) -> dict[str, Table]:
+        """The rows of each trajectory, in the order in which their labels first appear."""
+        rows: dict[str, list[int]] = {}
+        for row, label in enumerate(self.texts["trajectory"]):
+            rows.setdefault(label.strip(), []).append(row)
+        return {label: self._rows(chosen) for label, chosen in rows.items()}
 
-def split_table(table: Table) -> list[tuple[str, Table]]:
-    """The rows of each label, in the order in which labels first appear."""
-    assert table.labels is not None
-    rows: dict[str, list[int]] = {}
-    for row, label in enumerate(table.labels):
-        rows.setdefault(label.strip(), []).append(row)
-    return [
-        (
-            label,
-            replace(
-                table,
-                values=table.values[chosen],
-                lines=table.lines[chosen],
-                stamps=None if table.stamps is None else [table.stamps[i] for i in chosen],
-                labels=None,
-                notes=[],
-            ),
-        )
-        for label, chosen in rows.items()
-    ]
+    def _rows(self, rows: list[int]) -> Table:
+        texts = {kind: [text[i] for i in rows] for kind, text in self.texts.items()}
+        return Table(self.names, self.values[rows], self.lines[rows], texts, [])
 
 
 def read_table(path: Path, settings: TableSettings) -> Table:
@@ -78,42 +66,37 @@ def read_table(path: Path, settings: TableSettings) -> Table:
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
-        texts = _text_columns(header, settings)
-        chosen, notes = _choose(header, first, texts, reader, settings)
-        if not chosen:
+        numbers, texts = _named_columns(header, settings)
+        notes: list[str] = []
+        if settings.chosen[1] is None:
+            numbers, notes = _number_columns(header, first, texts, reader)
+        if not numbers:
             raise RequestError(
                 f"dataset.path: '{path}' has no column of numbers among: {choices(header)}"
             )
-        return _collect(chain([first], chunks), header, chosen, texts, reader, notes)
+        return _collect(chain([first], chunks), header, numbers, texts, reader, notes)
 
 
 def _collect(
     chunks: Iterator[list[Row]],
     header: Sequence[str],
-    chosen: Sequence[int],
+    numbers: Sequence[int],
     texts: Mapping[str, int],
     reader: NumberReader,
     notes: list[str],
 ) -> Table:
     lines: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
     taken: dict[str, list[str]] = {kind: [] for kind in texts}
-    parts: list[NDArray[np.float64]] = []
     for chunk in chunks:
-        numbers = [line for line, _ in chunk]
+        lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
         columns = list(zip(*(fields for _, fields in chunk), strict=True))
-        read = [reader.read(Column(header[i], columns[i], numbers)) for i in chosen]
-        parts.append(np.column_stack(read))
-        lines.append(np.array(numbers, dtype=np.int64))
-        for kind, index in texts.items():
-            taken[kind] += columns[index]
-    return Table(
-        names=tuple(header[i] for i in chosen),
-        values=np.concatenate(parts),
-        lines=np.concatenate(lines),
-        stamps=taken.get("time"),
-        labels=taken.get("trajectory"),
-        notes=notes,
-    )
+        read = [reader.read(Column(header[i], columns[i], lines[-1])) for i in numbers]
+        values.append(np.column_stack(read))
+        for kind, place in texts.items():
+            taken[kind] += columns[place]
+    names = tuple(header[i] for i in numbers)
+    return Table(names, np.concatenate(values), np.concatenate(lines), taken, notes)
 
 
 def _header(rows: Rows, present: bool, path: Path) -> tuple[list[str], Iterator[Row]]:
@@ -174,22 +157,28 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _text_columns(header: Sequence[str], settings: TableSettings) -> dict[str, int]:
-    """The places of the time and the trajectory column, where there are such columns."""
-    texts = {
-        kind: _index(header, name, f"dataset.{kind}_column")
-        for kind, name in (
-            ("time", settings.time_column),
-            ("trajectory", settings.trajectory_column),
-        )
-        if name is not None
-    }
-    if len(set(texts.values())) < len(texts):
-        raise RequestError(
-            f"dataset.trajectory_column: '{settings.trajectory_column}' is the time column; "
-            "accepted: another column"
-        )
-    return texts
+def _named_columns(
+    header: Sequence[str], settings: TableSettings
+) -> tuple[list[int], dict[str, int]]:
+    """Places of the columns that settings name: of numbers, and of text by what it stands for."""
+    field, names = settings.chosen
+    named = [
+        ("time", "dataset.time_column", settings.time_column),
+        ("trajectory", "dataset.trajectory_column", settings.trajectory_column),
+        *(("number", field, name) for name in names or []),
+    ]
+    found: dict[int, str] = {}
+    for kind, field, name in named:
+        if name is None:
+            continue
+        place = _index(header, name, field)
+        if place in found:
+            role = found[place]
+            why = "stands twice" if role == "number" else f"is the {role} column"
+            raise RequestError(f"{field}: '{name}' {why}; accepted: another column")
+        found[place] = kind
+    texts = {kind: place for place, kind in found.items() if kind != "number"}
+    return [place for place, kind in found.items() if kind == "number"], texts
 
 
 def _index(header: Sequence[str], name: str, field: str) -> int:
@@ -203,28 +192,6 @@ def _index(header: Sequence[str], name: str, field: str) -> int:
         places = ", ".join(str(i + 1) for i in found)
         raise RequestError(f"{field}: '{name}' names the columns {places}; accepted: unique names")
     return found[0]
-
-
-def _choose(
-    header: Sequence[str],
-    first: Sequence[Row],
-    texts: Mapping[str, int],
-    reader: NumberReader,
-    settings: TableSettings,
-) -> tuple[list[int], list[str]]:
-    """The places of the columns to read, and notes on those left out."""
-    field, names = settings.chosen
-    if names is None:
-        return _number_columns(header, first, texts, reader)
-    chosen = [_index(header, name, field) for name in names]
-    if len(set(chosen)) < len(chosen):
-        raise RequestError(f"{field}: a name stands twice; accepted: different columns")
-    for kind, index in texts.items():
-        if index in chosen:
-            raise RequestError(
-                f"{field}: '{header[index]}' is the {kind} column; accepted: other columns"
-            )
-    return chosen, []
 
 
 def _number_columns(
