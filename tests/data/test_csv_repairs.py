@@ -211,7 +211,7 @@ def test_a_column_without_values_is_refused() -> None:
         ({"train_fraction": None}, "dataset.train_fraction: null was given; accepted: a number be"),
         (
             {"trajectory_column": "a", "train_fraction": None, "daily_cycle": 2},
-            "dataset.daily_cycle: 2 was given; accepted: 0 with dataset.trajectory_column",
+            "dataset.daily_cycle: 2 was given; accepted: 0 where dataset.trajectory_column is",
         ),
     ],
 )
