@@ -23,7 +23,7 @@ _MOST_TRAJECTORIES = 100_000
 
 
 def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
-    """A (T, N) array, or (T,) as one variable, split in chronological order; or several.
+    """Read a (T, N) array, or (T,) as one variable, split in chronological order; or several.
 
     The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is memory-mapped.
     A `path` with * names several files, a `key` with * several arrays of a file, and an array
@@ -54,7 +54,7 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
 def _split(
     read: list[tuple[str, NDArray[Any]]], train_fraction: float | None, path: str
 ) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]:
-    """Training part, test part, and the lengths of several training trajectories."""
+    """Return training part, test part, and the lengths of several training trajectories."""
     place, first = read[0]
     if len(read) == 1:
         if train_fraction is None:
@@ -80,7 +80,7 @@ def _split(
 
 
 def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
-    """Every trajectory that is asked for, in the order of their names, with where it was found."""
+    """Read all trajectories, in the order of their names; each with the file it is from."""
     paths = [path]
     if "*" in path and not Path(path).exists():
         paths = sorted(glob(path))  # noqa: PTH207  Path.glob takes no absolute pattern
@@ -93,7 +93,7 @@ def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
         for series in _read(Path(place), key):
             whole = series[:, None] if series.ndim == 1 else series
             several = whole.ndim == 3
-            # Those without a number take no room in a file, and as much memory as others.
+            # Empty ones take no room in a file, but as much memory as others.
             if several and len(found) + len(whole) > _MOST_TRAJECTORIES:
                 raise RequestError(
                     f"dataset.path: '{place}' has shape {series.shape}; accepted: at most "

@@ -1,4 +1,4 @@
-"""What recorded series have in common, whatever file they come from."""
+"""Datasets of recorded series, whatever file they come from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Array, Dataset
 from sfbptt_cli.data.settings import RecordedSettings
 
-# Fewer test steps than this carry no spectrum or attractor worth a number.
+# With fewer test steps, spectrum and attractor cannot be measured.
 MINIMUM_TEST_STEPS = 200
 
 
@@ -22,7 +22,7 @@ def recorded_dataset(
     notes: Iterable[str] = (),
     lengths: tuple[int, ...] = (),
 ) -> Dataset:
-    """A dataset of a training part (T, N) and a test part (T', N).
+    """Make a dataset of a training part (T, N) and a test part (T', N).
 
     `lengths` are those of the training trajectories where there are several, one after another.
     """
@@ -42,7 +42,7 @@ def recorded_dataset(
 
 
 def check_length(train: int, test: int, window: int, path: str | None) -> None:
-    """RequestError for data too short to train on or to measure with; `train` and `test` steps."""
+    """Raise RequestError for too few `train` steps to train on or `test` steps to measure with."""
     if train < window + 1 or test < MINIMUM_TEST_STEPS:
         raise RequestError(
             f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
@@ -51,7 +51,7 @@ def check_length(train: int, test: int, window: int, path: str | None) -> None:
 
 
 def describe_trajectories(lengths: Sequence[int], window: int) -> list[str]:
-    """Notes on several training trajectories: their number, and those too short for a window."""
+    """Return notes on several training trajectories: how many, and how many are too short."""
     if not lengths:
         return []
     notes = [f"{len(lengths)} trajectories train, the last one tests"]

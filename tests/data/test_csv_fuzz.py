@@ -26,7 +26,8 @@ from sfbptt_cli.data.tables.text import DELIMITERS
 NUMBERS = st.one_of(
     st.floats(-1e100, 1e100), st.floats(-100, 100), st.integers(-1000, 1000), st.none()
 )
-PRINTABLE = st.text(min_size=1, max_size=8).filter(str.isprintable).map(str.strip).filter(bool)
+SIGNS = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+PRINTABLE = st.text(SIGNS, min_size=1, max_size=8).map(str.strip).filter(bool)
 PLAIN = st.text("abc ()%/°µ_", min_size=1, max_size=8).map(str.strip).filter(bool)
 LIKE_NUMBERS = re.compile(r"[\d.,+\-/einfaEINFA]+")
 
@@ -43,10 +44,10 @@ def test_a_table_comes_back(tmp_path: Path, found: bool, data: st.DataObject) ->
     assume(not all(map(LIKE_NUMBERS.fullmatch, header)))
     row = st.lists(NUMBERS, min_size=len(header), max_size=len(header))
     rows = data.draw(st.lists(row, min_size=1, max_size=12))
+    # Only dataset.decimal distinguishes a comma that divides from one in a number.
     delimiter = data.draw(st.sampled_from(sorted(DELIMITERS)))
-    decimal = data.draw(st.sampled_from(["point", "comma"]))
-    # A comma that divides and one in a number are told apart by dataset.decimal alone.
-    assume(not found or (delimiter, decimal) != ("comma", "comma"))
+    both = ["point"] if found and delimiter == "comma" else ["point", "comma"]
+    decimal = data.draw(st.sampled_from(both))
     text = io.StringIO()
     writer = csv.writer(
         text,

@@ -24,7 +24,7 @@ class Column(NamedTuple):
     lines: Sequence[int] | NDArray[np.int64]
 
     def refusal(self, index: int, accepted: str) -> RequestError:
-        """The refusal of a field, which names its row and column."""
+        """Make the error of a field, with its row and column."""
         return RequestError(
             f"dataset.path: row {self.lines[index]}, column '{self.name}' holds "
             f"'{shortened(self.fields[index])}'; accepted: {accepted}"
@@ -32,11 +32,11 @@ class Column(NamedTuple):
 
 
 class NumberReader:
-    """Fields to float64, NaN for missing ones.
+    """Converts fields to float64, missing ones to NaN.
 
     `decimal='auto'` is decided by the first fraction of the file and then holds for all of it.
-    In a file that commas divide, a comma within a field may as well separate thousands: there it
-    must be asked for. `missing_values` are words, or numbers such as -9999 in any spelling.
+    In a file that commas divide, a comma within a field may also separate thousands: there
+    `decimal='comma'` must be given. `missing_values` are words, or numbers in any spelling.
     """
 
     def __init__(self, form: TextSettings, commas_divide: bool) -> None:
@@ -46,11 +46,11 @@ class NumberReader:
         self._numbers = [float(word) for word in self._words if is_number(word)]
 
     def is_missing(self, field: str) -> bool:
-        """Whether a field stands for no value, as a word."""
+        """Return whether a field is a word for a missing value."""
         return field.strip() in self._words
 
     def read(self, column: Column) -> NDArray[np.float64]:
-        """The (R,) numbers of a column; RequestError for a field that is none."""
+        """Return the (R,) numbers of a column; RequestError for a field that is no number."""
         words = self._words
         texts = ["nan" if (text := field.strip()) in words else text for field in column.fields]
         joined = "".join(texts)
@@ -78,7 +78,7 @@ class NumberReader:
         return values
 
     def _decide(self, column: Column, first: int) -> None:
-        """The decimal sign, from the first field that has one."""
+        """Take the decimal sign from the first field that has one."""
         self.decimal = "," if "," in column.fields[first] else "."
         if self.decimal == "," and self._commas_divide:
             raise column.refusal(first, "dataset.decimal=comma, or numbers without commas")
@@ -89,7 +89,7 @@ def _first(texts: Sequence[str], condition: Callable[[str], bool]) -> int:
 
 
 def is_number(text: str) -> bool:
-    """Whether the text is one number with a decimal point."""
+    """Return whether the text is one number with a decimal point."""
     if not text.isascii() or "_" in text:
         return False
     try:
@@ -100,11 +100,11 @@ def is_number(text: str) -> bool:
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether the text is one number, with a decimal point or comma."""
+    """Return whether the text is one number, with a decimal point or comma."""
     return is_number(text.replace(",", "."))
 
 
 def shortened(text: str) -> str:
-    """A text that fits into a message of one line."""
+    """Shorten a text so that it fits into a message of one line."""
     line = "".join(c if c.isprintable() else "�" for c in text)
     return line if len(line) <= 40 else f"{line[:37]}…"

@@ -24,7 +24,7 @@ from sfbptt_cli.data.tables.numbers import Column
 from sfbptt_cli.data.tables.table import Table, read_table
 from sfbptt_cli.data.tables.timestamps import parse_times
 
-# The series that `dataset=temperature` reads when no path is given; its licence lies beside it.
+# Read by `dataset=temperature` without a path; its licence lies in the same folder.
 SHIPPED = Path(__file__).parents[1] / "shipped" / "sea_surface_temperature.csv.gz"
 _SHIPPED_COLUMN = "temperature (celsius)"
 _SHIPPED_TIME = "time (UTC)"
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 def read_csv(settings: CsvSettings, window: int) -> Dataset:
-    """The dataset of a text table, with a note on everything that was done to the readings.
+    """Read the dataset of a text table, with a note on everything that was done to the readings.
 
     In this order: repair and resample; split in chronological order, or by trajectory; trend and
     cycles, fitted to the training part; smoothing and delay embedding of each part alone, so that
@@ -46,7 +46,7 @@ def read_csv(settings: CsvSettings, window: int) -> Dataset:
 
 
 def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
-    """`read_csv` of one column; without a path, of the sea-surface series shipped here."""
+    """Read one column as `read_csv` does; without a path, the sea-surface series shipped here."""
     path = SHIPPED if settings.path is None else Path(settings.path)
     if settings.path is None:
         settings = replace(
@@ -77,7 +77,7 @@ def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
 
 
 def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Dataset:
-    """Every trajectory regularised, smoothed and embedded alone; the last one tests."""
+    """Regularise, smooth and embed each trajectory alone; the last one tests."""
     notes, parts, intervals, unit = list(table.notes), [], {}, "steps"
     for label, part in table.trajectories().items():
         series, unit, changes = _series(part, settings)
@@ -108,7 +108,7 @@ def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Data
 
 
 def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[str]]:
-    """The regular series, its time unit, and notes."""
+    """Return the regular series, its time unit, and notes."""
     if settings.time_column is None:
         unit = "steps" if settings.time_unit == "auto" else settings.time_unit
         dt = 1.0 if settings.dt is None else settings.dt
@@ -122,7 +122,7 @@ def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[st
 
 
 def _split(series: Series, train_fraction: float, notes: list[str]) -> tuple[int, int]:
-    """Where the training part ends and the test part begins, in samples.
+    """Find where the training part ends and the test part begins, in samples.
 
     Between them lie those that are interpolated from readings of both.
     """
@@ -139,7 +139,7 @@ def _split(series: Series, train_fraction: float, notes: list[str]) -> tuple[int
 def _embed(
     parts: list[Array], names: tuple[str, ...], settings: DelaySettings
 ) -> tuple[list[Array], tuple[str, ...], list[str]]:
-    """Delay vectors of each part, names of the variables, and notes on the estimates."""
+    """Return delay vectors of each part, names of the variables, and notes on the estimates."""
     lag, dimension = settings.lag, settings.dimension
     if dimension == 1:
         return parts, names, []

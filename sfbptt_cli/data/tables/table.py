@@ -38,7 +38,7 @@ class Table:
     notes: list[str]  # what was left out
 
     def trajectories(self) -> dict[str, Table]:
-        """The rows of each trajectory, in the order in which their labels first appear."""
+        """Return the rows of each trajectory, in the order in which their labels first appear."""
         rows: dict[str, list[int]] = {}
         for row, label in enumerate(self.texts["trajectory"]):
             rows.setdefault(label.strip(), []).append(row)
@@ -50,7 +50,7 @@ class Table:
 
 
 def read_table(path: Path, settings: TableSettings) -> Table:
-    """The chosen columns, or every column of numbers, and the text of time and trajectory column.
+    """Read the chosen columns, or all of numbers, and the text of time and trajectory column.
 
     Rows without any text are left out, except in a file of one column: there such a row, above
     the last value, is a missing value. Raises RequestError with the row, counted from 1 as an
@@ -100,7 +100,7 @@ def _collect(
 
 
 def _header(rows: Rows, present: bool, path: Path) -> tuple[list[str], Iterator[Row]]:
-    """The names of the columns, and the rows below them."""
+    """Return the names of the columns, and the rows below them."""
     body = iter(rows)
     line, fields = next((row for row in body if not _is_blank(row[1])), (0, []))
     if not fields:
@@ -130,8 +130,9 @@ def _is_blank(fields: Sequence[str]) -> bool:
 
 
 def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
-    """Some rows at a time. Blank ones are left out or, above another row of a single column,
-    missing values. RequestError for a row that is not as wide as the first one.
+    """Yield some rows at a time, all as wide as the first one.
+
+    Blank rows are left out or, above another row of a single column, are missing values.
     """
     blank: list[Row] = []
     chunk: list[Row] = []
@@ -160,7 +161,7 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
 def _named_columns(
     header: Sequence[str], settings: TableSettings
 ) -> tuple[list[int], dict[str, int]]:
-    """Places of the columns that settings name: of numbers, and of text by what it stands for."""
+    """Return the places of the columns that settings name: of numbers; time and trajectory."""
     field, names = settings.chosen
     named = [
         ("time", "dataset.time_column", settings.time_column),
@@ -197,7 +198,7 @@ def _index(header: Sequence[str], name: str, field: str) -> int:
 def _number_columns(
     header: Sequence[str], first: Sequence[Row], texts: Mapping[str, int], reader: NumberReader
 ) -> tuple[list[int], list[str]]:
-    """The columns in which a number stands among the first rows, and notes on the others."""
+    """Find the columns with a number among the first rows, and return notes on the others."""
     chosen, notes = [], []
     counts = Counter(header)
     for i, name in enumerate(header):

@@ -59,7 +59,7 @@ _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 
 @contextmanager
 def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The text of a file, decompressed where it is gzip, bzip2, xz or zip.
+    """Open the text of a file, decompressed if it is gzip, bzip2, xz or zip.
 
     `encoding='auto'` follows a byte-order mark and is UTF-8 without one. Raises RequestError for
     whatever cannot be read.
@@ -93,7 +93,7 @@ def _unpacked(stored: io.BufferedReader) -> io.BufferedReader:
 
 
 class _Bounded(io.RawIOBase):
-    """What a compressed file expands to, as long as that is not far more than the file."""
+    """The content of a compressed file, as long as it is not far larger than the file."""
 
     def __init__(self, file: IO[bytes], stored: io.BufferedReader) -> None:
         self._file = file
@@ -135,7 +135,7 @@ class Rows:
         )
 
     def _bounded(self, text: io.TextIOBase) -> Iterator[str]:
-        """The lines, no more of them than a row may have characters."""
+        """Yield the lines, as long as their row is not too long."""
         while line := text.readline(_LONGEST_ROW + 1):
             self._pending += len(line)
             self.characters += len(line)
@@ -147,7 +147,7 @@ class Rows:
             yield line
 
     def _take(self, lines: Iterator[str], count: int) -> list[str]:
-        """The next lines, each at most as long as a row may be."""
+        """Return the next lines, each at most as long as a row may be."""
         taken = []
         for line in islice(lines, count):
             self._pending = 0
@@ -169,10 +169,10 @@ class Rows:
 
 
 def _find_delimiter(sample: Sequence[str]) -> str:
-    """The delimiter at which most rows are as long as the first one.
+    """Find the delimiter at which most rows have as many fields as the first one.
 
-    Where several are equally good: tab before semicolon before comma, which may be a decimal
-    comma. Where none divides the rows, the file has one column, and the semicolon serves.
+    Of equally good ones, tab is preferred to semicolon, and semicolon to comma, which may be a
+    decimal comma. If none divides the rows, the file has one column, and it is the semicolon.
     """
     scores = {}
     for delimiter in ("\t", ";", ","):

@@ -31,7 +31,7 @@ _FORMATS = (
 
 
 def looks_like_time(text: str) -> bool:
-    """Whether the text begins with a date in one of the known ways."""
+    """Return whether the text begins with a date in one of the known ways."""
     day = text.strip().partition(_separator(text))[0]
     return any(pattern.fullmatch(day) for pattern in (_YEAR_FIRST, _DAY_FIRST))
 
@@ -39,7 +39,7 @@ def looks_like_time(text: str) -> bool:
 def parse_times(
     column: Column, time_format: str, time_unit: str
 ) -> tuple[NDArray[np.float64], str]:
-    """The (R,) times of a column since the first one, in `time_unit`, and the unit.
+    """Return the (R,) times of a column since the first one, in `time_unit`, and the unit.
 
     Numbers are times in `time_unit` (any name). Dates are read in one way for the whole column:
     ISO 8601, with `Z` or an offset from UTC or without; `dd.mm.yyyy`; slash dates if a day above
@@ -74,7 +74,7 @@ def _numbers(column: Column) -> NDArray[np.float64]:
 
 
 def _dates(column: Column) -> NDArray[np.int64]:
-    """Microseconds since the first day of year 1, UTC where the stamps name their offset."""
+    """Parse dates to microseconds since year 1, in UTC if the stamps have an offset."""
     separator = _separator(column.fields[0])
     parts = [stamp.partition(separator) for stamp in column.fields]
     days, clocks = [part[0] for part in parts], [part[2] for part in parts]
@@ -103,7 +103,7 @@ def _separator(stamp: str) -> str:
 def _parse_each(
     column: Column, texts: Sequence[str], parse: Callable[[str], int]
 ) -> NDArray[np.int64]:
-    """`parse` of every text, called once for each different one.
+    """Parse every text; `parse` is called once for each different one.
 
     Its ValueError names what is accepted in the row of the column that the text is from.
     """
@@ -117,9 +117,9 @@ def _parse_each(
 
 
 def _day_pattern(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], str]:
-    """The way in which dates are written, as the first one shows it, and the sign in them.
+    """Find how dates are written, from the first one, and the sign between their parts.
 
-    RequestError where 03/02/2009 may be in February or March, as no day is above 12.
+    RequestError if 03/02/2009 may be in February or March, as no day is above 12.
     """
     if first := _YEAR_FIRST.fullmatch(days[0]):
         return _YEAR_FIRST, first["sign"]
@@ -144,7 +144,7 @@ def _has_offset(clock: str) -> bool:
 
 
 def _time_of_day(clock: str) -> int:
-    """`hh:mm[:ss[.ffffff]]`, also 24:00, and an offset from UTC, to microseconds of the day."""
+    """Convert `hh:mm[:ss[.ffffff]]`, up to 24:00, with or without an offset, to microseconds."""
     if not clock:
         return 0
     match = _CLOCK.fullmatch(clock.strip())
@@ -162,7 +162,7 @@ def _time_of_day(clock: str) -> int:
 
 
 def _formatted(column: Column, time_format: str) -> NDArray[np.int64]:
-    """Microseconds since 1900 by the signs of `datetime.strptime`, UTC where there is an offset."""
+    """Parse by the signs of `datetime.strptime` to microseconds since 1900, UTC with an offset."""
     try:
         datetime.strptime("", time_format)
     except (ValueError, re.error) as error:
