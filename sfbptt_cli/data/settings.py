@@ -126,9 +126,10 @@ class ArraySettings(RecordedSettings):
 class TextSettings(_Part):
     """How a text table is written; `auto` is decided from the file."""
 
-    delimiter: str = "auto"  # auto, comma, semicolon, tab
-    decimal: str = "auto"  # auto, point, comma
-    encoding: str = "auto"  # auto (byte-order mark, else UTF-8), utf-8, utf-16, latin-1, cp1252
+    delimiter: str = word("auto", "comma", "semicolon", "tab")
+    decimal: str = word("auto", "point", "comma")
+    # auto: by the byte-order mark, else UTF-8.
+    encoding: str = word("auto", "utf-8", "utf-16", "latin-1", "cp1252")
     header: bool = True  # the first row names the columns
     skip_rows: int = whole(0, 0, 1_000_000)  # above the header
     # In addition to empty fields; a number, such as -9999, stands for every spelling of it.

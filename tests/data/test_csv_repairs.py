@@ -200,6 +200,10 @@ def test_a_column_without_values_is_refused() -> None:
     ("settings", "message"),
     [
         ({"missing": "fill"}, "dataset.missing: 'fill' was given; accepted: interpolate, refuse"),
+        ({"delimiter": "pipe"}, "dataset.delimiter: 'pipe' was given; accepted: auto, comma, semi"),
+        ({"decimal": "dot"}, "dataset.decimal: 'dot' was given; accepted: auto, comma, point"),
+        ({"encoding": "rot13"}, "dataset.encoding: 'rot13' was given; accepted: auto, cp1252, lat"),
+        ({"dt": 1.0, "time_column": "t"}, "dataset.dt: 1.0 was given; accepted: null where rows"),
         ({"order": "up"}, "dataset.order: 'up' was given; accepted: refuse, sort"),
         ({"duplicates": "last"}, "dataset.duplicates: 'last' was given; accepted: first, mean, re"),
         ({"long_gaps": "cut"}, "dataset.long_gaps: 'cut' was given; accepted: longest, refuse"),

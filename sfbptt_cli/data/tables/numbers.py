@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.settings import TextSettings
 
 # Beyond this, squares and sums are no longer finite.
 LARGEST = 1e100
-DECIMALS = {"point": ".", "comma": ",", "auto": None}
 
 
 class Column(NamedTuple):
@@ -40,7 +39,7 @@ class NumberReader:
     """
 
     def __init__(self, form: TextSettings, commas_divide: bool) -> None:
-        self.decimal = lookup(DECIMALS, form.decimal, "dataset.decimal")
+        self.decimal = {"point": ".", "comma": ","}.get(form.decimal)  # None: not decided yet
         self._commas_divide = commas_divide
         self._words = {"", *map(str.strip, form.missing_values)}
         self._numbers = [float(word) for word in self._words if is_number(word)]

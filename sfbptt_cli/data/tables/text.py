@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_proportionate
 from sfbptt_cli.data.settings import TextSettings
 
@@ -71,8 +71,7 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
             if encoding == "auto":
                 marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
                 encoding = "utf-16" if file.peek(2)[:2] in marks else "utf-8"
-            codec = lookup(ENCODINGS, encoding, "dataset.encoding")
-            with io.TextIOWrapper(file, encoding=codec, newline="") as text:
+            with io.TextIOWrapper(file, encoding=ENCODINGS[encoding], newline="") as text:
                 yield text
     except UnicodeError as error:
         raise RequestError(
@@ -126,10 +125,7 @@ class Rows:
         lines = self._bounded(text)
         self._skipped = len(self._take(lines, form.skip_rows))
         sample = self._take(lines, _SAMPLE)
-        if form.delimiter == "auto":
-            self.delimiter = _find_delimiter(sample)
-        else:
-            self.delimiter = lookup(DELIMITERS, form.delimiter, "dataset.delimiter")
+        self.delimiter = DELIMITERS.get(form.delimiter) or _find_delimiter(sample)
         self._reader = csv.reader(
             chain(sample, lines), delimiter=self.delimiter, strict=True, skipinitialspace=True
         )
