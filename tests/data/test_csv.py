@@ -194,6 +194,23 @@ def test_files_that_expand_without_bound_are_refused(
         table(tmp_path, packed)
 
 
+def encrypted() -> bytes:
+    content = bytearray(archive("a"))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def test_rows_without_bound_and_encrypted_files_are_refused(tmp_path: Path) -> None:
+    for content, message in (
+        ("1" * 2_000_000 + "\n1\n", r"has a row of more than 1048576 characters"),
+        ("x,y\n" + '"a\n",' * 400_000 + "1\n", r"has a row of more than 1048576 characters"),
+        (("x," * 20_000 + "x\n") * 2, r"row 1 has 20001 fields; accepted: at most 10000"),
+        (encrypted(), r"cannot be read: its file is encrypted"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            table(tmp_path, content)
+
+
 START = datetime(2009, 12, 31, 23, 50)
 LATER = [START + timedelta(minutes=10 * i) for i in range(5)]
 
