@@ -24,10 +24,11 @@ from strangers import sealed
 
 from sfbptt_cli.common.cache import cached
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
+from sfbptt_cli.data.settings import ArraySettings, CsvSettings
 from sfbptt_cli.data.simulated import _read as read_simulated
 from sfbptt_cli.data.simulated import _write as write_simulated
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.lyapunov.system import _read as read_exponent
 from sfbptt_cli.lyapunov.system import _write as write_exponent
@@ -235,24 +236,14 @@ def _report(run: Path) -> str:
 
 def _data_readers(folder: Path) -> Iterator[Reader]:
     series = np.random.default_rng(0).normal(size=(600, 2))
-    settings: dict[str, Any] = {
-        "name": "x",
-        "key": None,
-        "dt": 1.0,
-        "time_unit": "s",
-        "train_fraction": 0.5,
-        "lambda_max": None,
-        "window": 20,
-    }
     np.save(folder / "a.npy", series)
     np.savez_compressed(folder / "a.npz", a=series)
     with h5py.File(folder / "a.h5", "w") as file:
         file.create_dataset("a", data=series, compression="gzip")
     for name in ("a.npy", "a.npz", "a.h5"):
         path = folder / name
-        yield Reader(
-            f"data {path.suffix}", path, lambda path=path: read_dataset(path=str(path), **settings)
-        )
+        source = ArraySettings(name="x", path=str(path), train_fraction=0.5)
+        yield Reader(f"data {path.suffix}", path, lambda s=source: read_array_dataset(s, 20))
     rows = "".join(
         f"{1 + i // 96:02d}.03.2010 {i % 96 // 4:02d}:{i % 4 * 15:02d},{x:.4g},{y:.4g}\n"
         for i, (x, y) in enumerate(series)
@@ -261,8 +252,8 @@ def _data_readers(folder: Path) -> Iterator[Reader]:
     for name, content in (("a.csv", text), ("a.csv.gz", gzip.compress(text, mtime=0))):
         path = folder / name
         path.write_bytes(content)
-        source = CsvSource(path=str(path), time_column="time", train_fraction=0.5)
-        yield Reader(name.replace("a.", "data ."), path, lambda s=source: read_csv_dataset(s, 20))
+        source = CsvSettings("x", path=str(path), time_column="time", train_fraction=0.5)
+        yield Reader(name.replace("a.", "data ."), path, lambda s=source: read_csv(s, 20))
 
 
 def _cache_readers(folder: Path) -> Iterator[Reader]:

@@ -33,10 +33,10 @@ class Settings:
             check: Callable[[str, Any], None] | None = setting.metadata.get(_CHECK)
             value = getattr(self, setting.name)
             if check is not None and value is not None:
-                check(self.key(setting.name), value)
+                check(self.full_name(setting.name), value)
 
     @classmethod
-    def key(cls, name: str) -> str:
+    def full_name(cls, name: str) -> str:
         """Return the name of a setting on the command line."""
         return f"{cls.group}.{name}" if cls.group else name
 
@@ -48,7 +48,7 @@ class Settings:
             if default is MISSING:
                 default = usual[name].default_factory()  # type: ignore[misc]
             shown = "null" if default is None else default
-            require(value == default, self.key(name), value, f"{shown} where {circumstance}")
+            require(value == default, self.full_name(name), value, f"{shown} where {circumstance}")
 
 
 def checked(default: Any, check: Callable[[str, Any], None]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import zipfile
-from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -16,37 +15,46 @@ from sfbptt_cli.common.errors import RequestError, nearest
 from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
 from sfbptt_cli.common.hdf5 import list_datasets, read_datasets
 from sfbptt_cli.data.dataset import CHUNK, Dataset
+from sfbptt_cli.data.recorded import check_length, describe_trajectories, recorded_dataset
+from sfbptt_cli.data.settings import ArraySettings
 
 _LARGEST_FILE = 2**40  # bytes
 _MOST_TRAJECTORIES = 100_000
-# Fewer test steps than this carry no spectrum or attractor worth a number.
-MINIMUM_TEST_STEPS = 200
 
 
-def read_dataset(
-    name: str,
-    path: str | None,
-    key: str | None,
-    dt: float,
-    time_unit: str,
-    train_fraction: float | None,
-    lambda_max: float | None,
-    window: int,
-) -> Dataset:
-    """A (T, N) array, or (T,) as one variable, split in chronological order; or several.
+def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
+    """Read a (T, N) array, or (T,) as one variable, split in chronological order; or several.
 
     The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is memory-mapped.
     A `path` with * names several files, a `key` with * several arrays of a file, and an array
     (K, T, N) holds several trajectories: then `train_fraction` is null, the last one (by name)
-    tests and the others train. Raises RequestError naming row and column (counted from 0) for what
-    cannot be used: missing, empty, text, complex, NaN, Inf, constant, too short for `window`
-    predicted steps.
+    tests and the others train. `window` is the length of a training sequence, in steps. Raises
+    RequestError naming row and column (counted from 0) for what cannot be used: missing, empty,
+    text, complex, NaN, Inf, constant, too short for `window` predicted steps.
     """
+    path = settings.path
     if path is None:
         raise RequestError("dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file")
-    read = _trajectories(path, key)
+    read = _trajectories(path, settings.key)
     for place, series in read:
         _check(series, place)
+    train, test, lengths = _split(read, settings.train_fraction, path)
+    check_length(max(lengths, default=len(train)), len(test), window, path)
+    _check_varies(train, path)
+    if train.dtype.kind != "f" or train.dtype.itemsize > 8:
+        train, test = train.astype(np.float64), test.astype(np.float64)
+    variables = [f"x{i + 1}" for i in range(train.shape[1])]
+    notes = describe_trajectories(lengths, window)
+    assert settings.dt is not None
+    return recorded_dataset(
+        settings, train, test, variables, settings.dt, settings.time_unit, notes, lengths
+    )
+
+
+def _split(
+    read: list[tuple[str, NDArray[Any]]], train_fraction: float | None, path: str
+) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]:
+    """Return training part, test part, and the lengths of several training trajectories."""
     place, first = read[0]
     if len(read) == 1:
         if train_fraction is None:
@@ -55,52 +63,24 @@ def read_dataset(
                 "accepted: a number between 0 and 1"
             )
         split = round(train_fraction * len(first))
-        train, test, lengths = first[:split], first[split:], ()
-    else:
-        if train_fraction is not None:
+        return first[:split], first[split:], ()
+    if train_fraction is not None:
+        raise RequestError(
+            f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
+            f"{len(read)} trajectories; accepted: null (the last one tests, the others train)"
+        )
+    for other, series in read:
+        if series.shape[1] != first.shape[1]:
             raise RequestError(
-                f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
-                f"{len(read)} trajectories; accepted: null (the last one tests, the others train)"
+                f"dataset.path: '{other}' has {series.shape[1]} variables and '{place}' "
+                f"{first.shape[1]}; accepted: the same number in every trajectory"
             )
-        for other, series in read:
-            if series.shape[1] != first.shape[1]:
-                raise RequestError(
-                    f"dataset.path: '{other}' has {series.shape[1]} variables and '{place}' "
-                    f"{first.shape[1]}; accepted: the same number in every trajectory"
-                )
-        *trained, test = (series for _, series in read)
-        train, lengths = np.concatenate(trained), tuple(map(len, trained))
-    check_length(max(lengths, default=len(train)), len(test), window, path)
-    _check_varies(train, path)
-    if train.dtype.kind != "f" or train.dtype.itemsize > 8:
-        train, test = train.astype(np.float64), test.astype(np.float64)
-    return Dataset(
-        name=name,
-        train=train,
-        test=test,
-        independent=None,
-        variables=tuple(f"x{i + 1}" for i in range(train.shape[1])),
-        dt=dt,
-        time_unit=time_unit,
-        lambda_max=lambda_max,
-        lambda_source="dataset.lambda_max" if lambda_max is not None else "not given",
-        preprocessing=tuple(tell_trajectories(lengths, window)),
-        train_lengths=lengths,
-    )
-
-
-def tell_trajectories(lengths: Sequence[int], window: int) -> list[str]:
-    """What run.json says of several training trajectories: their number, and those of no use."""
-    if not lengths:
-        return []
-    notes = [f"{len(lengths)} trajectories train, the last one tests"]
-    if short := sum(n <= window for n in lengths):
-        notes.append(f"{short} trajectories give no window: they have at most {window} steps")
-    return notes
+    *trained, test = (series for _, series in read)
+    return np.concatenate(trained), test, tuple(map(len, trained))
 
 
 def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
-    """Every trajectory that is asked for, in the order of their names, with where it was found."""
+    """Read all trajectories, in the order of their names; each with the file it is from."""
     paths = [path]
     if "*" in path and not Path(path).exists():
         paths = sorted(glob(path))  # noqa: PTH207  Path.glob takes no absolute pattern
@@ -113,7 +93,7 @@ def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
         for series in _read(Path(place), key):
             whole = series[:, None] if series.ndim == 1 else series
             several = whole.ndim == 3
-            # Those without a number take no room in a file, and as much memory as others.
+            # Empty ones take no room in a file, but as much memory as others.
             if several and len(found) + len(whole) > _MOST_TRAJECTORIES:
                 raise RequestError(
                     f"dataset.path: '{place}' has shape {series.shape}; accepted: at most "
@@ -205,15 +185,6 @@ def _check(series: NDArray[Any], path: str) -> None:
                 f"dataset.path: '{path}' row {row}, column {column} holds {value} "
                 "(counted from 0); accepted: finite numbers"
             )
-
-
-def check_length(train: int, test: int, window: int, path: str) -> None:
-    """RequestError for data too short to train on or to measure with; `train` and `test` steps."""
-    if train < window + 1 or test < MINIMUM_TEST_STEPS:
-        raise RequestError(
-            f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
-            f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
-        )
 
 
 def _check_varies(train: NDArray[Any], path: str) -> None:

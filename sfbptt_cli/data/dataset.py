@@ -1,4 +1,4 @@
-"""What training and evaluation know of the data."""
+"""A dataset as training and evaluation see it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Standardiser:
 
     @classmethod
     def of(cls, series: Array) -> Standardiser:
-        """Statistics of a (T, N) series, accumulated in chunks and float64."""
+        """Compute the statistics of a (T, N) series, in chunks and float64."""
         chunks = [series[i : i + CHUNK] for i in range(0, len(series), CHUNK)]
         mean = sum(c.sum(axis=0, dtype=np.float64) for c in chunks) / len(series)
         square = sum(np.square(c - mean).sum(axis=0) for c in chunks) / len(series)
         return cls(np.asarray(mean), np.sqrt(square))
 
     def standardise(self, x: Array) -> NDArray[np.float64]:
-        """Data units to standard deviations; the last axis holds the variables."""
+        """Convert data units to standard deviations; the last axis holds the variables."""
         return (x - self.mean) / self.std
 
     def restore(self, x: Array) -> NDArray[np.float64]:
-        """Standard deviations to data units; the last axis holds the variables."""
+        """Convert standard deviations to data units; the last axis holds the variables."""
         return x * self.std + self.mean
 
 
@@ -66,7 +66,7 @@ class Dataset:
     lambda_max: float | None  # per time unit
     lambda_source: str
     dimension: float | None = None  # Kaplan-Yorke, of the system's attractor, where it is published
-    preprocessing: tuple[str, ...] = ()  # a sentence for everything that was done to the readings
+    preprocessing: tuple[str, ...] = ()  # notes on everything that was done to the readings
     # Where `train` holds several trajectories, one after another: their lengths.
     train_lengths: tuple[int, ...] = ()
     inputs: Inputs | None = None
@@ -98,12 +98,12 @@ class Dataset:
         )
 
     def longest_training(self, steps: int) -> Array:
-        """The longest training trajectory, at most its first `steps`: (T, N)."""
+        """Return at most the first `steps` of the longest training trajectory: (T, N)."""
         rows = max(self.trajectories, key=lambda part: part.stop - part.start)
         return np.asarray(self.train[rows][:steps], dtype=np.float64)
 
     def fingerprint(self) -> str:
-        """SHA-256 of shape, type and bytes of every series: another number, another dataset."""
+        """Compute the SHA-256 of shape, type and bytes of every series."""
         digest = hashlib.sha256()
         inputs = () if self.inputs is None else (self.inputs.train, self.inputs.test)
         digest.update("".join(f"{n} " for n in self.train_lengths).encode())
@@ -117,9 +117,9 @@ class Dataset:
 
 
 def separate_inputs(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """The dataset with the variables `names` as external inputs instead of observations.
+    """Turn the variables `names` into external inputs instead of observations.
 
-    Raises RequestError for a variable that is not there, is named twice or does not vary, and where
+    Raises RequestError for a variable that does not exist, is named twice or does not vary, and if
     none is left to observe.
     """
     for name in names:

@@ -1,46 +1,35 @@
-"""Trend, cycles and fast noise taken out of a series, without a look at the part that tests."""
+"""Remove trend, cycles and fast noise from a series, without a look at the test part."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.settings import CleaningSettings
 from sfbptt_cli.data.tables.timestamps import UNITS
 
 Array = NDArray[np.float64]
 
 # Days: the mean year of the Gregorian calendar, and the solar day.
 PERIODS = {"yearly_cycle": 365.2425, "daily_cycle": 1.0}
-# A shorter part of a period does not tell a cycle from a trend or an offset.
+# In a shorter part of a period, a cycle cannot be told from a trend or an offset.
 _SHORTEST_PART = 0.75
 
 
-@dataclass(frozen=True)
-class Cleaning:
-    """What is taken out of the series."""
-
-    trend: str = "none"  # none, linear
-    yearly_cycle: int = 0  # harmonics of 365.2425 days; 0: not removed
-    daily_cycle: int = 0  # harmonics of a day; 0: not removed
-    smoothing: float = 0.0  # standard deviation of a Gaussian filter, samples; 0: none
-
-
 def clean(
-    values: Array, train: int, test: int, dt: float, unit: str, cleaning: Cleaning
+    values: Array, train: int, test: int, dt: float, unit: str, cleaning: CleaningSettings
 ) -> tuple[Array, Array, list[str]]:
-    """The two parts of a series without what `cleaning` names, and sentences that tell what was
-    done. values (T, N); the parts are its samples before `train`, and those from `test` on.
+    """Clean a series, and return its two parts and notes on what was done.
+
+    values (T, N); the parts are its samples before `train`, and those from `test` on.
 
     Trend and cycles are fitted to the training part and subtracted everywhere. The filter runs
-    over each part alone. So no number of the training part depends on one after it.
+    over each part alone. So no value of the training part depends on a later one.
     """
-    one_of("dataset.trend", cleaning.trend, ("none", "linear"))
     harmonics = {"yearly_cycle": cleaning.yearly_cycle, "daily_cycle": cleaning.daily_cycle}
     periods = {
         name: _samples_a_period(name, count, dt, unit, train)
@@ -91,7 +80,7 @@ def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: in
 
 
 def smooth_all(parts: Sequence[Array], sigma: float) -> list[Array]:
-    """`smooth` of each part alone; RequestError where the filter is longer than the shortest."""
+    """Smooth each part alone; RequestError if the filter is longer than the shortest part."""
     shortest = min(map(len, parts))
     if 4 * sigma >= shortest:
         raise RequestError(
@@ -102,7 +91,7 @@ def smooth_all(parts: Sequence[Array], sigma: float) -> list[Array]:
 
 
 def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[float]) -> Array:
-    """Residuals x_t − β·a_t of least squares, β from t < split alone.
+    """Return the residuals x_t − β·a_t of least squares, β from t < split alone.
 
     a_t = (1, t, cos 2πft, sin 2πft, …) with f in cycles a sample; t only with `trend`. The mean
     goes too: what is left are deviations. values (T, N).
@@ -119,8 +108,7 @@ def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[flo
 
 
 def smooth(values: Array, sigma: float) -> Array:
-    """Gaussian filter along the time of (T, N), cut at 4 sigma; beyond its ends, the series is
-    reflected."""
+    """Filter (T, N) along time by a Gaussian, cut at 4 sigma; the ends are reflected."""
     from scipy.ndimage import gaussian_filter1d
 
     return gaussian_filter1d(values, sigma, axis=0, mode="reflect", truncate=4.0)

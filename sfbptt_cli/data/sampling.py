@@ -1,6 +1,6 @@
-"""From readings as they come to a regular series: order, duplicates, gaps, resampling.
+"""From irregular readings to a regular series: order, duplicates, gaps, resampling.
 
-Nothing is repaired unless a setting says how, and every repair is told in a note.
+Nothing is repaired unless a setting allows it, and there is a note on every repair.
 """
 
 from __future__ import annotations
@@ -12,29 +12,17 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.settings import RepairSettings
 
 Array = NDArray[np.float64]
 
-# Time stamps are rounded when they are written: what may be lacking to a whole interval.
+# Written time stamps are rounded: how far they may be from a whole number of intervals.
 _ROUNDING = 1e-3
-# As many longer intervals in a row, all equal, are another sampling interval and no gaps.
+# So many longer intervals in a row, all equal, are another sampling interval and no gaps.
 _STEADY = 10
-# Samples a reading: far more come from a wrong time stamp.
+# Samples per reading; more come from a wrong time stamp.
 _SPARSEST = 1000
-
-
-@dataclass(frozen=True)
-class Repairs:
-    """What may be done to readings that are no regular series."""
-
-    order: str = "refuse"  # of time stamps that go back: refuse, sort
-    duplicates: str = "refuse"  # of one time stamp in several rows: refuse, first, mean
-    missing: str = "refuse"  # values or rows: refuse, interpolate (on a straight line)
-    max_gap: int = 10  # samples; the longest stretch that is interpolated
-    long_gaps: str = "refuse"  # longer stretches: refuse, longest (keep the longest part between)
-    resample: float | None = None  # new sampling interval, time units
 
 
 @dataclass(frozen=True)
@@ -61,23 +49,21 @@ class Series:
 
 @dataclass(frozen=True)
 class _Points:
-    """What one variable gives, at positions on the grid of samples."""
+    """The readings of one variable, at positions on the grid of samples."""
 
     positions: Array  # (P,), samples from the start of the grid, ascending
-    samples: Array  # (P,), the samples whose readings they are, whole numbers
+    samples: Array  # (P,), the samples that they belong to, whole numbers
     values: Array  # (P,)
     lines: NDArray[np.int64]  # (P,)
 
 
-def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]:
-    """A regular series, and a sentence for everything that was changed."""
+def regularise(readings: Readings, repairs: RepairSettings) -> tuple[Series, list[str]]:
+    """Return a regular series, and a note on everything that was changed."""
     notes: list[str] = []
     readings = _ordered(readings, repairs.order, notes)
     readings = _distinct(readings, repairs.duplicates, notes)
     if len(readings.times) < 2:
         raise RequestError("dataset.path: the file has fewer than 2 rows; accepted: a time series")
-    one_of("dataset.missing", repairs.missing, ("refuse", "interpolate"))
-    one_of("dataset.long_gaps", repairs.long_gaps, ("refuse", "longest"))
     if repairs.missing == "refuse":
         _require_values(readings)
     if repairs.resample is None:
@@ -90,7 +76,6 @@ def regularise(readings: Readings, repairs: Repairs) -> tuple[Series, list[str]]
 
 
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
-    one_of("dataset.order", order, ("refuse", "sort"))
     back = np.flatnonzero(np.diff(readings.times) < 0)
     if not len(back):
         return readings
@@ -114,7 +99,6 @@ def _rows(readings: Readings, rows: NDArray[np.intp]) -> Readings:
 
 
 def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
-    one_of("dataset.duplicates", duplicates, ("refuse", "first", "mean"))
     again = np.flatnonzero(np.diff(readings.times) == 0) + 1
     if not len(again):
         return readings
@@ -148,7 +132,7 @@ def _require_values(readings: Readings) -> None:
 
 
 def _check_span(readings: Readings, interval: float) -> None:
-    """RequestError where a wrong time stamp or interval would make a series without end."""
+    """Raise RequestError if a wrong time stamp or interval would make a series without end."""
     rows, span = len(readings.times), float(readings.times[-1] - readings.times[0])
     if not span <= _SPARSEST * rows * interval:
         longest = int(np.argmax(np.diff(readings.times)))
@@ -160,7 +144,7 @@ def _check_span(readings: Readings, interval: float) -> None:
 
 
 def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
-    """The sampling interval, and each reading at a whole position."""
+    """Find the sampling interval, and place each reading at a whole position."""
     steps = np.diff(readings.times)
     interval = float(np.median(steps))
     _check_span(readings, interval)
@@ -187,7 +171,7 @@ def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
 
 
 def _binned(readings: Readings, interval: float) -> tuple[list[_Points], int]:
-    """Means over bins of one interval, of times and values, at positions from the first bin's.
+    """Average times and values over bins of one interval; positions count from the first bin.
 
     A straight line stays one: each mean stands at the mean time of its readings.
     """
@@ -215,23 +199,22 @@ def _fill(
     length: int,
     dt: float,
     names: Sequence[str],
-    repairs: Repairs,
+    repairs: RepairSettings,
     notes: list[str],
 ) -> Series:
-    """Straight lines between the points, the ends without a value cut off."""
-    for variable, name in zip(points, names, strict=True):
-        _check_gaps(variable, name, repairs)
+    """Interpolate on straight lines between the points; cut ends without a value off."""
     grid = np.arange(length, dtype=np.float64)
     lost = np.zeros(length, dtype=bool)
     reaches = np.zeros(length)
     columns = []
     for variable, name in zip(points, names, strict=True):
+        _check_gaps(variable, name, repairs)
         gaps = _gaps_on(grid, variable.positions)
         lost |= (gaps > repairs.max_gap) | (gaps < 0)
         after = np.searchsorted(variable.positions, grid - 1e-9).clip(max=len(variable.samples) - 1)
         reaches = np.maximum(reaches, variable.samples[after])
         columns.append(np.interp(grid, variable.positions, variable.values))
-        _tell_gaps(variable, name, repairs.max_gap, notes)
+        _note_gaps(variable, name, repairs.max_gap, notes)
     kept = _longest_run(~lost)
     if kept.stop - kept.start < length:
         notes.append(f"kept samples {kept.start + 1} to {kept.stop} of {length}, without long gaps")
@@ -239,8 +222,8 @@ def _fill(
     return Series(np.column_stack(columns)[kept], dt, reaches)
 
 
-def _check_gaps(variable: _Points, name: str, repairs: Repairs) -> None:
-    """RequestError for a gap that nothing says how to repair."""
+def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> None:
+    """Raise RequestError for a gap that no setting allows to repair."""
     if not len(variable.positions):
         raise RequestError(f"dataset.missing: column '{name}' has no value; accepted: numbers")
     gaps = _gap_lengths(variable.positions)
@@ -267,7 +250,7 @@ def _gap_lengths(positions: Array) -> Array:
 
 
 def _gaps_on(grid: Array, positions: Array) -> Array:
-    """(T,) length of the gap that a sample lies in, 0 beside a point, −1 outside of all points."""
+    """(T,) length of the gap that a sample lies in, 0 next to a point, −1 outside of all points."""
     right = np.searchsorted(positions, grid - 1e-9)
     inside = (right > 0) & (right < len(positions))
     gaps = np.zeros(len(grid))
@@ -279,7 +262,7 @@ def _gaps_on(grid: Array, positions: Array) -> Array:
     return gaps
 
 
-def _tell_gaps(variable: _Points, name: str, max_gap: int, notes: list[str]) -> None:
+def _note_gaps(variable: _Points, name: str, max_gap: int, notes: list[str]) -> None:
     gaps = _gap_lengths(variable.positions)
     repaired = (gaps > 0) & (gaps <= max_gap)
     if repaired.any():
@@ -291,7 +274,7 @@ def _tell_gaps(variable: _Points, name: str, max_gap: int, notes: list[str]) -> 
 
 
 def _longest_run(good: NDArray[np.bool_]) -> slice:
-    """The longest stretch of true values, the first of equally long ones."""
+    """Find the longest stretch of true values, the first of equally long ones."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
     starts, stops = edges[::2], edges[1::2]
     if not len(starts):

@@ -1,247 +1,250 @@
-"""Settings of the datasets; `source` decides which schema holds."""
+"""Settings of the datasets; `source` decides which class holds.
+
+The settings of a text table are composed of parts (how it is written, repairs, cleaning, delays),
+so that the code that needs a part can take it alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import (
-    at_least,
-    default_where,
-    finite,
-    folder_name,
-    fraction,
-    one_of,
-    positive,
-    refuse_too_large,
-    require,
-)
+from sfbptt_cli.common.checks import finite, folder_name, require
+from sfbptt_cli.common.settings import Settings, checked, number, whole, word
 
 # The largest values: far beyond use, so that a slip is refused before memory is taken.
 _STEPS = 10_000_000
 # Of train_steps and all trajectories as long as test_steps.
 _SIMULATED_STEPS = 100_000_000
-_SIMULATED = {
-    "train_steps": _STEPS,
-    "test_steps": _STEPS,
-    "floor_trajectories": 100,
-    "transient": _STEPS,
-    "lag": 1_000_000,
-    "dimension": 1_000,
-}
-_TABLE = {
-    "skip_rows": 1_000_000,
-    "yearly_cycle": 1_000,
-    "daily_cycle": 1_000,
-    "smoothing": 1e6,
-    "lag": 1_000_000,
-    "dimension": 1_000,
-}
+_DELAYS = 1_000
+_LAG = 1_000_000
+_HARMONICS = 1_000
+
+
+def _some(name: str, value: list[str]) -> None:
+    require(value != [], name, "[]", "null, or names of variables")
+
+
+def _finite_values(name: str, value: dict[str, Any]) -> None:
+    for key, entry in value.items():
+        finite(f"{name}.{key}", entry)
 
 
 @dataclass
-class DatasetSettings:
+class _Part(Settings):
+    group: ClassVar[str] = "dataset"
+
+
+@dataclass
+class DatasetSettings(_Part):
     """What every dataset has."""
 
-    name: str = MISSING
+    name: str = checked(MISSING, folder_name)
     source: str = MISSING  # simulated, array, csv, temperature
-    # Time units between two observations; null where a file's time stamps or the period of a
-    # system of dysts tell.
-    dt: Optional[float] = MISSING  # noqa: UP045
-    lambda_max: float | None = None  # per time unit; overrides what is published or computed
-    inputs: list[str] | None = None  # variables that drive the model instead of being observed
-
-    def __post_init__(self) -> None:
-        folder_name("dataset.name", self.name)
-        if self.dt is not None:
-            positive("dataset.dt", self.dt)
-        told = isinstance(self, TableSettings) or (
-            isinstance(self, SimulatedSettings) and self.library == "dysts"
-        )
-        require(self.dt is not None or told, "dataset.dt", "null", "a number above 0")
-        if self.lambda_max is not None:
-            finite("dataset.lambda_max", self.lambda_max)
-        require(self.inputs != [], "dataset.inputs", "[]", "null, or names of variables")
+    dt: Optional[float] = number(MISSING, above=0)  # noqa: UP045  time units between observations
+    lambda_max: float | None = number(None)  # per time unit; overrides published and computed ones
+    # Variables that drive the model instead of being observed.
+    inputs: list[str] | None = checked(None, _some)
 
 
 @dataclass
-class SimulatedSettings(DatasetSettings):
+class DelaySettings(_Part):
+    """Delay vectors of every observed variable: its last values, `lag` samples apart."""
+
+    lag: Union[int, str] = whole(1, 1, _LAG, "auto")  # noqa: UP007  samples between two delays
+    dimension: Union[int, str] = whole(1, 1, _DELAYS, "auto")  # noqa: UP007  1: no delay vectors
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dimension == 1:
+            self.require_unused("dataset.dimension is 1", "lag")
+
+
+@dataclass
+class SimulatedSettings(DelaySettings, DatasetSettings):
     """Trajectories of a known system: one to train, one to test, several for the metric floors."""
 
     source: str = "simulated"
     system: str = MISSING
-    library: str = "sfbptt"  # that defines the system: sfbptt, dysts
-    parameters: dict[str, float] = field(default_factory=dict)
-    train_steps: int = 100_000
-    test_steps: int = 110_000  # also the length of each trajectory behind the floor
-    floor_trajectories: int = 5
-    transient: int = 10_000  # steps discarded before each trajectory
-    seed: int = 0  # of the initial conditions; the run's `seed` does not touch the data
-    scaling: str = "none"  # common: one mean and one scale for all variables together
-    rtol: float = 1e-10  # of the integrator, relative
-    atol: float = 1e-10  # of the integrator, absolute, in units of the system
-    # What is observed.
-    observed: list[str] | None = None  # names of variables; null: all
-    lag: Optional[Union[int, str]] = None  # noqa: UP007, UP045  samples between two delays, or auto; 1
-    dimension: Union[int, str] = 1  # noqa: UP007  delays of each observed variable, or auto; 1: none
+    library: str = word("sfbptt", "dysts")  # that defines the system; dysts also its dt (null)
+    parameters: dict[str, float] = checked({}, _finite_values)
+    train_steps: int = whole(100_000, 100, _STEPS)
+    test_steps: int = whole(110_000, 100, _STEPS)  # also of each trajectory behind the floor
+    floor_trajectories: int = whole(5, 1, 100)
+    transient: int = whole(10_000, 0, _STEPS)  # steps discarded before each trajectory
+    seed: int = whole(0, 0)  # of the initial conditions; the run's `seed` does not touch the data
+    scaling: str = word("none", "common")  # common: one mean and scale for all variables together
+    rtol: float = number(1e-10, at_least=1e-14, below=1)  # of the integrator, relative
+    atol: float = number(1e-10, above=0)  # of the integrator, absolute, in units of the system
+    observed: list[str] | None = checked(None, _some)  # names of variables; null: all
     # On the training trajectory alone: what is measured against is the system, not its noise.
     # Standard deviations of the variable over that trajectory.
-    observation_noise: float = 0.0
+    observation_noise: float = number(0.0, at_least=0)
     # Of every trajectory; standard deviations of the variable a square root of a time unit.
-    process_noise: float = 0.0
+    process_noise: float = number(0.0, at_least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("dataset.train_steps", self.train_steps, 100)
-        at_least("dataset.test_steps", self.test_steps, 100)
-        at_least("dataset.floor_trajectories", self.floor_trajectories, 1)
-        at_least("dataset.transient", self.transient, 0)
-        at_least("dataset.seed", self.seed, 0)
-        self._check_size()
-        one_of("dataset.scaling", self.scaling, ("none", "common"))
-        for name, value in self.parameters.items():
-            finite(f"dataset.parameters.{name}", value)
-        require(1e-14 <= self.rtol < 1, "dataset.rtol", self.rtol, "a number from 1e-14 to 1")
-        positive("dataset.atol", self.atol)
-        one_of("dataset.library", self.library, ("sfbptt", "dysts"))
-        require(self.observed != [], "dataset.observed", "[]", "null, or names of variables")
-        embedded = self.dimension != 1
-        default_where(embedded, self, "dataset", "dataset.dimension is 1", {"lag": 1})
-        _check_delays(self.lag, self.dimension)
-        for name in ("observation_noise", "process_noise"):
-            level = getattr(self, name)
-            within = 0 <= level < float("inf")
-            require(within, f"dataset.{name}", level, "a finite number of at least 0")
-
-    def _check_size(self) -> None:
-        refuse_too_large("dataset", self, _SIMULATED)
+        known = self.dt is not None or self.library == "dysts"
+        require(known, "dataset.dt", "null", "a number above 0")
         steps = self.train_steps + self.test_steps * (1 + self.floor_trajectories)
         accepted = f"at most {_SIMULATED_STEPS:,} steps in all trajectories together"
         require(steps <= _SIMULATED_STEPS, "dataset.test_steps", self.test_steps, accepted)
 
 
-def _check_delays(lag: int | str | None, dimension: int | str | None) -> None:
-    for name, value in (("lag", lag), ("dimension", dimension)):
-        right = value in ("auto", None) or (isinstance(value, int) and value >= 1)
-        accepted = "a whole number of at least 1, or auto"
-        require(right, f"dataset.{name}", f"'{value}'", accepted)
+@dataclass
+class RecordedSettings(DatasetSettings):
+    """A recorded series, or several of different length, in one or more files."""
+
+    path: str | None = None
+    time_unit: str = "steps"
+    # The first part trains, the rest tests. null: not used, as there are several trajectories, of
+    # which all but the last train.
+    train_fraction: float | None = number(0.8, above=0, below=1)
+    # What tau=auto and tau=search demand of the data. clear: exponential divergence, unlike that of
+    # linear noise; weak: neighbours that separate at some rate, which may come of noise.
+    lambda_evidence: str = word("clear", "weak")
 
 
 @dataclass
-class ArraySettings(DatasetSettings):
-    """A recorded series of T time steps by N variables, or several of different length."""
+class ArraySettings(RecordedSettings):
+    """Arrays of T time steps by N variables. `path` names a .npy, .npz, .h5 or .hdf5 file, or, with
+    *, several files, a trajectory each."""
 
     source: str = "array"
-    path: str | None = None  # .npy, .npz, .h5 or .hdf5; with * several files, a trajectory each
+    dt: Optional[float] = number(1.0, above=0)  # noqa: UP045  time units
     key: str | None = None  # the array inside a .npz or HDF5 file; with * several
-    time_unit: str = "steps"
-    lambda_evidence: str = "clear"  # see TableSettings
-    # Of one series, the first part trains. Of several trajectories (null) all but the last train.
-    train_fraction: float | None = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.train_fraction is not None:
-            fraction("dataset.train_fraction", self.train_fraction)
-        one_of("dataset.lambda_evidence", self.lambda_evidence, ("clear", "weak"))
+        require(self.dt is not None, "dataset.dt", "null", "a number above 0")
 
 
 @dataclass
-class TableSettings(DatasetSettings):
-    """What every text file of a recorded series may need."""
+class TextSettings(_Part):
+    """How a text table is written; `auto` is decided from the file."""
 
-    path: str | None = None  # .csv or .csv.gz
-    # Of a file without time stamps; null: 1, or from the stamps.
-    dt: Optional[float] = None  # noqa: UP045
-    time_column: str | None = None
-    time_format: str | None = None  # signs of strptime, or number; null: found
-    time_unit: str | None = None  # of dates: seconds, minutes, hours, days; null: days
-    trajectory_column: str | None = None  # name of the column that tells several apart
-    # What tau=auto and tau=search demand of the data. clear: exponential divergence, unlike that of
-    # linear noise; weak: neighbours that separate at some rate, which may come of noise.
-    lambda_evidence: str = "clear"
-    # The first part trains; null with a trajectory column: all but the last trajectory train.
-    train_fraction: float | None = 0.8
-    # How the file is written.
-    delimiter: str = "auto"  # auto, comma, semicolon, tab
-    decimal: str = "auto"  # auto, point, comma
-    encoding: str = "auto"  # auto, utf-8, utf-16, latin-1, cp1252
+    delimiter: str = word("auto", "comma", "semicolon", "tab")
+    decimal: str = word("auto", "point", "comma")
+    # auto: by the byte-order mark, else UTF-8.
+    encoding: str = word("auto", "utf-8", "utf-16", "latin-1", "cp1252")
     header: bool = True  # the first row names the columns
-    skip_rows: int = 0  # above the header
+    skip_rows: int = whole(0, 0, 1_000_000)  # above the header
+    # In addition to empty fields; a number, such as -9999, stands for every spelling of it.
     missing_values: list[str] = field(
         default_factory=lambda: ["NA", "N/A", "NaN", "NULL", "null", "-"]
     )
-    # What may be done where the readings are no regular series.
-    order: str = "refuse"  # time stamps that go back: refuse, sort
-    duplicates: str = "refuse"  # one time stamp in several rows: refuse, first, mean
-    missing: str = "refuse"  # values or rows: refuse, interpolate
-    # Samples, the longest stretch that is interpolated; 10, of a climate record 500.
-    max_gap: int | None = None
-    # Longer ones: refuse, longest (keep the longest part between them); refuse.
-    long_gaps: str | None = None
-    resample: float | None = None  # new sampling interval, time units
-    # What is taken out, fitted to the training part.
-    trend: str = "none"  # none, linear
-    yearly_cycle: int = 0  # harmonics; 0: not removed
-    daily_cycle: int = 0  # harmonics; 0: not removed
-    smoothing: float = 0.0  # standard deviation of a Gaussian filter, samples
-    # Delay embedding.
-    # Samples between two delays, or auto; 1, of a climate record auto.
-    lag: Optional[Union[int, str]] = None  # noqa: UP007, UP045
-    # Delays of each column, or auto; 1: none. Of a climate record auto.
-    dimension: Optional[Union[int, str]] = 1  # noqa: UP007, UP045
+
+
+@dataclass
+class RepairSettings(_Part):
+    """What may be done to readings that are no regular series."""
+
+    order: str = word("refuse", "sort")  # of time stamps that go back
+    duplicates: str = word("refuse", "first", "mean")  # of one time stamp in several rows
+    missing: str = word("refuse", "interpolate")  # of values or rows; on a straight line
+    max_gap: int = whole(10, 0, _STEPS)  # samples, the longest stretch that is interpolated
+    long_gaps: str = word("refuse", "longest")  # longest: keep the longest part between long gaps
+    resample: float | None = number(None, above=0)  # new sampling interval, time units
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.train_fraction is not None:
-            fraction("dataset.train_fraction", self.train_fraction)
-        self._fill()
-        for name in ("skip_rows", "yearly_cycle", "daily_cycle"):
-            at_least(f"dataset.{name}", getattr(self, name), 0)
-        if self.resample is not None:
-            positive("dataset.resample", self.resample)
-        refuse_too_large("dataset", self, _TABLE)
-        smoothing = self.smoothing
-        within = 0 <= smoothing < float("inf")
-        require(within, "dataset.smoothing", smoothing, "a finite number of at least 0")
-        _check_delays(self.lag, self.dimension)
+        if self.missing == "refuse":
+            self.require_unused("dataset.missing is refuse", "max_gap", "long_gaps")
 
-    def _fill(self) -> None:
-        """What means something together with another setting only."""
-        climate = isinstance(self, TemperatureSettings)
-        one_of("dataset.missing", self.missing, ("refuse", "interpolate"))
-        gaps = {"max_gap": 500 if climate else 10, "long_gaps": "refuse"}
-        filling = self.missing == "interpolate"
-        default_where(filling, self, "dataset", "dataset.missing is refuse", gaps)
-        shipped = climate and self.path is None
-        if self.dimension is None:
-            self.dimension = 4 if shipped else "auto"
-        lag = {"lag": 48 if shipped else "auto" if climate else 1}  # a day of the shipped series
-        default_where(self.dimension != 1, self, "dataset", "dataset.dimension is 1", lag)
-        stamped = self.time_column is not None or shipped
-        one_of("dataset.lambda_evidence", self.lambda_evidence, ("clear", "weak"))
-        without = "dataset.time_column is null"
-        default_where(stamped, self, "dataset", without, {"time_format": None})
+
+@dataclass
+class CleaningSettings(_Part):
+    """What is taken out of a series, fitted to its training part."""
+
+    trend: str = word("none", "linear")
+    yearly_cycle: int = whole(0, 0, _HARMONICS)  # harmonics of 365.2425 days; 0: not removed
+    daily_cycle: int = whole(0, 0, _HARMONICS)  # harmonics of a day; 0: not removed
+    # Standard deviation of a Gaussian filter, samples; 0: none.
+    smoothing: float = number(0.0, at_least=0, at_most=1e6)
+
+
+@dataclass
+class TableSettings(
+    DelaySettings, CleaningSettings, RepairSettings, TextSettings, RecordedSettings
+):
+    """A text table with any ending, plain or compressed by gzip, bzip2, xz or zip."""
+
+    # null: not used, as there are time stamps, or time is counted in rows.
+    dt: Optional[float] = number(None, above=0)  # noqa: UP045
+    time_column: str | None = None
+    time_format: str = "auto"  # signs of datetime.strptime, or number; auto: found
+    # Of dates: seconds, minutes, hours, days; of numbers: any name. auto: days for dates.
+    time_unit: str = "auto"
+    trajectory_column: str | None = None  # rows with the same text in it are a trajectory
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stamped:
+            self.require_unused("rows have time stamps (dataset.resample changes dt)", "dt")
+        else:
+            self.require_unused("dataset.time_column is null", "time_format")
+        if self.trajectory_column is None:
+            accepted = "a number between 0 and 1, or dataset.trajectory_column as well"
+            require(self.train_fraction is not None, "dataset.train_fraction", "null", accepted)
+            return
+        accepted = "null with dataset.trajectory_column (the last one tests, the others train)"
+        given = self.train_fraction
+        require(given is None, "dataset.train_fraction", given, accepted)
+        unused = ("trend", "yearly_cycle", "daily_cycle")
+        self.require_unused("dataset.trajectory_column is given", *unused)
+
+    @property
+    def stamped(self) -> bool:
+        """Whether rows have time stamps."""
+        return self.time_column is not None
+
+    @property
+    def chosen(self) -> tuple[str, list[str] | None]:
+        """The setting that names the columns to read, and the names; None: all of numbers."""
+        raise NotImplementedError
 
 
 @dataclass
 class CsvSettings(TableSettings):
-    """Any number of columns of a text file."""
+    """Any number of columns of a text table."""
 
     source: str = "csv"
     columns: list[str] | None = None  # null: every column of numbers
 
+    @property
+    def chosen(self) -> tuple[str, list[str] | None]:
+        return "dataset.columns", self.columns
+
 
 @dataclass
 class TemperatureSettings(TableSettings):
-    """One column of a climate record; without a path, the sea-surface series shipped here."""
+    """One column of a climate record; without a path, of the sea-surface series shipped here."""
 
     source: str = "temperature"
-    column: str | None = None
-    lambda_evidence: str = "weak"  # no such record shows more
-    dimension: Optional[Union[int, str]] = None  # noqa: UP007, UP045
+    column: str | None = None  # null: the only column of numbers
+    lambda_evidence: str = word("weak", "clear")  # no such record shows more
+    max_gap: int = whole(500, 0, _STEPS)
+    # auto: estimated; of the shipped series a day (48 samples) and 4.
+    lag: Union[int, str] = whole("auto", 1, _LAG, "auto")  # noqa: UP007
+    dimension: Union[int, str] = whole("auto", 1, _DELAYS, "auto")  # noqa: UP007
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path is None and self.dimension == "auto":
+            self.dimension = 4
+        if self.path is None and self.dimension != 1 and self.lag == "auto":
+            self.lag = 48
+
+    @property
+    def stamped(self) -> bool:
+        return self.path is None or super().stamped
+
+    @property
+    def chosen(self) -> tuple[str, list[str] | None]:
+        return "dataset.column", None if self.column is None else [self.column]
 
 
 DATASET_SCHEMAS: dict[str, type[DatasetSettings]] = {

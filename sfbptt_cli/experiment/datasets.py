@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
 from sfbptt_cli.data.dataset import Dataset, separate_inputs
-from sfbptt_cli.data.preprocessing import Cleaning
-from sfbptt_cli.data.sampling import Repairs
 from sfbptt_cli.data.settings import (
     ArraySettings,
+    CsvSettings,
     DatasetSettings,
     SimulatedSettings,
-    TableSettings,
     TemperatureSettings,
 )
 from sfbptt_cli.data.simulated import simulate_dataset
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset, read_temperature
-from sfbptt_cli.data.tables.table import TableFormat
+from sfbptt_cli.data.tables.reader import read_csv, read_temperature
 
 
 def build_dataset(config: DatasetSettings, window: int) -> Dataset:
     """Simulate or read the dataset that `config` describes."""
-    dataset = _observations(config, window)
+    dataset = _SOURCES[type(config)](config, window)
     if config.inputs is None:
         return dataset
     dimension = getattr(config, "dimension", 1)
@@ -36,36 +34,15 @@ def build_dataset(config: DatasetSettings, window: int) -> Dataset:
     return separate_inputs(dataset, config.inputs)
 
 
-def _observations(config: DatasetSettings, window: int) -> Dataset:
+def _simulate(config: SimulatedSettings, window: int) -> Dataset:
     settings = asdict(config)
     del settings["source"], settings["inputs"]
-    settings.pop("lambda_evidence", None)  # says what is made of the data, not what they are
-    if isinstance(config, SimulatedSettings):
-        return simulate_dataset(**settings)
-    if isinstance(config, ArraySettings):
-        return read_dataset(**settings, window=window)
-    assert isinstance(config, TableSettings)
-    return _read_table(config, settings, window)
+    return simulate_dataset(**settings)
 
 
-def _read_table(config: TableSettings, settings: dict[str, Any], window: int) -> Dataset:
-    """Sort the settings of a text file by what they are for, and read it."""
-    settings["missing_values"] = tuple(settings["missing_values"])
-    parts = {"form": TableFormat, "repairs": Repairs, "cleaning": Cleaning}
-    built = {
-        name: part(**_given({f.name: settings.pop(f.name) for f in fields(part)}))
-        for name, part in parts.items()
-    }
-    if settings["lag"] is None:
-        del settings["lag"]
-    if isinstance(config, TemperatureSettings):
-        column = settings.pop("column")
-        return read_temperature(CsvSource(**settings, **built), column, window)
-    columns = settings.pop("columns")
-    chosen = None if columns is None else tuple(columns)
-    return read_csv_dataset(CsvSource(**settings, **built, columns=chosen), window)
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without what is null because another setting leaves it without meaning."""
-    return {key: value for key, value in settings.items() if value is not None}
+_SOURCES: Mapping[type[DatasetSettings], Callable[[Any, int], Dataset]] = {
+    SimulatedSettings: _simulate,
+    ArraySettings: read_array_dataset,
+    CsvSettings: read_csv,
+    TemperatureSettings: read_temperature,
+}

@@ -16,24 +16,20 @@ import pytest
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data import arrays
-from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
 from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.settings import ArraySettings
 
 Array = npt.NDArray[Any]
+Write = Callable[[Path, Any], Path]
 
 SERIES = np.random.default_rng(0).normal(size=(1200, 3))
 
 
-def _read(path: Path, key: str | None = None, **changes: Any) -> Dataset:
-    settings: dict[str, Any] = {
-        "name": "recorded",
-        "dt": 0.5,
-        "time_unit": "hours",
-        "train_fraction": 0.75,
-        "lambda_max": None,
-        "window": 20,
-    }
-    return read_dataset(path=str(path), key=key, **{**settings, **changes})
+def _read(path: Path | None, key: str | None = None, window: int = 20, **changes: Any) -> Dataset:
+    settings = {"dt": 0.5, "time_unit": "hours", "train_fraction": 0.75, **changes}
+    given = None if path is None else str(path)
+    return read_array_dataset(ArraySettings("recorded", path=given, key=key, **settings), window)
 
 
 def _npy(folder: Path, array: Array) -> Path:
@@ -54,19 +50,36 @@ def _hdf5(folder: Path, **members: Any) -> Path:
     return folder / "series.h5"
 
 
-def _assert_holds(data: Dataset, series: Array) -> None:
-    split = round(0.75 * len(series))
+def _packed_npz(folder: Path, array: Array) -> Path:
+    return _npz(folder, compressed=True, only=array)
+
+
+def _packed_hdf5(folder: Path, array: Array) -> Path:
+    with h5py.File(folder / "SERIES.H5", "w") as file:
+        file.create_dataset("x", data=array, chunks=True, compression="gzip", shuffle=True)
+    return folder / "SERIES.H5"
+
+
+WRITERS: dict[str, Write] = {
+    "npy": _npy,
+    "npz": lambda folder, array: _npz(folder, only=array),
+    "hdf5": lambda folder, array: _hdf5(folder, group__inner__series=array),
+}
+write_any = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+
+
+def _assert_holds(data: Dataset, series: Array, split: int = 900) -> None:
     np.testing.assert_array_equal(data.train, series[:split])
     np.testing.assert_array_equal(data.test, series[split:])
 
 
-def test_a_mapped_npy_file(tmp_path: Path) -> None:
-    data = _read(_npy(tmp_path, SERIES))
+@pytest.mark.parametrize("order", [np.ascontiguousarray, np.asfortranarray])
+def test_a_mapped_npy_file(tmp_path: Path, order: Callable[[Array], Array]) -> None:
+    data = _read(_npy(tmp_path, order(SERIES)))
     _assert_holds(data, SERIES)
     assert isinstance(data.train, np.memmap)
     assert isinstance(data.test, np.memmap)
     assert not data.train.flags.writeable
-    assert data.train.shape == (900, 3)
     assert data.independent is None
     assert (data.name, data.dt, data.time_unit) == ("recorded", 0.5, "hours")
     assert data.variables == ("x1", "x2", "x3")
@@ -94,38 +107,26 @@ def test_a_large_npy_file_is_never_read_whole(
     assert peak < 500_000
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_npz_files(tmp_path: Path, compressed: bool) -> None:
-    _assert_holds(_read(_npz(tmp_path, compressed, only=SERIES)), SERIES)
-    path = _npz(tmp_path, compressed, a=SERIES, b=2 * SERIES, text=np.array("units"))
-    _assert_holds(_read(path, "b"), 2 * SERIES)
-    _assert_holds(_read(path, "a"), SERIES)
+@pytest.mark.parametrize("write", [*WRITERS.values(), _packed_npz, _packed_hdf5])
+def test_a_file_of_one_array(tmp_path: Path, write: Write) -> None:
+    _assert_holds(_read(write(tmp_path, SERIES)), SERIES)
+    one = _read(write(tmp_path, SERIES[:, 0]))
+    _assert_holds(one, SERIES[:, :1])
+    assert one.variables == ("x1",)
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".H5"])
-def test_hdf5_files(tmp_path: Path, suffix: str) -> None:
-    only = _hdf5(tmp_path, group__inner__series=SERIES).rename(tmp_path / f"only{suffix}")
-    _assert_holds(_read(only), SERIES)
-    path = _hdf5(tmp_path, group__a=SERIES, group__b=3 * SERIES, top=4 * SERIES)
-    _assert_holds(_read(path, "group/a"), SERIES)
-    _assert_holds(_read(path, "/group/b"), 3 * SERIES)
-    _assert_holds(_read(path, "top"), 4 * SERIES)
-
-
-def test_chunked_and_compressed_hdf5(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "series.h5", "w") as file:
-        file.create_dataset("x", data=SERIES, chunks=(100, 1), compression="gzip", shuffle=True)
-    _assert_holds(_read(tmp_path / "series.h5"), SERIES)
-
-
-@pytest.mark.parametrize("write", [_npy, lambda d, x: _npz(d, a=x), lambda d, x: _hdf5(d, a=x)])
-def test_one_dimension_is_one_variable(
-    tmp_path: Path, write: Callable[[Path, Array], Path]
-) -> None:
-    data = _read(write(tmp_path, SERIES[:, 0]))
-    _assert_holds(data, SERIES[:, :1])
-    assert data.obs_dim == 1
-    assert data.variables == ("x1",)
+def test_one_of_several_arrays(tmp_path: Path) -> None:
+    npz = _npz(tmp_path, a=SERIES, b=2 * SERIES, text=np.array("units"))
+    hdf5 = _hdf5(tmp_path, group__a=SERIES, group__b=3 * SERIES, top=4 * SERIES)
+    hdf5 = hdf5.rename(tmp_path / "series.hdf5")
+    for path, key, factor in (
+        (npz, "a", 1),
+        (npz, "b", 2),
+        (hdf5, "group/a", 1),
+        (hdf5, "/group/b", 3),
+        (hdf5, "top", 4),
+    ):
+        _assert_holds(_read(path, key), factor * SERIES)
 
 
 @pytest.mark.parametrize(
@@ -150,20 +151,12 @@ def test_types_of_numbers(tmp_path: Path, dtype: str, kept: str) -> None:
     assert standardiser.std.dtype == np.float64
 
 
-def test_fortran_order(tmp_path: Path) -> None:
-    data = _read(_npy(tmp_path, np.asfortranarray(SERIES)))
-    _assert_holds(data, SERIES)
-    assert isinstance(data.train, np.memmap)
-
-
 @pytest.mark.parametrize(("fraction", "split"), [(0.5, 600), (0.8, 960), (0.3333, 400)])
 def test_the_split_is_chronological(tmp_path: Path, fraction: float, split: int) -> None:
-    data = _read(_npy(tmp_path, SERIES), train_fraction=fraction)
-    np.testing.assert_array_equal(data.train, SERIES[:split])
-    np.testing.assert_array_equal(data.test, SERIES[split:])
+    _assert_holds(_read(_npy(tmp_path, SERIES), train_fraction=fraction), SERIES, split)
 
 
-def _refusal(path: Path, key: str | None = None, **changes: Any) -> str:
+def _refusal(path: Path | None, key: str | None = None, **changes: Any) -> str:
     """The message of the refusal, one line, with the path as {path}."""
     with pytest.raises(RequestError) as refused:
         _read(path, key, **changes)
@@ -172,80 +165,90 @@ def _refusal(path: Path, key: str | None = None, **changes: Any) -> str:
     return message.replace(f"'{path}'", "{path}")
 
 
-def test_no_path_is_refused() -> None:
-    with pytest.raises(RequestError) as refused:
-        read_dataset("recorded", None, None, 1.0, "steps", 0.8, None, 20)
-    message = "dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file"
-    assert str(refused.value) == message
+NO_FILE = "dataset.path: {path} is not a file; accepted: .npy, .npz or HDF5"
+EMPTY = "dataset.path: {path} is empty"
+ENDING = "dataset.path: {path} has another ending than .npy, .npz, .h5, .hdf5"
 
 
-@pytest.mark.parametrize("name", ["missing.npy", "missing/series.h5", "folder.npz", "file.npy/x"])
-def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.npy", NO_FILE),
+        ("missing/series.h5", NO_FILE),
+        ("folder.npz", NO_FILE),
+        ("empty.npy/x", NO_FILE),
+        ("empty.npy", EMPTY),
+        ("empty.npz", EMPTY),
+        ("empty.h5", EMPTY),
+        ("series.csv", ENDING),
+        ("series", ENDING),
+        ("series.npy.gz", ENDING),
+    ],
+)
+def test_what_is_no_array_file_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.npz").mkdir()
-    (tmp_path / "file.npy").touch()
-    message = "dataset.path: {path} is not a file; accepted: .npy, .npz or HDF5"
+    for ending in ("npy", "npz", "h5"):
+        (tmp_path / f"empty.{ending}").touch()
+    for other in ("series.csv", "series", "series.npy.gz"):
+        (tmp_path / other).write_bytes(_bytes(SERIES))
     assert _refusal(tmp_path / name) == message
 
 
-@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.h5"])
-def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).touch()
-    assert _refusal(tmp_path / name) == "dataset.path: {path} is empty"
+def test_no_path_is_refused() -> None:
+    message = "dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file"
+    assert _refusal(None) == message
 
 
-@pytest.mark.parametrize("name", ["series.csv", "series", "series.npy.gz"])
-def test_an_unknown_ending_is_refused(tmp_path: Path, name: str) -> None:
-    _npy(tmp_path, SERIES).rename(tmp_path / name)
-    message = "dataset.path: {path} has another ending than .npy, .npz, .h5, .hdf5"
-    assert _refusal(tmp_path / name) == message
-
-
-def _changed(change: Callable[[Array], object]) -> Array:
+def _constant() -> Array:
     series = SERIES.copy()
-    change(series)
+    series[:900, 2] = 7
     return series
 
 
-def _constant(series: Array) -> None:
-    series[:900, 2] = 7
-
-
+RECORDS = np.zeros(1200, dtype=[("x", "f8"), ("y", "f8")])
+TEXT = np.array([["1.5", "2.5"]] * 1200)
+DAYS = np.array([["2020-01-01"]] * 1200, dtype="datetime64[D]")
 NOT_REAL = "dataset.path: {path} holds DTYPE; accepted: real numbers"
 NOT_2D = "dataset.path: {path} has shape SHAPE; accepted: (time, variables)"
-CONTENTS: dict[str, tuple[Array, str]] = {
+SHORT = "dataset.path: {path} is too short: %d training and %d test steps; accepted: at least "
+UNUSABLE: dict[str, tuple[Array, str]] = {
     "complex": (SERIES * 1j, NOT_REAL.replace("DTYPE", "complex128")),
     "logical": (SERIES > 0, NOT_REAL.replace("DTYPE", "bool")),
+    "records": (RECORDS, NOT_REAL.replace("DTYPE", "[('x', '<f8'), ('y', '<f8')]")),
     "4-D": (SERIES.reshape(20, 20, 3, 3), NOT_2D.replace("SHAPE", "(20, 20, 3, 3)")),
     "zero rows": (SERIES[:0], "dataset.path: {path} is empty: shape (0, 3)"),
     "zero columns": (SERIES[:, :0], "dataset.path: {path} is empty: shape (1200, 0)"),
     "constant": (
-        _changed(_constant),
+        _constant(),
         "dataset.path: {path} column 2 (counted from 0) is constant in the training part; "
         "accepted: columns that vary",
     ),
-    "short training": (
-        SERIES[:27],
-        "dataset.path: {path} is too short: 20 training and 7 test steps; "
-        "accepted: at least window + 1 = 21 and 200",
-    ),
-    "short test": (
-        SERIES[:796],
-        "dataset.path: {path} is too short: 597 training and 199 test steps; "
-        "accepted: at least window + 1 = 21 and 200",
-    ),
+    "short training": (SERIES[:27], SHORT % (20, 7) + "window + 1 = 21 and 200"),
+    "short test": (SERIES[:796], SHORT % (597, 199) + "window + 1 = 21 and 200"),
 }
 
 
-@pytest.mark.parametrize(("content", "message"), CONTENTS.values(), ids=CONTENTS)
-@pytest.mark.parametrize(
-    "write",
-    [_npy, lambda d, x: _npz(d, a=x), lambda d, x: _hdf5(d, a=x)],
-    ids=["npy", "npz", "hdf5"],
-)
+@write_any
+@pytest.mark.parametrize(("content", "message"), UNUSABLE.values(), ids=UNUSABLE)
 def test_unusable_numbers_are_refused(
-    tmp_path: Path, write: Callable[[Path, Array], Path], content: Array, message: str
+    tmp_path: Path, write: Write, content: Array, message: str
 ) -> None:
     assert _refusal(write(tmp_path, content)) == message
+
+
+@pytest.mark.parametrize(
+    ("write", "content", "dtype"),
+    [
+        (_npy, TEXT, "<U3"),
+        (_packed_npz, TEXT, "<U3"),
+        (_npy, DAYS, "datetime64[D]"),
+        (_packed_npz, DAYS, "datetime64[D]"),
+        (WRITERS["hdf5"], ["1.5", "2.5"] * 600, "object"),
+        (_packed_hdf5, np.array([b"ab"] * 1200), "|S2"),
+    ],
+)
+def test_text_and_dates_are_refused(tmp_path: Path, write: Write, content: Any, dtype: str) -> None:
+    assert _refusal(write(tmp_path, content)) == NOT_REAL.replace("DTYPE", dtype)
 
 
 def test_the_shortest_series_is_accepted(tmp_path: Path) -> None:
@@ -257,8 +260,9 @@ def test_the_shortest_series_is_accepted(tmp_path: Path) -> None:
 
 # With chunks of 100 rows: in the first, at the edges of the second, in the last.
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (99, 2), (100, 0), (199, 1), (1199, 2)])
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(np.nan, "float64"), (np.inf, "float64"), (-np.inf, "float32")]
+)
 def test_a_value_that_is_no_number_is_found(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -275,34 +279,6 @@ def test_a_value_that_is_no_number_is_found(
         f"dataset.path: {{path}} row {row}, column {column} holds {value} (counted from 0); "
         "accepted: finite numbers"
     )
-
-
-@pytest.mark.parametrize(
-    ("content", "dtype"),
-    [
-        (np.array([["1.5", "2.5"]] * 1200), "<U3"),
-        (np.array([["2020-01-01"]] * 1200, dtype="datetime64[D]"), "datetime64[D]"),
-        (np.zeros(1200, dtype=[("x", "f8"), ("y", "f8")]), "[('x', '<f8'), ('y', '<f8')]"),
-    ],
-)
-def test_text_dates_and_records_are_refused(tmp_path: Path, content: Array, dtype: str) -> None:
-    message = f"dataset.path: {{path}} holds {dtype}; accepted: real numbers"
-    assert _refusal(_npy(tmp_path, content)) == message
-    assert _refusal(_npz(tmp_path, a=content)) == message
-
-
-@pytest.mark.parametrize(
-    ("content", "dtype"),
-    [
-        (["1.5", "2.5"] * 600, "object"),
-        (np.array([b"ab"] * 1200), "|S2"),
-        (np.zeros(1200, dtype=[("x", "f8"), ("y", "f8")]), "[('x', '<f8'), ('y', '<f8')]"),
-        (SERIES * 1j, "complex128"),
-    ],
-)
-def test_text_and_records_in_hdf5_are_refused(tmp_path: Path, content: Any, dtype: str) -> None:
-    message = f"dataset.path: {{path}} holds {dtype}; accepted: real numbers"
-    assert _refusal(_hdf5(tmp_path, a=content)) == message
 
 
 class _Touch:
@@ -370,32 +346,25 @@ def test_contents_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
     assert _refusal(_npy(tmp_path, np.array(1.0))) == NOT_2D.replace("SHAPE", "()")
     message = "dataset.path: {path} holds no array; accepted: (time, variables)"
     assert _refusal(_hdf5(tmp_path, a=1.0)) == message
+    assert _refusal(_hdf5(tmp_path, a=h5py.Empty("f8"))) == message
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
         file.writestr("readme.txt", "no array")
     assert _refusal(tmp_path / "a.npz") == message
-    assert _refusal(_hdf5(tmp_path, a=h5py.Empty("f8"))) == message
 
 
 def test_wrong_keys_are_refused_with_the_nearest(tmp_path: Path) -> None:
-    path = _npz(tmp_path, series=SERIES, time=SERIES[:, 0])
-    listed = "{path} holds: series, time"
-    assert _refusal(path) == f"dataset.key: nothing was given; {listed}"
-    assert _refusal(path, "serie") == (
-        f"dataset.key: 'serie' is not in the file; {listed} (did you mean 'series'?)"
-    )
-    assert _refusal(path, "QQ") == f"dataset.key: 'QQ' is not in the file; {listed}"
+    npz = _npz(tmp_path, series=SERIES, time=SERIES[:, 0])
+    hdf5 = _hdf5(tmp_path, group__series=SERIES, time=SERIES[:, 0])
+    for path, key, listed, hint in (
+        (npz, None, "series, time", ""),
+        (npz, "serie", "series, time", " (did you mean 'series'?)"),
+        (npz, "QQ", "series, time", ""),
+        (hdf5, None, "group/series, time", ""),
+        (hdf5, "group", "group/series, time", " (did you mean 'group/series'?)"),
+        (hdf5, "group/serie", "group/series, time", " (did you mean 'group/series'?)"),
+    ):
+        given = "nothing was given" if key is None else f"'{key}' is not in the file"
+        assert _refusal(path, key) == f"dataset.key: {given}; {{path}} holds: {listed}{hint}"
     assert _refusal(_npz(tmp_path)) == "dataset.key: nothing was given; {path} holds: nothing"
-
-
-def test_wrong_hdf5_keys_are_refused_with_the_nearest(tmp_path: Path) -> None:
-    path = _hdf5(tmp_path, group__series=SERIES, time=SERIES[:, 0])
-    listed = "{path} holds: group/series, time"
-    assert _refusal(path) == f"dataset.key: nothing was given; {listed}"
-    hint = "(did you mean 'group/series'?)"
-    for key in ("group", "group/serie"):
-        assert _refusal(path, key) == f"dataset.key: '{key}' is not in the file; {listed} {hint}"
-
-
-def test_a_key_of_a_npy_file_is_refused(tmp_path: Path) -> None:
     message = "dataset.key: 'x' was given, but a .npy file holds a single array"
     assert _refusal(_npy(tmp_path, SERIES), "x") == message

@@ -11,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.data.sampling import Readings, Repairs, Series, regularise
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.sampling import Readings, regularise
+from sfbptt_cli.data.settings import CsvSettings
+from sfbptt_cli.data.settings import RepairSettings as Repairs
+from sfbptt_cli.data.tables.reader import read_csv
 
 Array = NDArray[Any]
 
@@ -30,10 +32,6 @@ def readings(times: Array, values: Array | None = None) -> Readings:
     return Readings(times, values, np.arange(len(times)) + 2, ("T", "p"), "hours")
 
 
-def repaired(given: Readings, repairs: Repairs) -> tuple[Series, list[str]]:
-    return regularise(given, repairs)
-
-
 def refusal(given: Readings, repairs: Repairs) -> str:
     with pytest.raises(RequestError) as refused:
         regularise(given, repairs)
@@ -45,7 +43,7 @@ def test_a_regular_series_is_left_alone() -> None:
     times = 10 + DT * np.arange(50)
     values = np.random.default_rng(0).normal(size=(50, 2))
     for repairs in (Repairs(), ALL):
-        series, notes = repaired(readings(times, values), repairs)
+        series, notes = regularise(readings(times, values), repairs)
         np.testing.assert_array_equal(series.values, values)
         assert series.dt == DT
         assert notes == []
@@ -59,7 +57,7 @@ def test_unsorted_rows() -> None:
     given = readings(times[shuffled])
     back = int(np.argmax(np.diff(shuffled) < 0)) + 3
     assert refusal(given, Repairs()).startswith(f"dataset.order: row {back} is earlier than the")
-    series, notes = repaired(given, Repairs(order="sort"))
+    series, notes = regularise(given, Repairs(order="sort"))
     np.testing.assert_array_equal(series.values, line(times))
     count = (np.diff(shuffled) < 0).sum()
     assert notes == [f"sorted by time: {count} rows were earlier than the row before, first {back}"]
@@ -74,10 +72,10 @@ def test_repeated_times() -> None:
     given = readings(times, values)
     message = refusal(given, Repairs())
     assert message.startswith("dataset.duplicates: row 4 has the time of row 3, and 2 more rows ")
-    series, notes = repaired(given, Repairs(duplicates="first"))
+    series, notes = regularise(given, Repairs(duplicates="first"))
     np.testing.assert_array_equal(series.values, line(DT * np.arange(5)))
     assert notes == ["3 rows repeat a time, first row 4: the first row was kept"]
-    series, notes = repaired(given, Repairs(duplicates="mean"))
+    series, notes = regularise(given, Repairs(duplicates="mean"))
     expected = line(DT * np.arange(5))
     expected[1] += 0.5
     expected[3, 0] += 1.5
@@ -94,7 +92,7 @@ def test_missing_rows_and_values_lie_on_a_straight_line() -> None:
     assert message.startswith("dataset.missing: row 12, column 'T' has no value, nor have 2 other")
     message = refusal(readings(times), Repairs())
     assert message.startswith("dataset.missing: 1 samples are missing between rows 8 and 9, and 3 ")
-    series, notes = repaired(given, Repairs(missing="interpolate", max_gap=3))
+    series, notes = regularise(given, Repairs(missing="interpolate", max_gap=3))
     np.testing.assert_allclose(series.values, line(DT * np.arange(50)), rtol=1e-14)
     assert series.dt == DT
     ahead = np.flatnonzero(series.reaches > np.arange(50))
@@ -115,7 +113,7 @@ def test_missing_rows_and_values_lie_on_a_straight_line() -> None:
 
 def test_the_longest_part_between_long_gaps() -> None:
     times = DT * np.delete(np.arange(100), [*range(20, 30), 40, *range(85, 90)])
-    series, notes = repaired(
+    series, notes = regularise(
         readings(times), Repairs(missing="interpolate", max_gap=2, long_gaps="longest")
     )
     np.testing.assert_allclose(series.values, line(DT * np.arange(30, 85)), rtol=1e-14)
@@ -129,7 +127,7 @@ def test_values_missing_at_the_ends_are_cut_off() -> None:
     times = DT * np.arange(50)
     values = line(times)
     values[:3, 0] = values[-2:, 1] = np.nan
-    series, notes = repaired(readings(times, values), ALL)
+    series, notes = regularise(readings(times, values), ALL)
     np.testing.assert_array_equal(series.values, line(times)[3:-2])
     assert notes == ["kept samples 4 to 48 of 50, without long gaps"]
 
@@ -140,7 +138,7 @@ def test_another_sampling_interval(changed: float) -> None:
     message = refusal(readings(times), ALL)
     assert message.startswith(f"dataset.resample: {changed * DT:g} hours lie between the rows ")
     assert "accepted: resample=… in hours" in message
-    series, notes = repaired(readings(times), replace(ALL, resample=4 * DT))
+    series, notes = regularise(readings(times), replace(ALL, resample=4 * DT))
     # Bins of four readings; the first one stands at the mean of its times, 1.5 · DT.
     expected = line(1.5 * DT + 4 * DT * np.arange(len(series.values)))
     np.testing.assert_allclose(series.values, expected, rtol=1e-13, atol=1e-13)
@@ -150,16 +148,16 @@ def test_another_sampling_interval(changed: float) -> None:
 
 def test_resampling_takes_means() -> None:
     values = np.random.default_rng(0).normal(size=(60, 2))
-    series, _ = repaired(readings(DT * np.arange(60), values), Repairs(resample=3 * DT))
+    series, _ = regularise(readings(DT * np.arange(60), values), Repairs(resample=3 * DT))
     np.testing.assert_allclose(series.values, values.reshape(20, 3, 2).mean(axis=1), rtol=1e-13)
     # At its own interval a series stays what it is.
-    series, _ = repaired(readings(DT * np.arange(60), values), Repairs(resample=DT))
+    series, _ = regularise(readings(DT * np.arange(60), values), Repairs(resample=DT))
     np.testing.assert_array_equal(series.values, values)
     # A finer interval needs values between the readings.
     assert refusal(readings(DT * np.arange(60)), Repairs(resample=DT / 2)).startswith(
         "dataset.missing: 1 samples are missing between rows 2 and 3, and 58 elsewhere"
     )
-    series, _ = repaired(readings(DT * np.arange(60)), replace(ALL, resample=DT / 2))
+    series, _ = regularise(readings(DT * np.arange(60)), replace(ALL, resample=DT / 2))
     np.testing.assert_allclose(series.values, line(DT / 2 * np.arange(119)), rtol=1e-13)
 
 
@@ -170,7 +168,7 @@ def test_resampling_of_irregular_times_with_gaps() -> None:
     assert "dataset.max_gap: 4 samples of column 'T'" in refusal(
         given, replace(ALL, resample=2.0, max_gap=3)
     ).replace("5 samples", "4 samples")
-    series, notes = repaired(given, replace(ALL, resample=2.0, max_gap=5))
+    series, notes = regularise(given, replace(ALL, resample=2.0, max_gap=5))
     steps = np.diff(series.values, axis=0)
     np.testing.assert_allclose(steps, np.broadcast_to([-4, 1], steps.shape), rtol=1e-9)
     assert (series.reaches - np.arange(len(series.reaches))).max() in (5, 6)
@@ -185,10 +183,6 @@ def test_resampling_of_irregular_times_with_gaps() -> None:
         ([0.0, 1.0, 2.0], replace(ALL, resample=1e-300), "dataset.time_column: 3 rows span 2 hour"),
         ([0.0, 1e-300, 2e100], ALL, "dataset.resample: 1e-300 hours lie between the rows 2 and 3"),
         ([0.0], ALL, "dataset.path: the file has fewer than 2 rows"),
-        ([0.0, 1.0], Repairs(missing="fill"), "dataset.missing: 'fill' was given; accepted: inter"),
-        ([0.0, 1.0], Repairs(order="up"), "dataset.order: 'up' was given; accepted: refuse, sort"),
-        ([0.0, 1.0], Repairs(duplicates="last"), "dataset.duplicates: 'last' was given; accepted:"),
-        ([0.0, 1.0], Repairs(long_gaps="cut"), "dataset.long_gaps: 'cut' was given; accepted: lon"),
     ],
 )  # fmt: skip
 def test_other_refusals(times: list[float], repairs: Repairs, message: str) -> None:
@@ -202,6 +196,35 @@ def test_a_column_without_values_is_refused() -> None:
     assert refusal(readings(times, values), ALL).startswith("dataset.missing: column 'p' has no")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"missing": "fill"}, "dataset.missing: 'fill' was given; accepted: interpolate, refuse"),
+        ({"delimiter": "pipe"}, "dataset.delimiter: 'pipe' was given; accepted: auto, comma, semi"),
+        ({"decimal": "dot"}, "dataset.decimal: 'dot' was given; accepted: auto, comma, point"),
+        ({"encoding": "rot13"}, "dataset.encoding: 'rot13' was given; accepted: auto, cp1252, lat"),
+        ({"dt": 1.0, "time_column": "t"}, "dataset.dt: 1.0 was given; accepted: null where rows"),
+        ({"order": "up"}, "dataset.order: 'up' was given; accepted: refuse, sort"),
+        ({"duplicates": "last"}, "dataset.duplicates: 'last' was given; accepted: first, mean, re"),
+        ({"long_gaps": "cut"}, "dataset.long_gaps: 'cut' was given; accepted: longest, refuse"),
+        ({"max_gap": 3}, "dataset.max_gap: 3 was given; accepted: 10 where dataset.missing is ref"),
+        ({"long_gaps": "longest"}, "dataset.long_gaps: longest was given; accepted: refuse where "),
+        ({"trend": "cubic"}, "dataset.trend: 'cubic' was given; accepted: linear, none"),
+        ({"lag": 3}, "dataset.lag: 3 was given; accepted: 1 where dataset.dimension is 1"),
+        ({"time_format": "%d"}, "dataset.time_format: %d was given; accepted: auto where "),
+        ({"train_fraction": None}, "dataset.train_fraction: null was given; accepted: a number be"),
+        (
+            {"trajectory_column": "a", "train_fraction": None, "daily_cycle": 2},
+            "dataset.daily_cycle: 2 was given; accepted: 0 where dataset.trajectory_column is",
+        ),
+    ],
+)
+def test_settings_that_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        CsvSettings("x", **settings)
+    assert str(refused.value).startswith(message)
+
+
 @pytest.mark.parametrize("resample", [None, 3.0])
 def test_no_training_value_looks_into_the_test_part(tmp_path: Path, resample: float | None) -> None:
     """Other numbers in the test part leave every number of the training part as it is."""
@@ -209,26 +232,29 @@ def test_no_training_value_looks_into_the_test_part(tmp_path: Path, resample: fl
     hours = np.arange(6000)
     x = 10 + np.cos(2 * np.pi * hours / 24) + np.cumsum(rng.normal(size=6000)) / 50
     gap = (hours > 2980) & (hours < 3010)
-    source = CsvSource(
+    source = CsvSettings(
+        "x",
         path=str(tmp_path / "x.csv"),
         time_column="t",
         time_unit="hours",
         train_fraction=0.5,
         lag="auto",
         dimension="auto",
-        repairs=Repairs(missing="interpolate", max_gap=30, resample=resample),
+        missing="interpolate",
+        max_gap=30,
+        resample=resample,
+        trend="linear",
+        daily_cycle=2,
+        smoothing=5.0,
     )
-    source = replace(source, cleaning=replace(source.cleaning, trend="linear", daily_cycle=2))
-    source = replace(source, cleaning=replace(source.cleaning, smoothing=5.0))
     trained, notes = [], []
     for change in (0.0, 100.0):
         y = x + change * (hours >= 3010) * rng.normal(size=6000)
         rows = [f"{t},{v!r}" for t, v, lost in zip(hours, y.tolist(), gap, strict=True) if not lost]
         Path(str(source.path)).write_text("\n".join(["t,T", *rows]))
-        dataset = read_csv_dataset(source, window=100)
-        told = dataset.preprocessing
+        dataset = read_csv(source, window=100)
         trained.append(dataset.train)
-        notes.append(told)
+        notes.append(dataset.preprocessing)
     assert any("samples between training and test part left out" in note for note in notes[0])
     assert notes[0] == notes[1]
     np.testing.assert_array_equal(trained[0], trained[1])

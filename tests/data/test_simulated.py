@@ -328,10 +328,10 @@ def test_what_cannot_be_observed_is_refused(
     ("changes", "message"),
     [
         ({"observed": []}, "dataset.observed: [] was given"),
-        ({"dimension": 0}, "dataset.dimension: '0' was given"),
+        ({"dimension": 0}, "dataset.dimension: 0 was given"),
         ({"dimension": "some"}, "dataset.dimension: 'some' was given"),
-        ({"dimension": 2, "lag": 0}, "dataset.lag: '0' was given"),
-        ({"lag": 3}, "dataset.lag: 3 was given; accepted: null where dataset.dimension is 1"),
+        ({"dimension": 2, "lag": 0}, "dataset.lag: 0 was given"),
+        ({"lag": 3}, "dataset.lag: 3 was given; accepted: 1 where dataset.dimension is 1"),
         ({"observation_noise": -0.1}, "dataset.observation_noise: -0.1 was given"),
         ({"observation_noise": math.inf}, "dataset.observation_noise: inf was given"),
         ({"process_noise": math.nan}, "dataset.process_noise: nan was given"),

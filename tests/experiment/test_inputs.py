@@ -13,9 +13,10 @@ from conftest import TINY, Cli, as_dataset, run_folder
 
 from sfbptt_cli import load_run
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.data.arrays import read_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
 from sfbptt_cli.data.dataset import Dataset, Inputs, Standardiser, separate_inputs
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.settings import ArraySettings, CsvSettings
+from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.evaluation.evaluate import Settings, evaluate
 from sfbptt_cli.evaluation.generation import along, generate
@@ -239,7 +240,9 @@ def _lorenz_like(steps: int, seed: int) -> Array:
 
 
 def _arrays(path: str, key: str | None = None, fraction: float | None = None) -> Dataset:
-    return read_dataset("runs", path, key, 1.0, "steps", fraction, None, 20)
+    return read_array_dataset(
+        ArraySettings("runs", path=path, key=key, train_fraction=fraction), 20
+    )
 
 
 def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path) -> None:
@@ -292,14 +295,14 @@ def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
     ]
     # Interleaved rows: the label decides, not the place.
     path = _table(tmp_path / "a.csv", rows[::2] + rows[1::2])
-    source = CsvSource(
-        path=path, time_column="t", trajectory_column="subject", train_fraction=None, lag=3,
+    source = CsvSettings(
+        "x", path=path, time_column="t", trajectory_column="subject", train_fraction=None, lag=3,
         dimension=2,
     )  # fmt: skip
     with pytest.raises(RequestError, match=r"row .*dataset.order|goes back|order"):
-        read_csv_dataset(source, 20)
+        read_csv(source, 20)
     path = _table(tmp_path / "b.csv", rows)
-    dataset = read_csv_dataset(CsvSource(**{**vars(source), "path": path}), 20)
+    dataset = read_csv(CsvSettings(**{**vars(source), "path": path}), 20)
     assert dataset.train_lengths == (227, 87)
     assert dataset.dt == 0.5
     expected = np.concatenate(
@@ -315,7 +318,7 @@ def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
         ({"trajectory_column": None}, "dataset.train_fraction: null was given"),
         ({"trajectory_column": "who"}, "dataset.trajectory_column: 'who' is not in the file"),
         ({"trajectory_column": "t"}, "dataset.trajectory_column: 't' is the time column"),
-        ({"columns": ("subject",)}, "dataset.columns: 'subject' is the trajectory column"),
+        ({"columns": ["subject"]}, "dataset.columns: 'subject' is the trajectory column"),
     ],
 )
 def test_tables_of_trajectories_that_are_refused(
@@ -329,22 +332,23 @@ def test_tables_of_trajectories_that_are_refused(
         "train_fraction": None,
     }
     with pytest.raises(RequestError, match=message):
-        read_csv_dataset(CsvSource(**{**settings, **changes}), 20)
+        read_csv(CsvSettings("x", **{**settings, **changes}), 20)
 
 
 def test_trajectories_of_different_intervals_are_refused(tmp_path: Path) -> None:
     rows = [
         f"{name},{t * dt},{np.sin(t)},1" for name, dt in (("a", 1), ("b", 2)) for t in range(250)
     ]
-    source = CsvSource(
+    source = CsvSettings(
+        "x",
         path=_table(tmp_path / "a.csv", rows),
         time_column="t",
         trajectory_column="subject",
         train_fraction=None,
-        columns=("x",),
+        columns=["x"],
     )
     with pytest.raises(RequestError, match=r"'b' is sampled every 2 .*'a' every 1"):
-        read_csv_dataset(source, 20)
+        read_csv(source, 20)
 
 
 def test_several_trajectories_train_and_are_measured(cli: Cli, tmp_path: Path) -> None:

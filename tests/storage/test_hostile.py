@@ -27,8 +27,9 @@ from sfbptt_cli.cli.overrides import config_folder
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_own_files
 from sfbptt_cli.config.schema import typed_config
-from sfbptt_cli.data.arrays import read_dataset
-from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
+from sfbptt_cli.data.arrays import read_array_dataset
+from sfbptt_cli.data.settings import ArraySettings, CsvSettings
+from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.making import make_report
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -107,15 +108,12 @@ def test_pipes_and_devices_are_no_files(finished: Finished, tmp_path: Path) -> N
     for path in (Path("/dev/zero"), pipe, tmp_path):
         with pytest.raises((RequestError, IsADirectoryError)):
             open_regular(path, "run", GIB)
-    plain = {"name": "x", "key": None, "dt": 1.0, "time_unit": "s"}
-    plain |= {"train_fraction": 0.5, "lambda_max": None, "window": 9}
     for name in (str(pipe), "/dev/zero", "/dev/stdin", str(tmp_path / "*.npy")):
-        assert refusal(lambda name=name: read_dataset(path=name, **plain)).startswith(
-            "dataset.path"
-        )
+        arrays = ArraySettings("x", path=name)
+        assert refusal(lambda s=arrays: read_array_dataset(s, 9)).startswith("dataset.path")
     for name in (str(tmp_path / "a.csv"), "/dev/zero", "/dev/stdin"):
-        source = CsvSource(path=name)
-        assert refusal(lambda source=source: read_csv_dataset(source, 9)).startswith("dataset.path")
+        table = CsvSettings("x", path=name)
+        assert refusal(lambda s=table: read_csv(s, 9)).startswith("dataset.path")
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
     files = RunFolder(run)
     for name in ("run.json", "evaluation.json", "trajectories.h5", files.best, ".lock"):
@@ -161,16 +159,15 @@ def _bombs(folder: Path) -> list[Path]:
 
 def test_data_that_would_take_any_memory(tmp_path: Path) -> None:
     code = """
-    from sfbptt_cli.data.arrays import read_dataset
-    from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset
-
-    settings = dict(dt=1.0, time_unit="s", train_fraction=0.5, lambda_max=None, window=20)
+    from sfbptt_cli.data.arrays import read_array_dataset
+    from sfbptt_cli.data.settings import ArraySettings, CsvSettings
+    from sfbptt_cli.data.tables.reader import read_csv
 
     def read(path):
         if ".csv" in path.name:
-            read_csv_dataset(CsvSource(path=str(path)), 20)
+            read_csv(CsvSettings("x", path=str(path)), 20)
         else:
-            read_dataset("x", str(path), None, **settings)
+            read_array_dataset(ArraySettings("x", path=str(path)), 20)
     """
     paths = _bombs(tmp_path)
     said = in_little_memory(code, *paths, mebibytes=700).splitlines()

@@ -1,72 +1,101 @@
-"""Text files, plain or gzip, as rows of fields."""
+"""Text files, plain or compressed, as rows of fields."""
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import csv
 import gzip
 import io
+import lzma
 import os
-import re
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Any
 
-from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_proportionate
-
-Row = TypeVar("Row")
+from sfbptt_cli.data.settings import TextSettings
 
 _LARGEST_FILE = 2**40  # bytes
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 # A byte-order mark is no part of the first name.
 ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1", "cp1252": "cp1252"}
-# Rows read before the delimiter is decided.
+# Lines read before the delimiter is decided.
 _SAMPLE = 50
 _LONGEST_ROW = 2**20  # characters: some ten thousand numbers
-_MOST_TAKEN = 2**23  # characters of the rows that are taken at once
-_BREAK = re.compile(r"\r\n|\r|\n")
+_ENCRYPTED_OR_PATCHED = 0x01 | 0x20 | 0x40
+
+
+def _only_member(stored: io.BufferedReader) -> IO[bytes]:
+    archive = zipfile.ZipFile(stored)
+    try:
+        (member,) = (member for member in archive.infolist() if not member.is_dir())
+    except ValueError:
+        raise zipfile.BadZipFile("it does not hold exactly one file") from None
+    # Other methods unpack without a bound.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile("its file is not compressed by deflate")
+    if member.flag_bits & _ENCRYPTED_OR_PATCHED:
+        raise zipfile.BadZipFile("its file is encrypted")
+    return archive.open(member)
+
+
+# By the first bytes of a file.
+_DECOMPRESSORS: dict[bytes, Callable[[io.BufferedReader], Any]] = {
+    b"\x1f\x8b": lambda stored: gzip.GzipFile(fileobj=stored),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"PK\x03\x04": _only_member,
+    b"PK\x05\x06": _only_member,  # an empty one
+}
+# MemoryError: an .xz file that claims a dictionary of gigabytes.
+_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, MemoryError)
 
 
 @contextmanager
 def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The text of a file, unzipped where it is gzip; whatever cannot be read is a RequestError.
+    """Open the text of a file, decompressed if it is gzip, bzip2, xz or zip.
 
-    `encoding='auto'` follows a byte-order mark and is UTF-8 without one.
+    `encoding='auto'` follows a byte-order mark and is UTF-8 without one. Raises RequestError for
+    whatever cannot be read.
     """
     if not path.is_file():
-        raise RequestError(f"dataset.path: '{path}' is not a file; accepted: .csv or .csv.gz")
+        raise RequestError(f"dataset.path: '{path}' is not a file; accepted: a text table")
     try:
-        with open_regular(path, "dataset.path", _LARGEST_FILE) as stored, _unzipped(stored) as file:
+        with open_regular(path, "dataset.path", _LARGEST_FILE) as stored, _unpacked(stored) as file:
             if encoding == "auto":
                 marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
                 encoding = "utf-16" if file.peek(2)[:2] in marks else "utf-8"
-            codec = lookup(ENCODINGS, encoding, "dataset.encoding")
-            with io.TextIOWrapper(file, encoding=codec, newline="") as text:
+            with io.TextIOWrapper(file, encoding=ENCODINGS[encoding], newline="") as text:
                 yield text
     except UnicodeError as error:
         raise RequestError(
             f"dataset.encoding: '{path}' cannot be decoded as {encoding} "
             f"({getattr(error, 'reason', error)}); accepted: {', '.join(ENCODINGS)}"
         ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise RequestError(f"dataset.path: '{path}' cannot be read: {error}") from error
+    except _UNREADABLE as error:
+        reason = str(error) or type(error).__name__
+        raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
 
 
-def _unzipped(stored: io.BufferedReader) -> io.BufferedReader:
-    if stored.peek(2)[:2] != b"\x1f\x8b":
-        return stored
-    return io.BufferedReader(_Unzipped(stored))
+def _unpacked(stored: io.BufferedReader) -> io.BufferedReader:
+    begin = stored.peek(8)
+    for mark, decompress in _DECOMPRESSORS.items():
+        if begin.startswith(mark):
+            return io.BufferedReader(_Bounded(decompress(stored), stored))
+    return stored
 
 
-class _Unzipped(io.RawIOBase):
-    """What a gzip file unfolds to, as long as that is not far more than the file."""
+class _Bounded(io.RawIOBase):
+    """The content of a compressed file, as long as it is not far larger than the file."""
 
-    def __init__(self, stored: io.BufferedReader) -> None:
-        self._file = gzip.GzipFile(fileobj=stored)
+    def __init__(self, file: IO[bytes], stored: io.BufferedReader) -> None:
+        self._file = file
         self._path = Path(str(stored.name))
         self._size = os.fstat(stored.fileno()).st_size
         self._read = 0
@@ -75,39 +104,37 @@ class _Unzipped(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        count = self._file.readinto(buffer)
-        self._read += count
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        self._read += len(content)
         require_proportionate(self._read, self._size, "dataset.path", self._path)
-        return count
+        return len(content)
 
 
 class Rows:
-    """The rows of a text as lists of fields, with their places in the file.
+    """The rows of a text: for each, the line of the file on which it begins, and its fields.
 
-    Rows are counted from 1, as an editor counts them. Strict: a quote that is never closed would
+    Lines are counted from 1, as an editor counts them. Strict: a quote that is never closed would
     otherwise swallow rows.
     """
 
-    def __init__(self, text: io.TextIOBase, delimiter: str, skip_rows: int, path: Path) -> None:
+    def __init__(self, text: io.TextIOBase, form: TextSettings, path: Path) -> None:
         self._path = path
         self._pending = 0  # characters of the row that is being read
-        self._taken = 0  # and of all rows since `take` began
-        lines = self._counted(text)
-        self._skipped = sum(1 for _ in self._each(islice(lines, skip_rows)))
-        sample = list(self._each(islice(lines, _SAMPLE)))
-        if delimiter == "auto":
-            self.delimiter = _find_delimiter(sample)
-        else:
-            self.delimiter = lookup(DELIMITERS, delimiter, "dataset.delimiter")
+        self.characters = 0  # of all that was read
+        lines = self._bounded(text)
+        self._skipped = len(self._take(lines, form.skip_rows))
+        sample = self._take(lines, _SAMPLE)
+        self.delimiter = DELIMITERS.get(form.delimiter) or _find_delimiter(sample)
         self._reader = csv.reader(
             chain(sample, lines), delimiter=self.delimiter, strict=True, skipinitialspace=True
         )
 
-    def _counted(self, text: io.TextIOBase) -> Iterator[str]:
-        """The lines, no more of them than a row may have characters."""
+    def _bounded(self, text: io.TextIOBase) -> Iterator[str]:
+        """Yield the lines, as long as their row is not too long."""
         while line := text.readline(_LONGEST_ROW + 1):
             self._pending += len(line)
-            self._taken += len(line)
+            self.characters += len(line)
             if self._pending > _LONGEST_ROW:
                 raise RequestError(
                     f"dataset.path: '{self._path}' has a row of more than {_LONGEST_ROW} "
@@ -115,43 +142,33 @@ class Rows:
                 )
             yield line
 
-    def _each(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows, or lines, each of which begins to be counted when the one before is there."""
-        for row in rows:
+    def _take(self, lines: Iterator[str], count: int) -> list[str]:
+        """Return the next lines, each at most as long as a row may be."""
+        taken = []
+        for line in islice(lines, count):
             self._pending = 0
-            yield row
+            taken.append(line)
+        return taken
 
-    def take(self, count: int) -> tuple[list[list[str]], list[int]]:
-        """The next rows, at most `count`, and the line of the file on which each begins.
-
-        Fewer of rows so wide that they would not fit into memory.
-        """
-        first = self._skipped + self._reader.line_num + 1
-        rows: list[list[str]] = []
-        self._taken = 0
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        line = self._skipped + self._reader.line_num + 1
         try:
-            for row in self._each(islice(self._reader, count)):
-                rows.append(row)
-                if self._taken > _MOST_TAKEN:
-                    break
+            for fields in self._reader:
+                self._pending = 0
+                yield line, fields
+                line = self._skipped + self._reader.line_num + 1
         except csv.Error as error:
             line = self._skipped + self._reader.line_num
             raise RequestError(
                 f"dataset.path: '{self._path}' cannot be read up to row {line}: {error}"
             ) from error
-        after = self._skipped + self._reader.line_num + 1
-        if after - first == len(rows):
-            return rows, list(range(first, after))
-        # Fields in quotes may go over several lines.
-        heights = [1 + sum(len(_BREAK.findall(field)) for field in row) for row in rows]
-        return rows, [first + before for before in accumulate(heights[:-1], initial=0)]
 
 
 def _find_delimiter(sample: Sequence[str]) -> str:
-    """The delimiter at which most rows are as long as the first one.
+    """Find the delimiter at which most rows have as many fields as the first one.
 
-    Where several are equally good: tab before semicolon before comma, which may be a decimal
-    comma. Where none divides the rows, the file has one column, and the semicolon serves.
+    Of equally good ones, tab is preferred to semicolon, and semicolon to comma, which may be a
+    decimal comma. If none divides the rows, the file has one column, and it is the semicolon.
     """
     scores = {}
     for delimiter in ("\t", ";", ","):

@@ -1,4 +1,4 @@
-"""Time stamps as numbers, without a date library: each date and each time of day is read once."""
+"""Time stamps as numbers. Each different date and time of day is parsed once, which is fast."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError, lookup
-from sfbptt_cli.data.tables.numbers import LARGEST, bad_field, is_number
+from sfbptt_cli.data.tables.numbers import LARGEST, Column, is_number, looks_like_number
 
 # Microseconds.
 UNITS = {"seconds": 10**6, "minutes": 60 * 10**6, "hours": 3600 * 10**6, "days": 86_400 * 10**6}
 
-_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", re.ASCII)
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", re.ASCII)
+_YEAR_FIRST = re.compile(r"(?P<y>\d{4})(?P<sign>[-/.])(?P<m>\d{1,2})\2(?P<d>\d{1,2})", re.ASCII)
+_DAY_FIRST = re.compile(r"(?P<d>\d{1,2})(?P<sign>[-/.])(?P<m>\d{1,2})\2(?P<y>\d{4})", re.ASCII)
+_MONTH_FIRST = re.compile(r"(?P<m>\d{1,2})(?P<sign>[-/.])(?P<d>\d{1,2})\2(?P<y>\d{4})", re.ASCII)
 _CLOCK = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})0*)?)?\s*(?:(Z|UTC)|([+-])(\d{2}):?(\d{2}))?",
     re.ASCII,
@@ -29,135 +30,111 @@ _FORMATS = (
 )
 
 
-class _BadStamp(Exception):
-    """The position of a time stamp that cannot be read, and what is accepted."""
-
-    def __init__(self, index: int, accepted: str) -> None:
-        super().__init__(accepted)
-        self.index = index
-        self.accepted = accepted
-
-
 def looks_like_time(text: str) -> bool:
-    """Whether the text begins with a date in one of the known ways."""
+    """Return whether the text begins with a date in one of the known ways."""
     day = text.strip().partition(_separator(text))[0]
-    return any(pattern.fullmatch(day) for pattern in (_YEAR_FIRST, _YEAR_LAST))
+    return any(pattern.fullmatch(day) for pattern in (_YEAR_FIRST, _DAY_FIRST))
 
 
 def parse_times(
-    stamps: Sequence[str],
-    lines: NDArray[np.int64],
-    column: str,
-    time_format: str | None,
-    time_unit: str | None,
+    column: Column, time_format: str, time_unit: str
 ) -> tuple[NDArray[np.float64], str]:
-    """(R,) texts to (R,) times since the first one, in `time_unit`, and the unit.
+    """Return the (R,) times of a column since the first one, in `time_unit`, and the unit.
 
     Numbers are times in `time_unit` (any name). Dates are read in one way for the whole column:
     ISO 8601, with `Z` or an offset from UTC or without; `dd.mm.yyyy`; slash dates if a day above
-    12 tells the order of day and month. `time_format` gives another way, with the signs of
+    12 shows the order of day and month. `time_format` gives another way, with the signs of
     `datetime.strptime`, or `number`. The unit of dates is seconds, minutes, hours or days.
+    Raises RequestError with row and column.
     """
-    stamps = [stamp.strip() for stamp in stamps]
+    stamps = [field.strip() for field in column.fields]
+    column = column._replace(fields=stamps)
     if "" in stamps:
-        raise bad_field(lines[stamps.index("")], column, "", "a time stamp in every row")
-    if time_format == "number" or (time_format is None and is_number(_pointed(stamps[0]))):
-        if time_format is None and all(map(_COMPACT.fullmatch, stamps)):
+        raise column.refusal(stamps.index(""), "a time stamp in every row")
+    if time_format == "number" or (time_format == "auto" and looks_like_number(stamps[0])):
+        if time_format == "auto" and all(map(_COMPACT.fullmatch, stamps)):
             raise RequestError(
-                f"dataset.time_format: column '{column}' holds '{stamps[0]}', a date or a number; "
-                "accepted: number, or signs such as %Y%m%d%H%M"
+                f"dataset.time_format: column '{column.name}' holds '{stamps[0]}', a date or a "
+                "number; accepted: number, or signs such as %Y%m%d%H%M"
             )
-        return _parse_numbers(stamps, lines, column), time_unit or "time units"
-    unit = time_unit or "days"
+        return _numbers(column), "time units" if time_unit == "auto" else time_unit
+    unit = "days" if time_unit == "auto" else time_unit
     length = lookup(UNITS, unit, "dataset.time_unit")
-    try:
-        if time_format is not None:
-            microseconds = _parse_as(stamps, time_format)
-        else:
-            microseconds = _parse_dates(stamps, column)
-    except _BadStamp as bad:
-        raise bad_field(lines[bad.index], column, stamps[bad.index], bad.accepted) from None
+    microseconds = _dates(column) if time_format == "auto" else _formatted(column, time_format)
     return (microseconds - microseconds[0]) / length, unit
 
 
-def _pointed(text: str) -> str:
-    return text.replace(",", ".")
-
-
-def _parse_numbers(
-    stamps: Sequence[str], lines: NDArray[np.int64], column: str
-) -> NDArray[np.float64]:
-    times = np.empty(len(stamps))
-    for i, stamp in enumerate(map(_pointed, stamps)):
-        times[i] = float(stamp) if is_number(stamp) else np.nan
-        if not abs(times[i]) <= LARGEST:
-            accepted = f"a number up to {LARGEST:g}, as in the first row"
-            raise bad_field(lines[i], column, stamps[i], accepted)
+def _numbers(column: Column) -> NDArray[np.float64]:
+    texts = [field.replace(",", ".") for field in column.fields]
+    for i, text in enumerate(texts):
+        if not (is_number(text) and abs(float(text)) <= LARGEST):
+            raise column.refusal(i, f"a number up to {LARGEST:g}, as in the first row")
+    times = np.array(texts, dtype=np.float64)
     return times - times[0]
 
 
-def _parse_dates(stamps: Sequence[str], column: str) -> NDArray[np.int64]:
-    """Microseconds since the first day of year 1, UTC where the stamps name their offset."""
-    separator = _separator(stamps[0])
-    days = [stamp.partition(separator)[0] for stamp in stamps]
-    clocks = [stamp.partition(separator)[2] for stamp in stamps]
+def _dates(column: Column) -> NDArray[np.int64]:
+    """Parse dates to microseconds since year 1, in UTC if the stamps have an offset."""
+    separator = _separator(column.fields[0])
+    parts = [stamp.partition(separator) for stamp in column.fields]
+    days, clocks = [part[0] for part in parts], [part[2] for part in parts]
     zoned = {clock: _has_offset(clock) for clock in set(clocks)}
     if len(set(zoned.values())) > 1:
         odd = next(i for i, clock in enumerate(clocks) if zoned[clock] != zoned[clocks[0]])
-        raise _BadStamp(odd, "an offset from UTC in every row or in none")
-    return _parse_each(days, _day_parser(days, column)) + _parse_each(clocks, _time_of_day)
+        raise column.refusal(odd, "an offset from UTC in every row or in none")
+    pattern, sign = _day_pattern(column, days)
+
+    def day(text: str) -> int:
+        found = pattern.fullmatch(text)
+        if found is None or found["sign"] != sign:
+            raise ValueError("a date that is written as in the first row")
+        try:
+            return date(*(int(found[part]) for part in "ymd")).toordinal() * UNITS["days"]
+        except ValueError:
+            raise ValueError("a day of the calendar") from None
+
+    return _parse_each(column, days, day) + _parse_each(column, clocks, _time_of_day)
 
 
 def _separator(stamp: str) -> str:
     return "T" if re.search(r"\dT\d", stamp) else " "
 
 
-def _parse_each(texts: Sequence[str], parse: Callable[[str], int]) -> NDArray[np.int64]:
-    """`parse` of every text, called once for each different one; its ValueError is a _BadStamp."""
+def _parse_each(
+    column: Column, texts: Sequence[str], parse: Callable[[str], int]
+) -> NDArray[np.int64]:
+    """Parse every text; `parse` is called once for each different one.
+
+    Its ValueError names what is accepted in the row of the column that the text is from.
+    """
     known = {}
     for text in dict.fromkeys(texts):
         try:
             known[text] = parse(text)
         except (ValueError, OverflowError) as error:
-            raise _BadStamp(texts.index(text), str(error)) from None
+            raise column.refusal(texts.index(text), str(error)) from None
     return np.array([known[text] for text in texts], dtype=np.int64)
 
 
-def _day_parser(days: Sequence[str], column: str) -> Callable[[str], int]:
-    """Reads dates that are written as the first one is, to microseconds."""
+def _day_pattern(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], str]:
+    """Find how dates are written, from the first one, and the sign between their parts.
+
+    RequestError if 03/02/2009 may be in February or March, as no day is above 12.
+    """
     if first := _YEAR_FIRST.fullmatch(days[0]):
-        pattern, order = _YEAR_FIRST, (1, 3, 4)
-    elif first := _YEAR_LAST.fullmatch(days[0]):
-        pattern, order = _YEAR_LAST, (4, 3, 1)
-        if first[2] != "." and not _day_first(days, column):
-            order = (4, 1, 3)
-    else:
-        raise _BadStamp(0, _FORMATS)
-
-    def parse(text: str) -> int:
-        match = pattern.fullmatch(text)
-        if match is None or match[2] != first[2]:
-            raise ValueError("a date that is written as in the first row")
-        try:
-            day = date(*(int(match[i]) for i in order))
-        except ValueError:
-            raise ValueError("a day of the calendar") from None
-        return day.toordinal() * UNITS["days"]
-
-    return parse
-
-
-def _day_first(days: Sequence[str], column: str) -> bool:
-    """Whether 03/02/2009 is in February; RequestError where no day above 12 tells."""
-    matches = [match for day in set(days) if (match := _YEAR_LAST.fullmatch(day))]
-    if any(int(match[1]) > 12 for match in matches):
-        return True
-    if any(int(match[3]) > 12 for match in matches):
-        return False
-    sign = matches[0][2]
+        return _YEAR_FIRST, first["sign"]
+    if not (first := _DAY_FIRST.fullmatch(days[0])):
+        raise column.refusal(0, _FORMATS)
+    sign = first["sign"]
+    found = [match for day in set(days) if (match := _DAY_FIRST.fullmatch(day))]
+    if sign == "." or any(int(match["d"]) > 12 for match in found):
+        return _DAY_FIRST, sign
+    if any(int(match["m"]) > 12 for match in found):
+        return _MONTH_FIRST, sign
     raise RequestError(
-        f"dataset.time_format: column '{column}' holds '{days[0]}', and no row tells day from "
-        f"month; accepted: %d{sign}%m{sign}%Y or %m{sign}%d{sign}%Y, and the signs of the time"
+        f"dataset.time_format: column '{column.name}' holds '{days[0]}', and no row shows which "
+        f"is the day and which the month; accepted: %d{sign}%m{sign}%Y or %m{sign}%d{sign}%Y, and "
+        "the signs of the time"
     )
 
 
@@ -167,7 +144,7 @@ def _has_offset(clock: str) -> bool:
 
 
 def _time_of_day(clock: str) -> int:
-    """`hh:mm[:ss[.ffffff]]`, also 24:00, and an offset from UTC, to microseconds of the day."""
+    """Convert `hh:mm[:ss[.ffffff]]`, up to 24:00, with or without an offset, to microseconds."""
     if not clock:
         return 0
     match = _CLOCK.fullmatch(clock.strip())
@@ -184,8 +161,8 @@ def _time_of_day(clock: str) -> int:
     return day - offset if match[6] == "+" else day + offset
 
 
-def _parse_as(stamps: Sequence[str], time_format: str) -> NDArray[np.int64]:
-    """Microseconds since 1900 by the signs of `datetime.strptime`, UTC where there is an offset."""
+def _formatted(column: Column, time_format: str) -> NDArray[np.int64]:
+    """Parse by the signs of `datetime.strptime` to microseconds since 1900, UTC with an offset."""
     try:
         datetime.strptime("", time_format)
     except (ValueError, re.error) as error:
@@ -194,32 +171,25 @@ def _parse_as(stamps: Sequence[str], time_format: str) -> NDArray[np.int64]:
                 f"dataset.time_format: '{time_format}' was given; accepted: number, or signs such "
                 f"as %d.%m.%Y %H:%M:%S ({error})"
             ) from None
+
+    def parser(signs: str) -> Callable[[str], int]:
+        return lambda text: _strptime(
+            text, signs, f"time stamps of dataset.time_format={time_format}"
+        )
+
     for separator in (" ", "T"):
         day, _, clock = time_format.rpartition(separator)
-        if _is_day(day) and _is_clock(clock):
-            parts = [stamp.rpartition(separator) for stamp in stamps]
-            days, clocks = [part[0] for part in parts], [part[2] for part in parts]
-            return _parse_each(days, _strptime(day, time_format)) + _parse_each(
-                clocks, _strptime(clock, time_format)
-            )
-    return _parse_each(stamps, _strptime(time_format, time_format))
+        if day and not re.search(r"%[HIMSfpzZXcs]", day) and not re.search(r"%[^HMSf]", clock):
+            parts = [stamp.rpartition(separator) for stamp in column.fields]
+            days = _parse_each(column, [part[0] for part in parts], parser(day))
+            return days + _parse_each(column, [part[2] for part in parts], parser(clock))
+    return _parse_each(column, column.fields, parser(time_format))
 
 
-def _is_day(signs: str) -> bool:
-    return bool(signs) and not re.search(r"%[HIMSfpzZXcs]", signs)
-
-
-def _is_clock(signs: str) -> bool:
-    return bool(signs) and not re.search(r"%[^HMSf]", signs)
-
-
-def _strptime(signs: str, time_format: str) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            moment = datetime.strptime(text, signs)
-        except ValueError:
-            raise ValueError(f"what dataset.time_format={time_format} says") from None
-        moment -= moment.utcoffset() or timedelta(0)
-        return (moment.replace(tzinfo=None) - datetime(1900, 1, 1)) // timedelta(microseconds=1)
-
-    return parse
+def _strptime(text: str, signs: str, accepted: str) -> int:
+    try:
+        moment = datetime.strptime(text, signs)
+    except ValueError:
+        raise ValueError(accepted) from None
+    moment -= moment.utcoffset() or timedelta(0)
+    return (moment.replace(tzinfo=None) - datetime(1900, 1, 1)) // timedelta(microseconds=1)
