@@ -59,6 +59,7 @@ def make_trainer(
     *,
     model: str = "lstm",
     readout: str = "linear",
+    latent_dim: int = 5,
     dataset: Dataset | None = None,
     epochs: int = EPOCHS,
     batches: int = BATCHES,
@@ -71,7 +72,7 @@ def make_trainer(
     data = curve() if dataset is None else dataset
     built = MODELS[model](
         data.obs_dim,
-        5,
+        latent_dim,
         torch.Generator().manual_seed(seed),
         input_dim=data.input_dim,
         readout=readout,
