@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.settings import Settings, checked, number, whole, word
@@ -115,25 +116,25 @@ def test_defaults_are_not_shared() -> None:
     assert _Example().list == [1]
 
 
-_PLAIN: dict[str, Any] = {
-    "dataset": {"name": "lorenz", "source": "simulated", "system": "lorenz", "dt": 0.01},
-    "model": {"name": "lstm"},
-    "forcing": {"name": "sparse"},
-    "tau_schedule": {"name": "constant"},
-    "optimizer": {"name": "soap"},
-    "lr_schedule": {"name": "onecycle"},
-}
-_GENERALIZED = {
-    "forcing": {"name": "generalized"},
-    "tau_schedule": None,
-    "alpha": {"name": "constant"},
-    "tau": None,
-}
-_NONE = {"forcing": {"name": "none"}, "tau_schedule": None, "tau": None}
+_PLAIN = """
+dataset.name=lorenz dataset.source=simulated dataset.system=lorenz dataset.dt=0.01 model.name=lstm
+forcing.name=sparse tau_schedule.name=constant optimizer.name=soap lr_schedule.name=onecycle
+"""
+_GENERALIZED = "forcing.name=generalized tau_schedule=null tau=null alpha.name=constant"
+_NONE = "forcing.name=none tau_schedule=null tau=null"
+_RATE = "optimizer.learning_rate: "
 
 
-def _settings(**changes: Any) -> TrainSettings:
-    return typed_config({**_PLAIN, **changes})
+def _settings(given: str = "") -> TrainSettings:
+    """Settings from `key=value …` as YAML; later ones win."""
+    plain: dict[str, Any] = {}
+    for key, _, value in (setting.partition("=") for setting in f"{_PLAIN} {given}".split()):
+        group, _, name = key.partition(".")
+        if name:
+            plain[group] = {**(plain.get(group) or {}), name: yaml.safe_load(value)}
+        else:
+            plain[group] = yaml.safe_load(value)
+    return typed_config(plain)
 
 
 def _rates() -> dict[str, float]:
@@ -152,133 +153,100 @@ def _rates() -> dict[str, float]:
 @pytest.mark.parametrize("optimizer", OPTIMIZER_SETTINGS)
 @pytest.mark.parametrize("model", MODEL_SETTINGS)
 def test_automatic_rates(optimizer: str, model: str) -> None:
-    found = _settings(optimizer={"name": optimizer}, model={"name": model})
+    chosen = f"optimizer.name={optimizer} model.name={model}"
+    found = _settings(chosen)
     assert found.optimizer.learning_rate == _rates()[f"{optimizer} {model}"]
     assert asdict(found.lr_schedule)["rise"] == (0.1 if optimizer == "soap" else 0.3)
-    given = {"name": optimizer, "learning_rate": 0.123}
-    found = _settings(optimizer=given, lr_schedule={"name": "onecycle", "rise": 0.45})
+    found = _settings(f"{chosen} optimizer.learning_rate=0.123 lr_schedule.rise=0.45")
     assert found.optimizer.learning_rate == 0.123
     assert asdict(found.lr_schedule)["rise"] == 0.45
 
 
-@pytest.mark.parametrize("schedule", LR_SCHEDULE_SETTINGS)
-def test_only_a_cycle_rises(schedule: str) -> None:
-    stored = asdict(_settings(lr_schedule={"name": schedule}))["lr_schedule"]
-    assert ("rise" in stored) == (schedule == "onecycle")
-    assert ("final" in stored) == (schedule in ("cosine", "exponential"))
-
-
-@pytest.mark.parametrize("changes", [{}, _GENERALIZED, _NONE, {"tau": "auto"}, {"tau": "search"}])
-def test_settings_come_back_from_plain_values(changes: dict[str, Any]) -> None:
-    settings = _settings(**changes)
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", _GENERALIZED, _NONE, "tau=auto", "tau=search tau_search.epochs=3"),
+        "validation.every=0",
+        "regularization.manifold_weight=0.1 regularization.manifold_fraction=0.25",
+        "optimizer.clip_norm=null",
+        *(f"lr_schedule.name={name}" for name in LR_SCHEDULE_SETTINGS),
+    ],
+)
+def test_settings_come_back_from_plain_values(given: str) -> None:
+    settings = _settings(given)
     assert typed_config(asdict(settings)) == settings
 
 
-def test_every_choice_of_every_group_is_refused_as_a_single_value() -> None:
-    for group in GROUPS:
-        with pytest.raises(RequestError, match=f"^{group}: 3 was given; accepted: a config group"):
-            _settings(**{group: 3})
+@pytest.mark.parametrize(
+    ("given", "refused", "accepted"),
+    [
+        # What would be accepted and ignored.
+        ("validation.every=0 validation.steps=700", "validation.steps: 700", "5000 where valid"),
+        ("validation.every=0 validation.trajectories=3", "validation.trajectories: 3", "20 where"),
+        (
+            "validation.every=0 validation.jacobian_norms=true",
+            "validation.jacobian_norms: True",
+            "False where validation.every is 0",
+        ),
+        ("tau_search.epochs=3", "tau_search.epochs: 3", "10 where tau is not search"),
+        ("tau_search.factors=[1.0]", "tau_search.factors: [1.0]", "[0.25, 0.5, 0.75, 1.0, 1.5] "),
+        (
+            "regularization.manifold_fraction=0.25",
+            "regularization.manifold_fraction: 0.25",
+            "0.5 where regularization.manifold_weight is 0",
+        ),
+        # What the method does not have, or lacks.
+        ("alpha.name=annealed", "alpha: annealed", "null, as forcing=sparse has none"),
+        ("tau_schedule=null", "tau_schedule: null", "a name, as forcing=sparse has one"),
+        (f"{_GENERALIZED} alpha=null", "alpha: null", "a name, as forcing=generalized has one"),
+        (
+            f"{_GENERALIZED} tau_schedule.name=random",
+            "tau_schedule: random",
+            "null, as forcing=generalized has none",
+        ),
+        (f"{_NONE} tau=30", "tau: 30", "null, as forcing=none has no interval"),
+        ("tau=null", "tau: nothing", "a whole number of time steps from 1 to window = 120, auto"),
+        ("tau=search ensemble=2", "ensemble: 2", "1 with tau=search"),
+        # Ranges, types and words.
+        ("tau=search tau_search.factors=[]", "tau_search.factors: []", "numbers above 0"),
+        ("lr_schedule.rise=1.0", "lr_schedule.rise: 1.0", "a number between 0 and 1, or auto"),
+        ("lr_schedule.rise=true", "lr_schedule.rise: 'True'", "a number, or auto"),
+        ("optimizer.learning_rate=high", _RATE + "'high'", "a number above 0, or auto"),
+        ("optimizer.learning_rate=null", _RATE + "null", "a number above 0, or auto"),
+        ("optimizer.learning_rate=true", _RATE + "True", "a number above 0, or auto"),
+        ("optimizer.clip_norm=true", "optimizer.clip_norm: 'True'", "a number"),
+        (
+            "model.name=al_rnn model.latent_dim=4 model.linear_threshold_units=5",
+            "model.linear_threshold_units: 5",
+            "a whole number from 0 to model.latent_dim = 4",
+        ),
+        (f"{_GENERALIZED} alpha.value=1.5", "alpha.value: 1.5", "a number from 0 to 1"),
+        (
+            f"{_GENERALIZED} alpha.name=adaptive alpha.estimator=mean",
+            "alpha.estimator: 'mean'",
+            "arithmetic_mean, maximum, product",
+        ),
+        ("logger=wandb", "logger: 'wandb'", "csv, tensorboard"),
+        ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
+        *[(f"{group}=3", f"{group}: 3", "a config group") for group in GROUPS],
+    ],
+)
+def test_what_is_refused(given: str, refused: str, accepted: str) -> None:
+    message = re.escape(f"{refused} was given; accepted: {accepted}")
+    with pytest.raises(RequestError, match=f"^{message}"):
+        _settings(given)
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("given", "accepted"),
     [
-        (
-            {"validation": {"every": 0, "steps": 700}},
-            "validation.steps: 700 was given; accepted: 5000 where validation.every is 0",
-        ),
-        (
-            {"validation": {"every": 0, "trajectories": 3}},
-            "validation.trajectories: 3 was given; accepted: 20 where validation.every is 0",
-        ),
-        (
-            {"validation": {"every": 0, "jacobian_norms": True}},
-            "validation.jacobian_norms: True was given; accepted: False where validation.every",
-        ),
-        (
-            {"tau_search": {"epochs": 3}},
-            "tau_search.epochs: 3 was given; accepted: 10 where tau is not search",
-        ),
-        (
-            {"tau_search": {"factors": [1.0]}},
-            "tau_search.factors: [1.0] was given; accepted: [0.25, 0.5, 0.75, 1.0, 1.5] where",
-        ),
-        (
-            {"tau": "search", "tau_search": {"factors": []}},
-            "tau_search.factors: [] was given; accepted: numbers above 0",
-        ),
-        (
-            {"tau": "search", "ensemble": 2},
-            "ensemble: 2 was given; accepted: 1 with tau=search",
-        ),
-        (
-            {"regularization": {"manifold_fraction": 0.25}},
-            "regularization.manifold_fraction: 0.25 was given; accepted: 0.5 where "
-            "regularization.manifold_weight is 0",
-        ),
-        (
-            {"alpha": {"name": "annealed"}},
-            "alpha: annealed was given; accepted: null, as forcing=sparse has none",
-        ),
-        (
-            {"tau_schedule": None},
-            "tau_schedule: null was given; accepted: a name, as forcing=sparse has one",
-        ),
-        (
-            {**_GENERALIZED, "alpha": None},
-            "alpha: null was given; accepted: a name, as forcing=generalized has one",
-        ),
-        (
-            {**_GENERALIZED, "tau_schedule": {"name": "random"}},
-            "tau_schedule: random was given; accepted: null, as forcing=generalized has none",
-        ),
-        ({**_NONE, "tau": 30}, "tau: 30 was given; accepted: null, as forcing=none has no inter"),
-        ({"tau": None}, "tau: nothing was given; accepted: a whole number of time steps from 1"),
-        (
-            {"lr_schedule": {"name": "cosine", "rise": 0.1}},
-            "lr_schedule.rise: there is no such setting; accepted: final, name",
-        ),
-        (
-            {"lr_schedule": {"name": "onecycle", "rise": 1.0}},
-            "lr_schedule.rise: 1.0 was given; accepted: a number between 0 and 1, or auto",
-        ),
-        (
-            {"optimizer": {"name": "adam", "momentum": 0.5}},
-            "optimizer.momentum: there is no such setting; accepted: clip_norm, clip_value, lear",
-        ),
-        (
-            {"optimizer": {"name": "adam", "learning_rate": "high"}},
-            "optimizer.learning_rate: 'high' was given; accepted: a number above 0, or auto",
-        ),
-        (
-            {"optimizer": {"name": "adam", "learning_rate": None}},
-            "optimizer.learning_rate: null was given; accepted: a number above 0, or auto",
-        ),
-        (
-            {"optimizer": {"name": "adam", "clip_norm": True}},
-            "optimizer.clip_norm: 'True' was given; accepted: a number",
-        ),
-        (
-            {"lr_schedule": {"name": "onecycle", "rise": True}},
-            "lr_schedule.rise: 'True' was given; accepted: a number, or auto",
-        ),
-        (
-            {"model": {"name": "al_rnn", "latent_dim": 4, "linear_threshold_units": 5}},
-            "model.linear_threshold_units: 5 was given; accepted: a whole number from 0 to "
-            "model.latent_dim = 4",
-        ),
-        (
-            {**_GENERALIZED, "alpha": {"name": "constant", "value": 1.5}},
-            "alpha.value: 1.5 was given; accepted: a number from 0 to 1",
-        ),
-        (
-            {**_GENERALIZED, "alpha": {"name": "adaptive", "estimator": "mean"}},
-            "alpha.estimator: 'mean' was given; accepted: arithmetic_mean, maximum, product",
-        ),
-        ({"logger": "wandb"}, "logger: 'wandb' was given; accepted: csv, tensorboard"),
-        ({"threads": 0}, "threads: 0 was given; accepted: a whole number of at least 1, or auto"),
+        ("lr_schedule.name=cosine lr_schedule.rise=0.1", "final, name"),
+        ("optimizer.name=adam optimizer.momentum=0.5", "clip_norm, clip_value, learning_rate, "),
+        ("alpha.name=constant alpha.gamma=0.5", "name, value"),
+        ("forcing.alpha=0.5", "name"),
     ],
 )
-def test_what_would_be_ignored_or_is_out_of_range(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
-        _settings(**changes)
+def test_a_setting_of_another_choice_is_refused(given: str, accepted: str) -> None:
+    key = given.split()[-1].partition("=")[0]
+    with pytest.raises(RequestError, match=f"^{key}: there is no such .*; accepted: {accepted}"):
+        _settings(given)

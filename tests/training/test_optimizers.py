@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from typing import Any
 
 import numpy as np
@@ -36,8 +35,16 @@ def _rates(schedule: str, updates: int, optimizer: str = "adam", **shape: float)
     return rates
 
 
-def test_constant() -> None:
-    assert _rates("constant", 4) == [0.1] * 4
+@pytest.mark.parametrize(
+    ("schedule", "shape", "expected"),
+    [
+        ("constant", {}, [0.1] * 4),
+        ("cosine", {"final": 0.1}, [0.1, 0.0775, 0.0325, 0.01]),  # 0.055 + 0.045 cos (k π / 3)
+        ("exponential", {}, [0.1, 0.01, 1e-3, 1e-4]),
+    ],
+)
+def test_rates(schedule: str, shape: dict[str, float], expected: list[float]) -> None:
+    assert _rates(schedule, 4, **shape) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(("rise", "top"), [(0.3, 29), (0.1, 9), (0.5, 49)])
@@ -47,15 +54,6 @@ def test_onecycle_rises_to_the_rate_and_falls_to_nothing(rise: float, top: int) 
     assert max(rates) == pytest.approx(0.1, rel=1e-3)
     assert int(np.argmax(rates)) == top
     assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)
-
-
-def test_cosine() -> None:
-    expected = [0.01 + 0.09 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(5)]
-    assert _rates("cosine", 5, final=0.1) == pytest.approx(expected, rel=1e-12)
-
-
-def test_exponential() -> None:
-    assert _rates("exponential", 4) == pytest.approx([0.1, 0.01, 1e-3, 1e-4], rel=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", ["soap", "sgd"])  # with a momentum to cycle and without
