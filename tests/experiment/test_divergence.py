@@ -54,28 +54,20 @@ def poison(
     return seen
 
 
-@pytest.mark.parametrize(
-    ("value", "after", "said"),
-    [
+def test_a_training_that_diverges_says_where_and_what_is_left(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
+    harms = (
         (math.nan, False, "loss nan, gradient norm nan"),
         (math.inf, True, "parameters not finite after loss "),
         (math.nan, True, "parameters not finite after loss "),
-    ],
-    ids=["loss", "infinite parameter", "lost parameter"],
-)
-def test_a_training_that_diverges_says_where_and_what_is_left(
-    cli: Cli,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    value: float,
-    after: bool,
-    said: str,
-) -> None:
-    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
-    # The last of its epoch: after it a checkpoint is due.
-    seen = poison(monkeypatch, 11, value, after)
-    for again in range(2):
-        outcome = cli("train", *LONG, "seed=7", cwd=tmp_path)
+    )
+    for again, (value, after, said) in enumerate(harms):
+        with monkeypatch.context() as patch:
+            # The last update of its epoch: after it a checkpoint is due.
+            seen = poison(patch, 11, value, after)
+            outcome = cli("train", *LONG, "seed=7", cwd=tmp_path)
         assert (outcome.status, outcome.stdout) == (1, "")
         run = run_folder(tmp_path)
         line = outcome.stderr.splitlines()[-1]
@@ -88,7 +80,7 @@ def test_a_training_that_diverges_says_where_and_what_is_left(
         assert found
         row, seed, *key = map(int, found.groups())
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(key)))
-        windows, x = seen[again]
+        ((windows, x),) = seen
         drawn = generator.integers(2000 - 100, size=(3, len(x)))
         assert torch.equal(windows.batch(drawn[row]), x)
         assert status(run) == "diverged"
@@ -97,8 +89,8 @@ def test_a_training_that_diverges_says_where_and_what_is_left(
         assert all(p.isfinite().all() for p in last["model"].values())
         # It goes on from there, which is said, and diverges again.
         warned = "it diverged after those; with the same data and settings it will again"
-        assert outcome.stderr.count(warned) == again
-        assert outcome.stderr.count("continuing ") == again
+        assert outcome.stderr.count(warned) == min(again, 1)
+        assert outcome.stderr.count("continuing ") == min(again, 1)
 
 
 def test_a_member_that_diverged_is_not_interrupted_by_a_later_stop(
