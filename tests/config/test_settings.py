@@ -228,6 +228,9 @@ def test_settings_come_back_from_plain_values(given: str) -> None:
         ),
         ("logger=wandb", "logger: 'wandb'", "csv, tensorboard"),
         ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
+        # What would read the environment.
+        ("tau=${oc.env:HOME}", "tau: '${oc.env:HOME}'", "a value"),
+        ("tau_search.factors=['${a}']", "tau_search.factors: '${a}'", "a value"),
         *[(f"{group}=3", f"{group}: 3", "a config group") for group in GROUPS],
     ],
 )

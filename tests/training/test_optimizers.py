@@ -44,7 +44,7 @@ def _rates(schedule: str, updates: int, optimizer: str = "adam", **shape: float)
     ],
 )
 def test_rates(schedule: str, shape: dict[str, float], expected: list[float]) -> None:
-    assert _rates(schedule, 4, **shape) == pytest.approx(expected, rel=1e-12)
+    assert _rates(schedule, 4, "adam", **shape) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(("rise", "top"), [(0.3, 29), (0.1, 9), (0.5, 49)])
