@@ -58,8 +58,9 @@ def register() -> None:
         for name in settings_of(group).keys() - GROUPS[group].keys():
             store.store(group=group, name=name, **_choice(settings_of(group)[name](name=name)))
     for name, system in registered("systems").items():
-        dt = MISSING if system.period is None else system.period / _PER_PERIOD
-        node = SimulatedSettings(name=name, system=name, dt=dt)
+        parameters = dict(system.parameters)  # or none could be set on the command line
+        node = SimulatedSettings(name=name, system=name, dt=1.0, parameters=parameters)
+        node.dt = MISSING if system.period is None else system.period / _PER_PERIOD
         store.store(group="dataset", name=name, node=node)
 
 
