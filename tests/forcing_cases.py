@@ -10,6 +10,9 @@ import torch
 from literal import Literal, State, Step
 from torch import Tensor
 
+from sfbptt_cli.forcing.catalogue import build_method
+from sfbptt_cli.forcing.method import Method
+from sfbptt_cli.forcing.settings import FORCING_SETTINGS, ConstantAlphaSettings
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
 
@@ -51,6 +54,17 @@ def make_model(
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator).double()
     return model
+
+
+def make_method(name: str, tau: int = 3, alpha: float = 0.3) -> Method:
+    """A method as its settings make it; those without an interval or an α leave these out."""
+    settings = FORCING_SETTINGS[name](name=name)
+    strength = ConstantAlphaSettings(name="constant", value=alpha)
+    return build_method(
+        settings,
+        (lambda update: tau) if settings.has_tau else None,
+        strength if settings.has_alpha else None,
+    )
 
 
 def make_data(batch: int, steps: int, dim: int, seed: int = 1) -> Tensor:

@@ -46,6 +46,7 @@ def config(
         "forcing": {"name": forcing},
         "tau_schedule": {"name": "constant"},
         "optimizer": {"name": "adam"},
+        "lr_schedule": {"name": "onecycle"},
         "evaluation": {},
         **changes,
     }

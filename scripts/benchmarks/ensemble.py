@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.ours import lorenz, make_model, make_trainer
+from benchmarks.ours import lorenz, make_model, make_trainer, updates
 from benchmarks.timing import alternate, ratio, summary
-from sfbptt_cli.training.ensemble import Ensemble
 from sfbptt_cli.training.trainer import Trainer
 
 HELP = "updates of several models together against one after the other"
@@ -39,10 +38,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                         for _ in range(K)
                     ]
 
-                times = alternate(
-                    {"together": _together(trainers()), "apart": _apart(trainers())},
-                    arguments.rounds,
-                )
+                rivals = {
+                    "together": _finished(updates(*trainers())),
+                    "apart": _finished(*(updates(trainer) for trainer in trainers())),
+                }
+                times = alternate(rivals, arguments.rounds)
                 results.append(
                     {
                         "model": name,
@@ -55,31 +55,16 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"device": arguments.device, "window": WINDOW, "tau": TAU, "results": results}
 
 
-def _together(trainers: list[Trainer]) -> Callable[[], None]:
-    ensemble = Ensemble()
+def _finished(*calls: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that makes the calls one after the other and waits for the device."""
 
-    def update() -> None:
-        ensemble.update(trainers)
-        _again(trainers)
+    def call() -> None:
+        for each in calls:
+            each()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
 
-    return update
-
-
-def _apart(trainers: list[Trainer]) -> Callable[[], None]:
-    def update() -> None:
-        for trainer in trainers:
-            trainer.update(trainer.next_starts())
-        _again(trainers)
-
-    return update
-
-
-def _again(trainers: list[Trainer]) -> None:
-    """Let no epoch end, and wait for the device."""
-    for trainer in trainers:
-        trainer.progress.batch %= len(trainer.windows)
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    return call
 
 
 def lines(result: dict[str, Any]) -> list[str]:

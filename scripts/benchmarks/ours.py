@@ -17,11 +17,15 @@ from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
-from sfbptt_cli.training.cuda_graph import cuda_graph
+from sfbptt_cli.training.cuda_graph import Recordings, cuda_graph
+from sfbptt_cli.training.loop import update
+from sfbptt_cli.training.loss import differentiate
 from sfbptt_cli.training.optimizers import build_optimizer
+from sfbptt_cli.training.settings import OneCycleSettings, SOAPSettings
 from sfbptt_cli.training.trainer import Trainer
 
 _BATCHES = 100  # windows are drawn for an epoch at once
+_UPDATES = 10_000_000  # more than any measurement makes
 
 
 def lorenz(steps: int, dt: float = 0.01) -> NDArray[np.float64]:
@@ -73,37 +77,39 @@ def make_trainer(
     tau: int,
     device: str = "cpu",
 ) -> Trainer:
-    """The trainer that `sfbptt train` builds of its default settings, without validation."""
-    dataset = recorded(series)
+    """Make the trainer that `sfbptt train` builds of its default settings, without validation."""
     optimizer, schedule = build_optimizer(
-        model.to(device).parameters(), "soap", 1e-2, "onecycle", 0.1, 10_000_000
+        model.to(device).parameters(),
+        SOAPSettings(name="soap", learning_rate=1e-2),
+        OneCycleSettings(name="onecycle", rise=0.1),
+        _UPDATES,
     )
     windows = Windows(
-        dataset, Standardiser.of(series), window, batch, _BATCHES, 0, torch.device(device)
+        recorded(series), Standardiser.of(series), window, batch, _BATCHES, 0, torch.device(device)
     )
     return Trainer(
         model=model,
         windows=windows,
-        method=Sparse(),
-        tau_at=lambda update: tau,
+        method=Sparse(lambda update: tau),
         optimizer=optimizer,
         schedule=schedule,
         clip_norm=1.0,
-        epochs=10_000_000 // _BATCHES,
-        validation=None,
-        validate_every=0,
-        record=cuda_graph if device == "cuda" else None,
+        epochs=_UPDATES // _BATCHES,
     )
 
 
-def updates(trainer: Trainer) -> Callable[[], None]:
-    """A function that makes the next update of training, epoch after epoch."""
-    drawn: list[NDArray[np.int64]] = []
+def updates(*trainers: Trainer) -> Callable[[], None]:
+    """Return a function that makes the next update of the models, together, epoch after epoch."""
+    on_gpu = next(trainers[0].model.parameters()).is_cuda
+    gradient = Recordings(differentiate, cuda_graph) if on_gpu else differentiate
 
-    def update() -> None:
-        if not drawn:
-            drawn.extend(trainer.windows.starts(trainer.progress.epoch))
-            trainer.progress.epoch += 1
-        trainer.update(drawn.pop())
+    def make() -> None:
+        for error in update(trainers, gradient):
+            if error is not None:
+                raise error
+        for trainer in trainers:
+            progress = trainer.progress
+            if progress.batch == len(trainer.windows):
+                progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    return update
+    return make

@@ -11,7 +11,7 @@ from benchmarks.literal import LiteralModel, LiteralTrainer
 from benchmarks.ours import lorenz, make_model, make_trainer, updates
 from benchmarks.products import bare_products
 from benchmarks.timing import alternate, ratio, summary
-from sfbptt_cli.forcing import sparse
+from sfbptt_cli.forcing.sparse import sparse
 from sfbptt_cli.models.base import LatentModel
 
 HELP = "one training update against the literal loop and the bare matrix products"

@@ -92,7 +92,8 @@ def number(
     def check(name: str, value: Any) -> None:
         if value in words:
             return
-        right = isinstance(value, (int, float)) and math.isfinite(value)
+        right = isinstance(value, (int, float)) and not isinstance(value, bool)
+        right = right and math.isfinite(value)
         right = right and above < value < below and at_least <= value <= at_most
         require(right, name, f"'{value}'" if isinstance(value, str) else value, accepted)
 

@@ -18,6 +18,7 @@ _TYPES = {
     "bool": "true or false",
     "str": "text",
     "Union[int, str]": "a whole number, or auto",
+    "Union[float, int, str]": "a number, or auto",
     "Optional[Union[int, str]]": "a whole number of time steps, auto or search",
 }
 # The same for the elements of a mapping, by how a message of OmegaConf ends.

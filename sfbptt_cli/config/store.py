@@ -15,6 +15,7 @@ from sfbptt_cli.forcing.settings import (
     ALPHA_SETTINGS,
     FORCING_SETTINGS,
     TAU_SCHEDULE_SETTINGS,
+    ForcingSettings,
 )
 from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
@@ -55,8 +56,26 @@ def register() -> None:
             store.store(name=f"{group}_schema_{name}", node=schema)
     for group in _EXTENDED:
         for name in settings_of(group).keys() - GROUPS[group].keys():
-            store.store(group=group, name=name, node=settings_of(group)[name](name=name))
+            store.store(group=group, name=name, **_choice(settings_of(group)[name](name=name)))
     for name, system in registered("systems").items():
-        dt = MISSING if system.period is None else system.period / _PER_PERIOD
-        node = SimulatedSettings(name=name, system=name, dt=dt)
+        parameters = dict(system.parameters)  # or none could be set on the command line
+        node = SimulatedSettings(name=name, system=name, dt=1.0, parameters=parameters)
+        node.dt = MISSING if system.period is None else system.period / _PER_PERIOD
         store.store(group="dataset", name=name, node=node)
+
+
+def _choice(settings: Any) -> dict[str, Any]:
+    """Return what the store takes of a choice of another package.
+
+    A method also decides whether there are τ and α, as the YAML files of ours do.
+    """
+    if not isinstance(settings, ForcingSettings):
+        return {"node": settings}
+    defaults: list[Any] = ["_self_"]
+    node: dict[str, Any] = {"defaults": defaults, ForcingSettings.group: settings}
+    if not settings.has_tau:
+        defaults.insert(0, {"override /tau_schedule": None})
+        node["tau"] = None
+    if settings.has_alpha:
+        defaults.insert(0, {"override /alpha": "constant"})
+    return {"node": node, "package": "_global_"}

@@ -1,10 +1,12 @@
-"""Divergence is said in words: in training, in an evaluation, in metrics.csv."""
+"""Divergence is stated in words: in training, in an evaluation, in metrics.csv."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import pytest
 import torch
 from conftest import TINY, Cli, run_folder
 
+from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.experiment import training as run_training
 from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.training.trainer import Trainer
+from sfbptt_cli.training.trainer import Batch, Trainer
 
 # Epochs of three updates; the D_stsp of one of them is no concern of these tests.
 LONG = (*TINY, "epochs=6", "validation.every=3")
@@ -26,55 +29,45 @@ def status(run: Path) -> str:
     return json.loads((run / "run.json").read_text())["status"]
 
 
-def poison(monkeypatch: pytest.MonkeyPatch, update: int, value: float, after: bool) -> list[Any]:
-    """Before that update, or by its step, a parameter becomes `value`; starts of its windows."""
-    seen: list[Any] = []
-    real = Trainer.update
+def poison(
+    monkeypatch: pytest.MonkeyPatch, update: int, value: float, after: bool = False, seed: int = 7
+) -> list[tuple[Windows, torch.Tensor]]:
+    """Before that update, or by its step, a parameter becomes `value`; return its windows."""
+    seen: list[tuple[Windows, torch.Tensor]] = []
+    real = Trainer.next_batch
 
-    def poisoned(trainer: Trainer, starts: Any) -> None:
+    def poisoned(trainer: Trainer) -> Batch:
         def harm(*_: object) -> None:
             with torch.no_grad():
                 next(trainer.model.parameters()).view(-1)[0] = value
 
-        handle = None
-        if trainer.updates == update:
-            seen.append(starts)
+        batch = real(trainer)
+        if trainer.updates == update and trainer.windows._seed == seed:
+            seen.append((trainer.windows, batch.x))
             if after:
-                handle = trainer.optimizer.register_step_post_hook(harm)
+                trainer.optimizer.register_step_post_hook(harm)
             else:
                 harm()
-        try:
-            real(trainer, starts)
-        finally:
-            if handle is not None:
-                handle.remove()
+        return batch
 
-    monkeypatch.setattr(Trainer, "update", poisoned)
+    monkeypatch.setattr(Trainer, "next_batch", poisoned)
     return seen
 
 
-@pytest.mark.parametrize(
-    ("value", "after", "said"),
-    [
+def test_a_training_that_diverges_says_where_and_what_is_left(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
+    harms = (
         (math.nan, False, "loss nan, gradient norm nan"),
         (math.inf, True, "parameters not finite after loss "),
         (math.nan, True, "parameters not finite after loss "),
-    ],
-    ids=["loss", "infinite parameter", "lost parameter"],
-)
-def test_a_training_that_diverges_says_where_and_what_is_left(
-    cli: Cli,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    value: float,
-    after: bool,
-    said: str,
-) -> None:
-    monkeypatch.setattr(run_training, "_CHECKPOINT_SECONDS", 0.0)
-    # The last of its epoch: after it a checkpoint is due.
-    seen = poison(monkeypatch, 11, value, after)
-    for again in range(2):
-        outcome = cli("train", *LONG, "seed=7", cwd=tmp_path)
+    )
+    for again, (value, after, said) in enumerate(harms):
+        with monkeypatch.context() as patch:
+            # The last update of its epoch: after it a checkpoint is due.
+            seen = poison(patch, 11, value, after)
+            outcome = cli("train", *LONG, "seed=7", cwd=tmp_path)
         assert (outcome.status, outcome.stdout) == (1, "")
         run = run_folder(tmp_path)
         line = outcome.stderr.splitlines()[-1]
@@ -87,16 +80,36 @@ def test_a_training_that_diverges_says_where_and_what_is_left(
         assert found
         row, seed, *key = map(int, found.groups())
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(key)))
-        drawn = generator.integers(2000 - 100, size=(3, len(seen[0])))
-        np.testing.assert_array_equal(drawn[row], seen[again])
+        ((windows, x),) = seen
+        drawn = generator.integers(2000 - 100, size=(3, len(x)))
+        assert torch.equal(windows.batch(drawn[row]), x)
         assert status(run) == "diverged"
         last = load_checkpoint(run / "checkpoints" / "last.safetensors")
         assert last["progress"]["epoch"] == 3
         assert all(p.isfinite().all() for p in last["model"].values())
         # It goes on from there, which is said, and diverges again.
         warned = "it diverged after those; with the same data and settings it will again"
-        assert outcome.stderr.count(warned) == again
-        assert outcome.stderr.count("continuing ") == again
+        assert outcome.stderr.count(warned) == min(again, 1)
+        assert outcome.stderr.count("continuing ") == min(again, 1)
+
+
+def test_a_member_that_diverged_is_not_interrupted_by_a_later_stop(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, 1, math.nan, seed=8)
+    poisoned = Trainer.next_batch
+
+    def stopped(trainer: Trainer) -> Batch:
+        if trainer.updates == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return poisoned(trainer)
+
+    monkeypatch.setattr(Trainer, "next_batch", stopped)
+    outcome = cli("train", *LONG, "seed=7", "ensemble=3", cwd=tmp_path)
+    assert outcome.status == 130
+    assert "stopped in epoch 2 of 6 by SIGTERM" in outcome.stderr.splitlines()[-1]
+    found = {path.name: status(path) for path in (tmp_path / "outputs").rglob("seed*")}
+    assert found == {"seed7": "interrupted", "seed8": "diverged", "seed9": "interrupted"}
 
 
 def test_without_a_checkpoint_that_is_said(cli: Cli, tmp_path: Path) -> None:
@@ -119,25 +132,25 @@ def _words(value: Any, path: str = "") -> list[str]:
     return [path] if value is None or value in ("nan", "NaN", "null", "") else []
 
 
-@pytest.mark.parametrize("growth", [1.02, 1.5, 1e6], ids=["slow", "fast", "at once"])
 def test_a_model_that_diverges_when_free_is_measured_in_words(
-    cli: Cli, tmp_path: Path, growth: float, no_figures: None
+    cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:
     assert cli("train", *TINY, "model=plrnn", cwd=tmp_path).status == 0
     run = run_folder(tmp_path)
     best = run / "checkpoints" / "best.safetensors"
     content = load_checkpoint(best)
-    content["model"]["A"].fill_(growth)
-    save_checkpoint(best, content)
-    outcome = cli("evaluate", f"run={run}", cwd=tmp_path)
-    assert outcome.status == 0, outcome.stderr
-    assert outcome.stdout.splitlines()[0] == "verdict: diverged"
-    assert not re.search(r"(?i)\b(nan|none|null)\b|-inf", outcome.stdout)
-    stored = json.loads((run / "evaluation.json").read_text())
-    assert stored["verdict"] == "diverged"
-    assert _words(stored["metrics"]) == []
-    exponent = stored["metrics"]["lambda_max"]["value"]
-    assert exponent == "diverged" or exponent > 0
+    for growth in (1.02, 1.5, 1e6):  # slowly, fast, at once
+        content["model"]["A"].fill_(growth)
+        save_checkpoint(best, content)
+        outcome = cli("evaluate", f"run={run}", cwd=tmp_path)
+        assert outcome.status == 0, outcome.stderr
+        assert outcome.stdout.splitlines()[0] == "verdict: diverged"
+        assert not re.search(r"(?i)\b(nan|none|null)\b|-inf", outcome.stdout)
+        stored = json.loads((run / "evaluation.json").read_text())
+        assert stored["verdict"] == "diverged"
+        assert _words(stored["metrics"]) == []
+        exponent = stored["metrics"]["lambda_max"]["value"]
+        assert exponent == "diverged" or exponent > 0
 
 
 def test_infinite_and_lost_scores_are_words_in_metrics_csv(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from conftest import TINY, Cli, as_dataset, run_folder
+from conftest import TINY, Cli, as_dataset
+from small_training import make_trainer, train, validation_on
 
 from sfbptt_cli import load_run
 from sfbptt_cli.common.errors import RequestError
@@ -20,12 +21,8 @@ from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.evaluation.evaluate import Settings, evaluate
 from sfbptt_cli.evaluation.generation import along, generate
-from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.models.plrnn import PLRNN
-from sfbptt_cli.training.optimizers import build_optimizer
-from sfbptt_cli.training.trainer import Trainer
-from sfbptt_cli.training.validation import Validation
 
 Array = npt.NDArray[np.float64]
 CPU = torch.device("cpu")
@@ -185,29 +182,26 @@ def test_an_evaluation_follows_the_inputs() -> None:
 
 def test_training_is_given_the_inputs_of_its_windows() -> None:
     dataset = _driven()
-    scale = Standardiser.of(dataset.train)
-    model = PLRNN(1, 1, torch.Generator().manual_seed(3), input_dim=1, readout="identity")
-    optimizer, schedule = build_optimizer(model.parameters(), "adam", 2e-2, "onecycle", 0.3, 400)
-    windows = Windows(dataset, scale, 12, 16, 100, 0, CPU)
-    trainer = Trainer(
-        model=model,
-        windows=windows,
-        method=Sparse(),
-        tau_at=lambda update: 4,
-        optimizer=optimizer,
-        schedule=schedule,
-        clip_norm=1.0,
-        epochs=4,
-        validation=Validation(dataset, scale, 500, 3),
+    trainer = make_trainer(
+        3,
+        model="plrnn",
+        readout="identity",
+        latent_dim=1,
+        dataset=dataset,
+        batches=100,
+        optimizer={"rate": 2e-2},
+        validation=validation_on(dataset),
         validate_every=2,
     )
-    trainer.fit(lambda: False, lambda which: None, lambda: None, lambda row: None)
+    train(trainer)
     # The system itself is found: its loss is 0, and only with the right inputs at the right time.
     assert trainer.progress.history[-1]["loss"] == pytest.approx(0, abs=1e-6)
-    assert model.A.item() == pytest.approx(A, abs=0.01)
+    assert dict(trainer.model.named_parameters())["A"].item() == pytest.approx(A, abs=0.01)
 
 
-def test_a_driven_oscillator_trains_and_is_loaded(cli: Cli, tmp_path: Path) -> None:
+def test_a_driven_oscillator_trains_and_is_loaded(
+    cli: Cli, tmp_path: Path, no_figures: None
+) -> None:
     outcome = cli("train", *TINY, "dataset=duffing", "dataset.inputs=[cos,sin]", cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
     (folder,) = (tmp_path / "outputs").rglob("seed0")
@@ -227,12 +221,6 @@ def test_a_driven_oscillator_trains_and_is_loaded(cli: Cli, tmp_path: Path) -> N
     evaluated = cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path)
     assert evaluated.status == 0, evaluated.stderr
     assert run.folder.evaluation()["settings"]["part"] == "train"
-
-
-def test_a_model_without_inputs_refuses_them(cli: Cli, tmp_path: Path) -> None:
-    assert cli("train", *TINY, cwd=tmp_path).status == 0
-    with pytest.raises(ValueError, match="has none"):
-        load_run(run_folder(tmp_path)).generate(5, inputs=np.zeros((5, 1)))
 
 
 def _lorenz_like(steps: int, seed: int) -> Array:
@@ -351,7 +339,9 @@ def test_trajectories_of_different_intervals_are_refused(tmp_path: Path) -> None
         read_csv(source, 20)
 
 
-def test_several_trajectories_train_and_are_measured(cli: Cli, tmp_path: Path) -> None:
+def test_several_trajectories_train_and_are_measured(
+    cli: Cli, tmp_path: Path, no_figures: None
+) -> None:
     for i, n in enumerate((700, 400, 1_300)):
         t = 0.1 * np.arange(n) + i
         np.save(tmp_path / f"run{i}.npy", np.column_stack([np.sin(t), np.cos(t)]))
@@ -367,3 +357,5 @@ def test_several_trajectories_train_and_are_measured(cli: Cli, tmp_path: Path) -
     run = load_run(folder)
     assert run.manifest["preprocessing"] == ["2 trajectories train, the last one tests"]
     assert len(run.trajectories.truth) == 1_100
+    with pytest.raises(ValueError, match="has none"):
+        run.generate(5, inputs=np.zeros((5, 1)))

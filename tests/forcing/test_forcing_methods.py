@@ -9,10 +9,10 @@ import torch
 from forcing_cases import (
     VARIANTS,
     assert_same,
-    assert_same_gradients,
     gradients,
     make_data,
     make_literal,
+    make_method,
     make_model,
     mean_squared_error,
 )
@@ -20,30 +20,29 @@ from literal import Literal
 from torch import Tensor
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.forcing.alpha import ESTIMATORS
-from sfbptt_cli.forcing.catalogue import METHODS
+from sfbptt_cli.forcing.alpha import ESTIMATORS, Adaptive, Alpha, Annealed
+from sfbptt_cli.forcing.catalogue import METHODS, build_method
 from sfbptt_cli.forcing.generalized import Generalized
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.forcing.none import Unforced
+from sfbptt_cli.forcing.settings import FORCING_SETTINGS, AlphaSettings, ForcingSettings
 from sfbptt_cli.forcing.sparse import sparse
-from sfbptt_cli.forcing.truncated import Truncated
 from sfbptt_cli.models.base import LatentModel
 
 _LATENTS, _OBSERVED, _INPUTS = 5, 3, 2
 
-# A method, the τ it is given, and its oracle's loss.
+# A method, and its oracle's loss.
 _Oracle = Callable[[Literal, Tensor, Tensor | None], Tensor]
-_CASES: dict[str, tuple[Callable[[], Method], int | None, _Oracle]] = {
-    "sparse": (METHODS["sparse"], 3, lambda o, x, s: o.sparse(x, 3, s)),
-    "none": (METHODS["none"], None, lambda o, x, s: o.none(x, s)),
-    "truncated": (METHODS["truncated"], 3, lambda o, x, s: o.truncated(x, 3, s)),
-    "truncated at every step": (METHODS["truncated"], 1, lambda o, x, s: o.truncated(x, 1, s)),
-    "windowed": (METHODS["windowed"], None, lambda o, x, s: o.windowed(x, _LATENTS, s)),
-    "generalized": (
-        lambda: METHODS["generalized"](alpha=0.3),
-        None,
-        lambda o, x, s: o.generalized(x, 0.3, s),
+_CASES: dict[str, tuple[Callable[[], Method], _Oracle]] = {
+    "sparse": (lambda: make_method("sparse"), lambda o, x, s: o.sparse(x, 3, s)),
+    "none": (lambda: make_method("none"), lambda o, x, s: o.none(x, s)),
+    "truncated": (lambda: make_method("truncated"), lambda o, x, s: o.truncated(x, 3, s)),
+    "truncated at every step": (
+        lambda: make_method("truncated", tau=1),
+        lambda o, x, s: o.truncated(x, 1, s),
     ),
+    "windowed": (lambda: make_method("windowed"), lambda o, x, s: o.windowed(x, _LATENTS, s)),
+    "generalized": (lambda: make_method("generalized"), lambda o, x, s: o.generalized(x, 0.3, s)),
 }
 
 
@@ -54,12 +53,12 @@ _CASES: dict[str, tuple[Callable[[], Method], int | None, _Oracle]] = {
 def test_agrees_with_the_literal_algorithm(
     case: str, variant: str, input_dim: int, readout: str
 ) -> None:
-    build, tau, oracle = _CASES[case]
+    build, oracle = _CASES[case]
     model = make_model(variant, _LATENTS, _OBSERVED, input_dim, readout)
     for batch, steps in ((2, 7), (1, 6), (1, 1)):
         x = make_data(batch, steps, _OBSERVED)
         s = make_data(batch, steps, input_dim, seed=2) if input_dim else None
-        predicted = build()(model, x, tau, s)
+        predicted = build()(model, x, s)
         assert predicted.shape == (batch, steps, _OBSERVED)
         expected = oracle(make_literal(variant, model, _OBSERVED), x, s)
         assert_same(model, mean_squared_error(predicted, x), expected)
@@ -68,95 +67,57 @@ def test_agrees_with_the_literal_algorithm(
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("case", _CASES)
 def test_every_model_is_trained_by_every_method(case: str, variant: str) -> None:
-    build, tau, oracle = _CASES[case]
+    build, oracle = _CASES[case]
     model, x = make_model(variant, _LATENTS, _OBSERVED), make_data(1, 4, _OBSERVED)
-    loss = mean_squared_error(build()(model, x, tau), x)
     expected = oracle(make_literal(variant, model, _OBSERVED), x, None)
-    torch.testing.assert_close(loss, expected, rtol=1e-10, atol=0)
+    assert_same(model, mean_squared_error(build()(model, x), x), expected)
 
 
-def test_every_method_has_a_case() -> None:
-    assert set(METHODS) <= set(_CASES)
-    assert {name for name in METHODS if METHODS[name]().uses_tau} == {"sparse", "truncated"}
+def test_every_method_has_a_case_and_settings() -> None:
+    assert METHODS.keys() == FORCING_SETTINGS.keys() <= _CASES.keys()
+    for name, settings in FORCING_SETTINGS.items():
+        method = make_method(name)
+        assert (method.tau is not None) == settings.has_tau
+        assert isinstance(method, Generalized) == settings.has_alpha
 
 
 @pytest.mark.parametrize("case", _CASES)
 def test_inputs_are_one_for_each_time(case: str) -> None:
-    build, tau, _ = _CASES[case]
+    method, _ = _CASES[case]
     model, x = make_model("rnn", _LATENTS, _OBSERVED, _INPUTS), make_data(1, 6, _OBSERVED)
     with pytest.raises(ValueError, match="6 inputs s were given; accepted: one for each of 7"):
-        build()(model, x, tau, make_data(1, 5, _INPUTS))
+        method()(model, x, make_data(1, 5, _INPUTS))
     with pytest.raises(ValueError, match="no inputs s were given"):
-        build()(model, x, tau)
+        method()(model, x)
+    without = make_model("rnn", _LATENTS, _OBSERVED)
+    with pytest.raises(ValueError, match="input_dim = 0 accepts none"):
+        method()(without, x, make_data(1, 6, _INPUTS))
 
 
 @pytest.mark.parametrize("variant", ["lstm", "rnn", "plrnn"])
 @pytest.mark.parametrize("tau", [1, 4, 7])
 def test_truncation_cuts_gradients_and_not_states(variant: str, tau: int) -> None:
     model, x = make_model(variant, _LATENTS, _OBSERVED), make_data(2, 10, _OBSERVED)
-    whole, cut = Unforced()(model, x, None), Truncated()(model, x, tau)
+    whole, cut = Unforced()(model, x), make_method("truncated", tau)(model, x)
     torch.testing.assert_close(cut, whole, rtol=1e-12, atol=1e-14)
     classical = gradients(model, mean_squared_error(whole, x))
     truncated = gradients(model, mean_squared_error(cut, x))
     largest = max((classical[n] - truncated[n]).norm() / classical[n].norm() for n in classical)
     assert largest > 1e-3
 
-    # Block by block: the state each starts from is a number, but the first one's is B⁺ x_1.
-    total = {name: torch.zeros_like(g) for name, g in truncated.items()}
-    state = model.force(x[:, 0])
-    for first in range(0, 10, tau):
-        after = min(first + tau, 10)
-        z, state = model.rollout(state, after - first)
-        errors = model.readout(z) - x[:, first + 1 : after + 1]
-        block = gradients(model, errors.square().sum() / x[:, 1:].numel())
-        total = {name: g + block[name] for name, g in total.items()}
-        state = state.detach().clone()
-    assert_same_gradients(truncated, total)
-
-
-def test_truncation_beyond_the_window_is_classical() -> None:
-    model, x = make_model("lstm", _LATENTS, _OBSERVED), make_data(2, 6, _OBSERVED)
-    classical = mean_squared_error(Unforced()(model, x, None), x)
-    assert_same(model, mean_squared_error(Truncated()(model, x, 6), x), classical)
-
-
-def test_truncation_needs_tau() -> None:
-    with pytest.raises(ValueError, match="tau: none was given"):
-        Truncated()(make_model("lstm", 5, 3), make_data(1, 4, 3), None)
-
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_generalized_forcing_lies_between_sparse_and_classical(variant: str) -> None:
     """α = 1 is sparse forcing at every step, the cell of an LSTM included; α = 0 is no forcing."""
     model, x = make_model(variant, _LATENTS, _OBSERVED), make_data(2, 6, _OBSERVED)
-    for alpha, other in ((1.0, sparse(model, x, 1)), (0.0, Unforced()(model, x, None))):
-        predicted = Generalized(alpha=alpha)(model, x, None)
+    for alpha, other in ((1.0, sparse(model, x, 1)), (0.0, Unforced()(model, x))):
+        predicted = Generalized(Alpha(alpha))(model, x)
         assert_same(model, mean_squared_error(predicted, x), mean_squared_error(other, x))
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "shallow"])
-def test_forcing_weakens_what_crosses_a_step_by_one_minus_alpha(variant: str) -> None:
-    """∂ state_3 / ∂ state_1 = J_2 (1 - α) J_1, over the whole state."""
-    alpha, model, x = 0.4, make_model(variant, 4, 3), make_data(1, 2, 3)
-    forced = model.force(x[0])  # (3, state)
-
-    def second(first: Tensor) -> Tensor:
-        state = torch.lerp(model.step(first[None])[0], forced[1], alpha)
-        return model.step(state[None])[0]
-
-    states = torch.stack([forced[0], torch.lerp(model.step(forced[:1])[0], forced[1], alpha)])
-    J = model.jacobian(states.detach())
-    found = torch.autograd.functional.jacobian(second, forced[0].detach())
-    torch.testing.assert_close(found, (1 - alpha) * J[1] @ J[0])
-    torch.testing.assert_close(
-        Generalized(alpha=alpha)(model, x, None)[0, 1],
-        model.readout(second(forced[0])[: model.latent_dim]),
-    )
-
-
 def test_annealed_alpha_falls_exponentially() -> None:
-    method = Generalized(schedule="annealed", alpha_start=1.0, alpha_end=0.01)
-    assert method.alpha == 1.0
+    method = Generalized(Annealed(1.0, 0.01))
+    assert method.alpha == method.alike == 1.0
     found = []
     for update in range(5):
         method.advance(update, 5)
@@ -167,7 +128,7 @@ def test_annealed_alpha_falls_exponentially() -> None:
     assert method.state_dict() == {}
     model, x = make_model("rnn", 5, 3), make_data(1, 6, 3)
     method.advance(2, 5)
-    assert torch.equal(method(model, x, None), Generalized(alpha=method.alpha)(model, x, None))
+    assert torch.equal(method(model, x), Generalized(Alpha(method.alpha))(model, x))
 
 
 def _linear_model(scale: float) -> LatentModel:
@@ -181,15 +142,17 @@ def _linear_model(scale: float) -> LatentModel:
     return model
 
 
-def _adaptive(**settings: float | str) -> Generalized:
-    return Generalized(schedule="adaptive", **settings)  # pyright: ignore[reportArgumentType]
+def _adaptive(
+    start: float, estimator: str = "product", gamma: float = 0.999, every: int = 1
+) -> Generalized:
+    return Generalized(Adaptive(start, estimator, gamma, every))
 
 
 def _train(method: Generalized, model: LatentModel, x: Tensor, updates: int) -> list[float]:
     alphas = []
     for update in range(updates):
         method.advance(update, updates)
-        method(model, x, None)
+        method(model, x)
         alphas.append(method.alpha)
     return alphas
 
@@ -197,12 +160,12 @@ def _train(method: Generalized, model: LatentModel, x: Tensor, updates: int) -> 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_adaptive_alpha_of_a_linear_model(estimator: str) -> None:
     x = make_data(2, 4, 3)
-    rising = _adaptive(alpha_start=0.1, estimator=estimator, every=1)
+    rising = _adaptive(0.1, estimator)
     assert _train(rising, _linear_model(4.0), x, 2) == pytest.approx([0.75, 0.75], rel=1e-12)
-    falling = _adaptive(alpha_start=1.0, estimator=estimator, gamma=0.5, every=2)
+    falling = _adaptive(1.0, estimator, 0.5, 2)
     expected = [0.875, 0.875, 0.8125, 0.8125]  # α* = 3/4, halfway every other update
     assert _train(falling, _linear_model(4.0), x, 4) == pytest.approx(expected, rel=1e-12)
-    stable = _adaptive(alpha_start=0.4, estimator=estimator, gamma=0.5, every=1)
+    stable = _adaptive(0.4, estimator, 0.5, 1)
     assert _train(stable, _linear_model(0.5), x, 2) == pytest.approx([0.2, 0.1], rel=1e-12)
 
 
@@ -219,9 +182,9 @@ def test_estimates_of_jacobian_growth() -> None:
 def test_the_product_bounds_the_growth_along_a_sequence(variant: str) -> None:
     model, x = make_model(variant, _LATENTS, _OBSERVED, _INPUTS), make_data(3, 6, _OBSERVED)
     s = make_data(3, 6, _INPUTS, seed=2)
-    method = _adaptive(alpha_start=0.0, every=1)
+    method = _adaptive(0.0)
     method.advance(0, 1)
-    method(model, x, None, s)
+    method(model, x, s)
     growth = []
     for sample, driving in zip(x, s, strict=True):
         J = model.jacobian(model.force(sample[:-1]).detach(), driving[1:])
@@ -232,24 +195,26 @@ def test_the_product_bounds_the_growth_along_a_sequence(variant: str) -> None:
 
 def test_adaptive_alpha_is_estimated_in_training_alone_and_remembered() -> None:
     model, x = _linear_model(4.0), make_data(1, 4, 3)
-    method = _adaptive(alpha_start=0.5, every=1)
-    method(model, x, None)
+    method = _adaptive(0.5)
+    method(model, x)
     assert method.alpha == 0.5
     _train(method, model, x, 1)
-    method(_linear_model(10.0), x, None)
+    method(_linear_model(10.0), x)
     assert method.alpha == pytest.approx(0.75)
-    other = _adaptive(alpha_start=0.5, every=1)
+    other = _adaptive(0.5)
     other.load_state_dict(method.state_dict())
     assert other.alpha == method.alpha
 
 
 def test_adaptive_alpha_stays_when_the_model_has_diverged() -> None:
-    method = _adaptive(alpha_start=0.5, every=1)
+    method = _adaptive(0.5)
     assert _train(method, _linear_model(float("inf")), make_data(1, 4, 3), 1) == [0.5]
 
 
-@pytest.mark.parametrize("field", ["schedule", "estimator"])
-def test_unknown_settings_list_the_choices(field: str) -> None:
-    settings = {"schedule": "adaptive", field: "x"}
-    with pytest.raises(RequestError, match=rf"forcing\.{field}: 'x' is unknown; accepted"):
-        METHODS["generalized"](**settings)
+def test_unknown_names_list_the_choices() -> None:
+    with pytest.raises(RequestError, match=r"alpha\.estimator: 'x' is unknown; accepted: arith"):
+        _adaptive(1.0, estimator="x")
+    with pytest.raises(RequestError, match=r"forcing\.name: 'x' is unknown; accepted: gener"):
+        build_method(ForcingSettings(name="x"), None, None)
+    with pytest.raises(RequestError, match=r"alpha\.name: 'x' is unknown; accepted: adaptive"):
+        build_method(ForcingSettings(name="none"), None, AlphaSettings(name="x"))

@@ -16,6 +16,8 @@ from benchmarks.ours import lorenz, make_model, make_trainer, updates  # pyright
 from benchmarks.update import loss_difference  # pyright: ignore[reportMissingImports]
 
 from sfbptt_cli.forcing.sparse import sparse
+from sfbptt_cli.training.loss import losses_of
+from sfbptt_cli.training.trainer import Batch
 
 _MODELS = pytest.mark.parametrize("name", ["lstm", "rnn", "plrnn"])
 
@@ -47,11 +49,23 @@ def test_both_learn() -> None:
     single = torch.from_numpy(series).float()
     literal = LiteralTrainer(make_model("plrnn"), single, window=30, batch=8, tau=15)
     x = ours.windows.batch(np.arange(0, 1_900, 100))
+
+    def loss() -> float:
+        return losses_of([ours.model], ours.method, [Batch(x, x, None)]).item()
+
     before = literal.model.loss(x, 15).item()
-    assert ours.loss(x, 15).item() == pytest.approx(before, rel=1e-5)
+    assert loss() == pytest.approx(before, rel=1e-5)
     update = updates(ours)
     for _ in range(40):
         update()
         literal.update()
     assert literal.model.loss(x, 15).item() < 0.97 * before  # at a rate of 1e-3
-    assert ours.loss(x, 15).item() < before  # at the beginning of its one-cycle
+    assert loss() < before  # at the beginning of its one-cycle
+
+
+def test_updates_go_on_after_an_epoch() -> None:
+    together = [make_trainer(make_model("rnn"), lorenz(400), 10, 2, 5) for _ in range(2)]
+    update = updates(*together)
+    for _ in range(len(together[0].windows) + 1):
+        update()
+    assert [trainer.updates for trainer in together] == [101, 101]

@@ -6,25 +6,25 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from conftest import as_dataset
+from small_training import curve, make_trainer, train
 
-from sfbptt_cli.data.dataset import Standardiser
-from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.forcing.alpha import Adaptive
 from sfbptt_cli.forcing.generalized import Generalized
 from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.models.readout import LinearReadout
 from sfbptt_cli.training import cuda_graph
-from sfbptt_cli.training.cuda_graph import Record
-from sfbptt_cli.training.ensemble import Ensemble
-from sfbptt_cli.training.optimizers import build_optimizer
+from sfbptt_cli.training.cuda_graph import Record, Recordings
+from sfbptt_cli.training.loop import update
+from sfbptt_cli.training.loss import differentiate
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
-from sfbptt_cli.training.trainer import Diverged, Trainer
+from sfbptt_cli.training.trainer import Trainer
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+
+_UPDATES = 12
 
 
 class Tape:
@@ -45,81 +45,65 @@ class Tape:
         return replay
 
 
-def _trainer(
-    record: Record | None, seed: int = 0, model: str = "lstm", device: str = "cpu", **changes: Any
-) -> Trainer:
-    t = 0.1 * np.arange(400)
-    series = np.stack([np.sin(t), 2 + np.cos(t), np.sin(2 * t)], axis=1)
-    built = MODELS[model](3, 5, torch.Generator().manual_seed(seed)).to(device)
-    optimizer, schedule = build_optimizer(built.parameters(), "soap", 1e-2, "onecycle", 0.3, 12)
-    settings: dict[str, Any] = {
-        "model": built,
-        "windows": Windows(
-            as_dataset(series), Standardiser.of(series), 12, 4, 6, seed, torch.device(device)
-        ),
-        "method": Sparse(),
-        "tau_at": lambda update: 5,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "clip_norm": 0.1,
-        "epochs": 2,
-        "validation": None,
-        "validate_every": 0,
-        "record": record,
-    }
-    return Trainer(**{**settings, **changes})
-
-
-def _fit(trainer: Trainer) -> Trainer:
-    trainer.fit(lambda: False, lambda which: None, lambda: None, lambda row: None)
-    return trainer
+def _trainer(seed: int = 0, **changes: Any) -> Trainer:
+    soap = {"optimizer": "soap"}
+    settings = {"epochs": 1, "batches": _UPDATES, "optimizer": soap, "clip_norm": 0.1}
+    return make_trainer(seed, **{**settings, **changes})
 
 
 def _assert_equal(one: Trainer, other: Trainer) -> None:
-    assert one.progress.history == other.progress.history
+    assert one.progress == other.progress
     for p, q in zip(one.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(p, q)
+
+
+def _assert_same_updates(settings: Callable[[], dict[str, Any]], record: Record) -> None:
+    """Recorded and called updates give the same bits."""
+    gradient = Recordings(differentiate, record)
+    recorded, called = _trainer(**settings()), _trainer(**settings())
+    for _ in range(_UPDATES):
+        assert update([recorded], gradient) == update([called]) == [None]
+    _assert_equal(recorded, called)
 
 
 def _noise() -> dict[str, Any]:
     return {
         "noise": TeacherNoise(0.1, seed=0),
-        "regularizer": Regularizer(latent_weight=1e-2),
+        "penalty": Regularizer(latent_weight=1e-2),
         "clip_value": 0.01,
     }
 
 
+def _inputs() -> dict[str, Any]:
+    return {"dataset": curve(N=2, K=1)}
+
+
 def _two_taus() -> dict[str, Any]:
-    return {"tau_at": lambda update: 3 + update % 2}
+    return {"method": Sparse(lambda number: 3 + number % 2)}
+
+
+def _adaptive() -> dict[str, Any]:
+    """It looks at the numbers of every update."""
+    return {"method": Generalized(Adaptive(1.0, "product", 0.999, every=1))}
 
 
 @pytest.mark.parametrize(
-    ("settings", "recordings"),
-    [(dict, 1), (_noise, 1), (_two_taus, 2)],
-    ids=["plain", "noise", "two taus"],
+    ("settings", "recordings", "replays"),
+    [(dict, 1, 12), (_noise, 1, 12), (_inputs, 1, 12), (_two_taus, 2, 12), (_adaptive, 0, 0)],
+    ids=["plain", "noise", "inputs", "two taus", "adaptive alpha"],
 )
 def test_replayed_updates_are_those_of_the_call(
-    settings: Callable[[], dict[str, Any]], recordings: int
+    settings: Callable[[], dict[str, Any]], recordings: int, replays: int
 ) -> None:
     tape = Tape()
-    _assert_equal(_fit(_trainer(tape, **settings())), _fit(_trainer(None, **settings())))
-    assert (tape.recordings, tape.replays) == (recordings, 12)
-
-
-def test_an_adaptive_alpha_is_not_recorded() -> None:
-    """It looks at the numbers of every update."""
-    tape = Tape()
-    changes: dict[str, Any] = {"method": Generalized(schedule="adaptive", every=1)}
-    again: dict[str, Any] = {"method": Generalized(schedule="adaptive", every=1)}
-    _assert_equal(_fit(_trainer(tape, **changes)), _fit(_trainer(None, **again)))
-    assert tape.recordings == 0
+    _assert_same_updates(settings, tape)
+    assert (tape.recordings, tape.replays) == (recordings, replays)
 
 
 def test_no_more_recordings_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graph, "_MOST_RECORDINGS", 2)
     tape = Tape()
-    changing: dict[str, Any] = {"tau_at": lambda update: 1 + update}
-    _assert_equal(_fit(_trainer(tape, **changing)), _fit(_trainer(None, **changing)))
+    _assert_same_updates(lambda: {"method": Sparse(lambda number: 1 + number)}, tape)
     assert (tape.recordings, tape.replays) == (2, 2)
 
 
@@ -132,28 +116,28 @@ def test_what_cannot_be_recorded_is_called(caplog: pytest.LogCaptureFixture) -> 
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     with caplog.at_level(logging.WARNING, logger="sfbptt"):
-        _assert_equal(_fit(_trainer(refuse)), _fit(_trainer(None)))
+        _assert_same_updates(dict, refuse)
     assert len(attempts) == 1
     (said,) = caplog.messages
     assert said.endswith("CUDA graph: operation not permitted when stream is capturing")
 
 
 def test_a_replay_that_diverges() -> None:
-    trainer = _trainer(Tape())
-    trainer.update(trainer.next_starts())
+    trainer, gradient = _trainer(), Recordings(differentiate, Tape())
+    assert update([trainer], gradient) == [None]
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(float("nan"))
-    with pytest.raises(Diverged, match="update 2"):
-        trainer.update(trainer.next_starts())
+    (error,) = update([trainer], gradient)
+    assert "update 2: loss nan" in str(error)
 
 
 def test_ensembles_are_recorded_for_each_set_of_members() -> None:
     tape = Tape()
-    recorded, called = ([_trainer(r, seed) for seed in range(3)] for r in (tape, None))
-    ensembles = Ensemble(), Ensemble()
+    gradient = Recordings(differentiate, tape)
+    recorded, called = ([_trainer(seed) for seed in range(3)] for _ in range(2))
     for chosen in (slice(3), slice(3), slice(2)):
-        for ensemble, trainers in zip(ensembles, (recorded, called), strict=True):
-            assert ensemble.update(trainers[chosen]) == [None] * len(trainers[chosen])
+        expected = [None] * len(recorded[chosen])
+        assert update(recorded[chosen], gradient) == update(called[chosen]) == expected
     for one, other in zip(recorded, called, strict=True):
         _assert_equal(one, other)
     assert (tape.recordings, tape.replays) == (2, 3)
@@ -162,8 +146,10 @@ def test_ensembles_are_recorded_for_each_set_of_members() -> None:
 @gpu
 @pytest.mark.parametrize("model", MODELS)
 def test_a_graph_makes_the_updates_of_the_call(model: str) -> None:
-    recorded = _fit(_trainer(cuda_graph.cuda_graph, model=model, device="cuda"))
-    called = _fit(_trainer(None, model=model, device="cuda"))
+    recorded, called = (_trainer(model=model, device="cuda") for _ in range(2))
+    train(recorded)
+    for _ in range(_UPDATES):
+        update([called])
     for p, q in zip(recorded.model.parameters(), called.model.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
 

@@ -3,53 +3,84 @@
 from __future__ import annotations
 
 import io
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from small_training import make_optimizer
 from torch import nn
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.training.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
+from sfbptt_cli.training.optimizers import LR_SCHEDULES, OPTIMIZERS, build_optimizer
+from sfbptt_cli.training.settings import (
+    LR_SCHEDULE_SETTINGS,
+    OPTIMIZER_SETTINGS,
+    LRScheduleSettings,
+    OptimizerSettings,
+)
 
 
-def _rates(schedule: str, updates: int, optimizer: str = "adam", **settings: Any) -> list[float]:
+def _rates(schedule: str, updates: int, optimizer: str = "adam", **shape: float) -> list[float]:
+    """The learning rates of a whole training with the maximum 0.1."""
     parameter = nn.Parameter(torch.zeros(1))
-    built, stepped = build_optimizer(
-        [parameter], optimizer, 0.1, schedule, 0.3, updates, **settings
-    )
+    built, stepped = make_optimizer([parameter], updates, optimizer, 0.1, schedule, shape)
     rates = []
     for _ in range(updates):
         rates.append(built.param_groups[0]["lr"])
+        parameter.grad = torch.ones(1)
         built.step()
         stepped.step()
+    assert parameter.isfinite().all()
     return rates
 
 
-def test_constant() -> None:
-    assert _rates("constant", 4) == [0.1] * 4
+@pytest.mark.parametrize(
+    ("schedule", "shape", "expected"),
+    [
+        ("constant", {}, [0.1] * 4),
+        ("cosine", {"final": 0.1}, [0.1, 0.0775, 0.0325, 0.01]),  # 0.055 + 0.045 cos (k π / 3)
+        ("exponential", {}, [0.1, 0.01, 1e-3, 1e-4]),
+    ],
+)
+def test_rates(schedule: str, shape: dict[str, float], expected: list[float]) -> None:
+    assert _rates(schedule, 4, "adam", **shape) == pytest.approx(expected, rel=1e-12)
 
 
-def test_onecycle_rises_to_the_rate_and_falls_to_nothing() -> None:
-    rates = _rates("onecycle", 100)
+@pytest.mark.parametrize(("rise", "top"), [(0.3, 29), (0.1, 9), (0.5, 49)])
+def test_onecycle_rises_to_the_rate_and_falls_to_nothing(rise: float, top: int) -> None:
+    rates = _rates("onecycle", 100, rise=rise)
     assert rates[0] == pytest.approx(0.1 / 25)
     assert max(rates) == pytest.approx(0.1, rel=1e-3)
-    assert int(np.argmax(rates)) == 29
+    assert int(np.argmax(rates)) == top
     assert rates[-1] == pytest.approx(0.1 / 25 / 1e4)
 
 
-def test_cosine() -> None:
-    expected = [0.01 + 0.09 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(5)]
-    assert _rates("cosine", 5, final=0.1) == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize("optimizer", ["soap", "sgd"])  # with a momentum to cycle and without
+@pytest.mark.parametrize(
+    ("schedule", "shape"),
+    [
+        ("constant", {}),
+        ("cosine", {}),
+        ("exponential", {}),
+        *[("onecycle", {"rise": rise}) for rise in (1e-9, 0.1, 0.3, 1 / 3, 0.5, 0.999)],
+    ],
+)
+def test_runs_of_few_updates_have_rates(
+    schedule: str, shape: dict[str, float], optimizer: str
+) -> None:
+    for updates in range(1, 21):
+        rates = _rates(schedule, updates, optimizer, **shape)
+        assert all(0 < rate <= 0.1 * (1 + 1e-12) for rate in rates)
+        if updates < 3 or schedule != "onecycle":
+            assert rates[0] == pytest.approx(0.1)
+        else:  # up and down again
+            assert rates[0] == pytest.approx(0.1 / 25)
+            assert max(rates) > 0.01
+            assert rates[-1] < 1e-6
 
 
-def test_exponential() -> None:
-    assert _rates("exponential", 4) == pytest.approx([0.1, 0.01, 1e-3, 1e-4], rel=1e-12)
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", LR_SCHEDULES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_pair_lowers_a_loss_and_is_stored(optimizer: str, schedule: str) -> None:
     """The second half of training goes on from a file as if nothing had happened."""
@@ -57,14 +88,14 @@ def test_every_pair_lowers_a_loss_and_is_stored(optimizer: str, schedule: str) -
 
     def train(stop: int) -> tuple[list[float], nn.Parameter]:
         parameter = nn.Parameter(torch.tensor([1.0, -2.0]))
-        built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+        built = make_optimizer([parameter], updates, optimizer, 0.05, schedule)
         losses = []
         for update in range(updates):
             if update == stop:
                 file = io.BytesIO()
                 torch.save([part.state_dict() for part in built], file)
                 file.seek(0)
-                built = build_optimizer([parameter], optimizer, 0.05, schedule, 0.3, updates)
+                built = make_optimizer([parameter], updates, optimizer, 0.05, schedule)
                 for part, state in zip(built, torch.load(file, weights_only=True), strict=True):
                     part.load_state_dict(state)
             built[0].zero_grad()
@@ -80,23 +111,14 @@ def test_every_pair_lowers_a_loss_and_is_stored(optimizer: str, schedule: str) -
     assert torch.equal(parameter, train(stop=15)[1])
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_a_single_update(schedule: str) -> None:
-    assert _rates(schedule, 1)[0] <= 0.1
-
-
 def test_options_reach_the_optimizer() -> None:
     parameter = nn.Parameter(torch.ones(1))
-    decayed, _ = build_optimizer(
-        [parameter], "adamw", 0.1, "constant", 0.3, 1, options={"weight_decay": 0.5}
-    )
+    decayed, _ = make_optimizer([parameter], 1, "adamw", 0.1, "constant", weight_decay=0.5)
     parameter.grad = torch.zeros(1)
     decayed.step()
     assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
-    for schedule in SCHEDULES:  # onecycle leaves the momentum of SGD as it was given
-        heavy, stepped = build_optimizer(
-            [parameter], "sgd", 0.1, schedule, 0.3, 9, options={"momentum": 0.7}
-        )
+    for schedule in LR_SCHEDULES:  # onecycle leaves the momentum of SGD as it was given
+        heavy, stepped = make_optimizer([parameter], 9, "sgd", 0.1, schedule, momentum=0.7)
         heavy.step()
         stepped.step()
         assert heavy.param_groups[0]["momentum"] == 0.7
@@ -135,9 +157,7 @@ def test_soap_is_adam_in_the_eigenbasis_of_the_gradients(every: int) -> None:
     gradients = np.stack([mixing @ generator.normal(size=(4, 3)) for _ in range(25)])
     parameter = nn.Parameter(torch.from_numpy(W.copy()))
     vector = nn.Parameter(torch.ones(4, dtype=torch.float64))
-    soap, _ = build_optimizer(
-        [parameter, vector], "soap", 0.01, "constant", 0.3, 1, options={"basis_every": every}
-    )
+    soap, _ = make_optimizer([parameter, vector], 1, "soap", 0.01, "constant", basis_every=every)
     adams = nn.Parameter(vector.detach().clone())
     adam = torch.optim.Adam([adams], lr=0.01, betas=(0.9, 0.95))
     for update, G in enumerate(gradients):
@@ -160,7 +180,7 @@ def test_soap_makes_the_same_steps_on_any_number_of_threads() -> None:
         try:
             generator = torch.Generator().manual_seed(0)
             parameter = nn.Parameter(torch.randn(120, 30, generator=generator))
-            soap, _ = build_optimizer([parameter], "soap", 0.01, "constant", 0.3, 1)
+            soap, _ = make_optimizer([parameter], 1, "soap", 0.01, "constant")
             for _ in range(12):
                 left, right = (torch.randn(n, 2, generator=generator) for n in (120, 30))
                 parameter.grad = left @ right.T
@@ -172,11 +192,12 @@ def test_soap_makes_the_same_steps_on_any_number_of_threads() -> None:
     assert torch.equal(*found)
 
 
-def test_unknown_names_and_options() -> None:
-    parameter = nn.Parameter(torch.ones(1))
+def test_the_tables_have_the_same_names_and_unknown_ones_are_refused() -> None:
+    assert OPTIMIZERS.keys() == OPTIMIZER_SETTINGS.keys()
+    assert LR_SCHEDULES.keys() == LR_SCHEDULE_SETTINGS.keys()
+    parameters = [nn.Parameter(torch.ones(1))]
+    adam, constant = OptimizerSettings("adam", 0.1), LRScheduleSettings("constant")
     with pytest.raises(RequestError, match=r"optimizer\.name: 'adan' is unknown"):
-        build_optimizer([parameter], "adan", 0.1, "constant", 0.3, 1)
-    with pytest.raises(RequestError, match=r"optimizer\.schedule: 'cosin' is unknown"):
-        build_optimizer([parameter], "adam", 0.1, "cosin", 0.3, 1)
-    with pytest.raises(RequestError, match=r"optimizer\.momentum: not an option of adam; .*: none"):
-        build_optimizer([parameter], "adam", 0.1, "constant", 0.3, 1, options={"momentum": 0.9})
+        build_optimizer(parameters, OptimizerSettings("adan", 0.1), constant, 1)
+    with pytest.raises(RequestError, match=r"lr_schedule\.name: 'cosin' is unknown"):
+        build_optimizer(parameters, adam, LRScheduleSettings("cosin"), 1)

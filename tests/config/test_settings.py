@@ -1,0 +1,255 @@
+"""What settings accept, and the line that refuses the rest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.settings import Settings, checked, number, whole, word
+from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.config.store import GROUPS
+from sfbptt_cli.models.settings import MODEL_SETTINGS
+from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
+
+
+def _short(name: str, value: list[int]) -> None:
+    if len(value) > 2:
+        raise RequestError(f"{name}: too long")
+
+
+@dataclass
+class _Example(Settings):
+    group: ClassVar[str] = "example"
+
+    steps: Any = whole(5, 2, 1_000, "auto")
+    count: Any = whole(None, 0)
+    above: Any = number(1.0, above=0)
+    inside: Any = number(0.5, above=0, below=1)
+    closed: Any = number(0.5, "auto", at_least=0, at_most=1)
+    upper: Any = number(0.5, above=0, at_most=1)
+    lower: Any = number(0.5, at_least=0, below=1)
+    least: Any = number(1.0, at_least=1)
+    free: Any = number(0.0)
+    device: str = word("auto", "cpu", "cuda")
+    list: Any = checked([1], _short)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count == 0:
+            self.require_unused("example.count is 0", "steps", "list", "above")
+
+
+_NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"steps": 2},
+        {"steps": 1_000},
+        {"steps": "auto"},
+        {"count": 0},
+        {"count": 10**30},
+        {"above": 5e-324},
+        {"above": 3},
+        {"closed": 0},
+        {"closed": 1},
+        {"closed": "auto"},
+        {"upper": 1},
+        {"lower": 0},
+        {"least": 1},
+        {"free": -1e300},
+        {"device": "cuda"},
+        {"list": []},
+        {"above": None, "device": None},  # null is for OmegaConf to refuse
+    ],
+)
+def test_accepted(given: dict[str, Any]) -> None:
+    assert {**asdict(_Example()), **given} == asdict(_Example(**given))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"steps": 1}, "steps: 1 was given; accepted: a whole number of at least 2, or auto"),
+        ({"steps": 1_001}, "steps: 1001 was given; accepted: a number of at most 1,000, or auto"),
+        ({"steps": "x"}, "steps: 'x' was given; accepted: a whole number of at least 2, or auto"),
+        ({"steps": 2.5}, "steps: 2.5 was given; accepted: a whole number of at least 2, or auto"),
+        ({"count": -1}, "count: -1 was given; accepted: a whole number of at least 0"),
+        ({"count": "auto"}, "count: 'auto' was given; accepted: a whole number of at least 0"),
+        ({"above": 0}, "above: 0 was given; accepted: a number above 0"),
+        ({"above": _NAN}, "above: nan was given; accepted: a number above 0"),
+        ({"above": float("inf")}, "above: inf was given; accepted: a number above 0"),
+        ({"above": True}, "above: True was given; accepted: a number above 0"),
+        ({"above": "x"}, "above: 'x' was given; accepted: a number above 0"),
+        ({"inside": 0.0}, "inside: 0.0 was given; accepted: a number between 0 and 1"),
+        ({"inside": 1.0}, "inside: 1.0 was given; accepted: a number between 0 and 1"),
+        ({"closed": 1.5}, "closed: 1.5 was given; accepted: a number from 0 to 1, or auto"),
+        ({"closed": "aut"}, "closed: 'aut' was given; accepted: a number from 0 to 1, or auto"),
+        ({"upper": 0}, "upper: 0 was given; accepted: a number above 0, at most 1"),
+        ({"lower": 1}, "lower: 1 was given; accepted: a number from 0, below 1"),
+        ({"least": 0.9}, "least: 0.9 was given; accepted: a finite number of at least 1"),
+        ({"free": _NAN}, "free: nan was given; accepted: a number"),
+        ({"device": "cpo"}, "device: 'cpo' was given; accepted: auto, cpu, cuda (did you mean"),
+        ({"list": [1, 2, 3]}, "list: too long"),
+        (
+            {"count": 0, "steps": 7},
+            "steps: 7 was given; accepted: 5 where example.count is 0",
+        ),
+        ({"count": 0, "list": [2]}, "list: [2] was given; accepted: [1] where example.count is 0"),
+    ],
+)
+def test_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=f"^{re.escape('example.' + message)}"):
+        _Example(**given)
+
+
+def test_defaults_are_not_shared() -> None:
+    _Example().list.append(2)
+    assert _Example().list == [1]
+
+
+_PLAIN = """
+dataset.name=lorenz dataset.source=simulated dataset.system=lorenz dataset.dt=0.01 model.name=lstm
+forcing.name=sparse tau_schedule.name=constant optimizer.name=soap lr_schedule.name=onecycle
+"""
+_GENERALIZED = "forcing.name=generalized tau_schedule=null tau=null alpha.name=constant"
+_NONE = "forcing.name=none tau_schedule=null tau=null"
+_RATE = "optimizer.learning_rate: "
+
+
+def _settings(given: str = "") -> TrainSettings:
+    """Settings from `key=value …` as YAML; later ones win."""
+    plain: dict[str, Any] = {}
+    for key, _, value in (setting.partition("=") for setting in f"{_PLAIN} {given}".split()):
+        group, _, name = key.partition(".")
+        if name:
+            plain[group] = {**(plain.get(group) or {}), name: yaml.safe_load(value)}
+        else:
+            plain[group] = yaml.safe_load(value)
+    return typed_config(plain)
+
+
+def _rates() -> dict[str, float]:
+    """The learning rate of each optimizer with each model, those of the Adam family alike."""
+    gated, tanh, piecewise = ("lstm", "gru"), ("rnn",), ("plrnn", "dendritic_plrnn")
+    models = {
+        **dict.fromkeys(gated, 1.5e-2),
+        **dict.fromkeys(tanh, 1e-2),
+        **dict.fromkeys((*piecewise, "shallow_plrnn", "al_rnn"), 5e-3),
+    }
+    adams = {f"{o} {m}": rate for m, rate in models.items() for o in ("adam", "adamw", "radam")}
+    soap = {f"soap {m}": 1e-2 for m in models}
+    return {**adams, **soap, **{f"sgd {m}": 1.5e-2 for m in models}}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_SETTINGS)
+@pytest.mark.parametrize("model", MODEL_SETTINGS)
+def test_automatic_rates(optimizer: str, model: str) -> None:
+    chosen = f"optimizer.name={optimizer} model.name={model}"
+    found = _settings(chosen)
+    assert found.optimizer.learning_rate == _rates()[f"{optimizer} {model}"]
+    assert asdict(found.lr_schedule)["rise"] == (0.1 if optimizer == "soap" else 0.3)
+    found = _settings(f"{chosen} optimizer.learning_rate=0.123 lr_schedule.rise=0.45")
+    assert found.optimizer.learning_rate == 0.123
+    assert asdict(found.lr_schedule)["rise"] == 0.45
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", _GENERALIZED, _NONE, "tau=auto", "tau=search tau_search.epochs=3"),
+        "validation.every=0",
+        "regularization.manifold_weight=0.1 regularization.manifold_fraction=0.25",
+        "optimizer.clip_norm=null",
+        *(f"lr_schedule.name={name}" for name in LR_SCHEDULE_SETTINGS),
+    ],
+)
+def test_settings_come_back_from_plain_values(given: str) -> None:
+    settings = _settings(given)
+    assert typed_config(asdict(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "refused", "accepted"),
+    [
+        # What would be accepted and ignored.
+        ("validation.every=0 validation.steps=700", "validation.steps: 700", "5000 where valid"),
+        ("validation.every=0 validation.trajectories=3", "validation.trajectories: 3", "20 where"),
+        (
+            "validation.every=0 validation.jacobian_norms=true",
+            "validation.jacobian_norms: True",
+            "False where validation.every is 0",
+        ),
+        ("tau_search.epochs=3", "tau_search.epochs: 3", "10 where tau is not search"),
+        ("tau_search.factors=[1.0]", "tau_search.factors: [1.0]", "[0.25, 0.5, 0.75, 1.0, 1.5] "),
+        (
+            "regularization.manifold_fraction=0.25",
+            "regularization.manifold_fraction: 0.25",
+            "0.5 where regularization.manifold_weight is 0",
+        ),
+        # What the method does not have, or lacks.
+        ("alpha.name=annealed", "alpha: annealed", "null, as forcing=sparse has none"),
+        ("tau_schedule=null", "tau_schedule: null", "a name, as forcing=sparse has one"),
+        (f"{_GENERALIZED} alpha=null", "alpha: null", "a name, as forcing=generalized has one"),
+        (
+            f"{_GENERALIZED} tau_schedule.name=random",
+            "tau_schedule: random",
+            "null, as forcing=generalized has none",
+        ),
+        (f"{_NONE} tau=30", "tau: 30", "null, as forcing=none has no interval"),
+        ("tau=null", "tau: nothing", "a whole number of time steps from 1 to window = 120, auto"),
+        ("tau=search ensemble=2", "ensemble: 2", "1 with tau=search"),
+        # Ranges, types and words.
+        ("tau=search tau_search.factors=[]", "tau_search.factors: []", "numbers above 0"),
+        ("lr_schedule.rise=1.0", "lr_schedule.rise: 1.0", "a number between 0 and 1, or auto"),
+        ("lr_schedule.rise=true", "lr_schedule.rise: 'True'", "a number, or auto"),
+        ("optimizer.learning_rate=high", _RATE + "'high'", "a number above 0, or auto"),
+        ("optimizer.learning_rate=null", _RATE + "null", "a number above 0, or auto"),
+        ("optimizer.learning_rate=true", _RATE + "True", "a number above 0, or auto"),
+        ("optimizer.clip_norm=true", "optimizer.clip_norm: 'True'", "a number"),
+        (
+            "model.name=al_rnn model.latent_dim=4 model.linear_threshold_units=5",
+            "model.linear_threshold_units: 5",
+            "a whole number from 0 to model.latent_dim = 4",
+        ),
+        (f"{_GENERALIZED} alpha.value=1.5", "alpha.value: 1.5", "a number from 0 to 1"),
+        (
+            f"{_GENERALIZED} alpha.name=adaptive alpha.estimator=mean",
+            "alpha.estimator: 'mean'",
+            "arithmetic_mean, maximum, product",
+        ),
+        ("logger=wandb", "logger: 'wandb'", "csv, tensorboard"),
+        ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
+        # What would read the environment.
+        ("tau=${oc.env:HOME}", "tau: '${oc.env:HOME}'", "a value"),
+        ("tau_search.factors=['${a}']", "tau_search.factors: '${a}'", "a value"),
+        *[(f"{group}=3", f"{group}: 3", "a config group") for group in GROUPS],
+    ],
+)
+def test_what_is_refused(given: str, refused: str, accepted: str) -> None:
+    message = re.escape(f"{refused} was given; accepted: {accepted}")
+    with pytest.raises(RequestError, match=f"^{message}"):
+        _settings(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
+        ("lr_schedule.name=cosine lr_schedule.rise=0.1", "final, name"),
+        ("optimizer.name=adam optimizer.momentum=0.5", "clip_norm, clip_value, learning_rate, "),
+        ("alpha.name=constant alpha.gamma=0.5", "name, value"),
+        ("forcing.alpha=0.5", "name"),
+    ],
+)
+def test_a_setting_of_another_choice_is_refused(given: str, accepted: str) -> None:
+    key = given.split()[-1].partition("=")[0]
+    with pytest.raises(RequestError, match=f"^{key}: there is no such .*; accepted: {accepted}"):
+        _settings(given)
