@@ -30,7 +30,7 @@ class OptimizerSettings(Settings):
         super().__post_init__()
         # Which Any lets pass.
         given = self.learning_rate is not None
-        require(given, self.key("learning_rate"), "null", "a number above 0, or auto")
+        require(given, self.full_name("learning_rate"), "null", "a number above 0, or auto")
 
     def usual_rate(self, model: ModelSettings) -> float:
         """Return the learning rate that `auto` is."""

@@ -18,6 +18,7 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import TINY, Cli, Finished, run_folder
+from small_training import make_optimizer
 from strangers import edited, in_little_memory, refusal, sealed
 
 from sfbptt_cli.common.errors import RunFailed
@@ -31,7 +32,7 @@ from sfbptt_cli.storage.checkpoint import (
 )
 from sfbptt_cli.storage.continuation import latest_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.training.optimizers import OPTIMIZERS, SCHEDULES, build_optimizer
+from sfbptt_cli.training.optimizers import LR_SCHEDULES, OPTIMIZERS
 
 DAMAGED = "checkpoint: {path} is damaged or no checkpoint ("
 
@@ -367,14 +368,11 @@ def test_training_goes_on_from_its_own_states_only(
     )
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", LR_SCHEDULES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_and_schedule_goes_on(path: Path, name: str, schedule: str) -> None:
     model = torch.nn.Linear(3, 2)
-    options = {"momentum": 0.9} if name == "sgd" else None
-    optimizer, rates = build_optimizer(
-        model.parameters(), name, 0.01, schedule, 0.3, 6, options=options
-    )
+    optimizer, rates = make_optimizer(model.parameters(), 6, name, schedule=schedule)
 
     def now(progress: dict[str, Any]) -> dict[str, Any]:
         built = {"model": model, "optimizer": optimizer, "schedule": rates}

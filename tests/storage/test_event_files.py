@@ -68,11 +68,11 @@ def test_runs_from_before_there_were_loggers_open_and_go_on(tmp_path: Path) -> N
     stored = folder.config()
     del stored["logger"]
     folder.config_file.write_text(yaml.safe_dump(stored), encoding="utf-8")
-    assert typed_config(folder.config()).logger.name == "csv"
+    assert typed_config(folder.config()).logger == "csv"
     for name in ("csv", "tensorboard"):
-        folder.claim({**config(), "logger": {"name": name}}, overwrite=False)
+        folder.claim({**config(), "logger": name}, overwrite=False)
     with pytest.raises(RequestError, match="seed"):
-        folder.claim({**config(seed=1), "logger": {"name": "csv"}}, overwrite=False)
+        folder.claim({**config(seed=1), "logger": "csv"}, overwrite=False)
 
 
 @pytest.mark.parametrize("given", [None, "csv", {"name": "wandb"}, {"name": "csv", "port": 1}])

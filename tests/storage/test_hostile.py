@@ -23,7 +23,6 @@ from conftest import Cli, Finished
 from report_runs import write_run
 from strangers import edited, in_little_memory, refusal
 
-from sfbptt_cli.cli.overrides import config_folder
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular, require_own_files
 from sfbptt_cli.config.schema import typed_config
@@ -222,7 +221,7 @@ def test_names_are_nothing_but_text(tmp_path: Path) -> None:
     for kind in ("plain", "hostile"):
         for i, name in enumerate(NAMES):
             _write_named(tmp_path / kind / str(i), f"plain {i}" if kind == "plain" else name)
-        make_report(tmp_path / kind, config_folder(), tmp_path / kind / "report")
+        make_report(tmp_path / kind, tmp_path / kind / "report")
         pages.append(Page((tmp_path / kind / "report" / "index.html").read_text(encoding="utf-8")))
     expected, found = pages
     assert Counter(found.tags) == Counter(expected.tags)
@@ -240,7 +239,7 @@ def test_numbers_stay_numbers_in_tables(tmp_path: Path) -> None:
     content = json.loads(run.read_text())
     content["metrics"]["lambda_max"]["value"] = -0.5
     run.write_text(json.dumps(content))
-    make_report(tmp_path, config_folder(), tmp_path / "out")
+    make_report(tmp_path, tmp_path / "out")
     (row,) = csv.DictReader((tmp_path / "out" / "table.csv").read_text("utf-8").splitlines())
     assert (row["lambda_max"], row["d_stsp"]) == ("-0.5", "0.25")
 
@@ -248,7 +247,7 @@ def test_numbers_stay_numbers_in_tables(tmp_path: Path) -> None:
 def test_folders_of_odd_names_are_reported(tmp_path: Path) -> None:
     for name in (b"\xff\xfe", b"a\nb", b"\x1b[2J", "\u202e".encode()):
         write_run(tmp_path / "runs").rename(tmp_path / "runs" / os.fsdecode(name))
-    report = make_report(tmp_path / "runs", config_folder(), tmp_path / "out")
+    report = make_report(tmp_path / "runs", tmp_path / "out")
     assert len(report.skipped) == 3  # the fourth, though it turns the text around, is a name
     assert all(label.isprintable() for label, _ in report.skipped)
     for file in ("table.csv", "index.html"):
