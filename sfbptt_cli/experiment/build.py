@@ -18,7 +18,7 @@ from sfbptt_cli.forcing.catalogue import METHODS
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.catalogue import MODELS
+from sfbptt_cli.models.catalogue import find_model
 from sfbptt_cli.models.settings import ModelSettings
 from sfbptt_cli.training.cuda_graph import cuda_graph
 from sfbptt_cli.training.optimizers import build_optimizer
@@ -30,7 +30,7 @@ from sfbptt_cli.training.validation import JacobianNorms, Validation
 def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
     """A model with the parameters that `seed` draws."""
     settings = asdict(config)
-    model = lookup(MODELS, settings.pop("name"), "model.name")
+    model = find_model(settings.pop("name"))
     if config.readout == "identity" and config.latent_dim < obs_dim:
         raise RequestError(
             f"model.latent_dim: {config.latent_dim} was given; accepted with readout=identity: at "

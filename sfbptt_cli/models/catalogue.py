@@ -1,5 +1,7 @@
 """The models by name."""
 
+from sfbptt_cli.common.entry_points import extended
+from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.models.al_rnn import ALRNN
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.dendritic_plrnn import DendriticPLRNN
@@ -18,3 +20,11 @@ MODELS: dict[str, type[LatentModel]] = {
     "shallow_plrnn": ShallowPLRNN,
     "al_rnn": ALRNN,
 }
+
+
+def find_model(name: str) -> type[LatentModel]:
+    """The model `name` of MODELS, or one that another package registers (`sfbptt.models`).
+
+    RequestError, listing the known ones, for an unknown name.
+    """
+    return lookup(extended(MODELS, "models"), name, "model.name")
