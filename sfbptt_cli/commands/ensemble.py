@@ -18,6 +18,7 @@ from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.evaluation.table import table
 from sfbptt_cli.experiment.build import build_trainer
 from sfbptt_cli.experiment.measure import measure
+from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import note, telling
 from sfbptt_cli.experiment.training import (
@@ -171,7 +172,9 @@ def _member(run: _Run, bar: tqdm[Any], stop: StopSignals) -> Member:
 def _measure(run: _Run, stop: StopSignals) -> None:
     with telling(run.folder):
         stop.where = "in its evaluation"
-        measure(run.folder.path, run.config.evaluation, run.config.device)
+        config = run.config.evaluation
+        evaluated = Run(run.folder.path, config.checkpoint, run.prepared.dataset)
+        measure(evaluated, config, run.config.device)
         stop.check()
         conclude(run.folder)
     stop.where = "after its end"

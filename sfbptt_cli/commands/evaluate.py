@@ -90,7 +90,7 @@ def _evaluate_one(path: Path, changes: dict[str, Any], device: str, threads: int
         if same and stored.get("checkpoint_sha256") == checkpoint_hash(run.checkpoint):
             return _row(run.folder, "unchanged")
         with run.folder.lock():
-            measure(path, config, device)
+            measure(run, config, device)
         return _row(run.folder, "measured")
     except Exception as error:  # one run must not end the others
         return Measured(path, str(error) or type(error).__name__, failed=True)

@@ -28,7 +28,6 @@ from sfbptt_cli.experiment.training import (
     in_short,
     last_good,
     prepare,
-    require_measurable,
     require_same_data,
     resume,
     saver,
@@ -80,7 +79,8 @@ def _complete(folder: RunFolder, config: TrainSettings, found: Prepared, stop: S
         begin(folder, config, found, fingerprint)
         _fit(folder, found.trainer, found.standardiser, config.seed, stop)
         stop.where = "in its evaluation"
-        measure(folder.path, config.evaluation, config.device)
+        evaluated = Run(folder.path, config.evaluation.checkpoint, found.dataset)
+        measure(evaluated, config.evaluation, config.device)
         stop.check()
         conclude(folder)
     stop.where = "after its end"
@@ -135,14 +135,12 @@ def _fit_visibly(
 def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:
     """Measure a run again, with its own evaluation settings but for `changes`; print a table."""
     torch.set_num_threads(threads)
-    run = Run(path)
-    config = dataclasses.replace(run.config.evaluation, **changes)
+    config = dataclasses.replace(Run(path).config.evaluation, **changes)
+    run = Run(path, config.checkpoint)
     try:
-        with StopSignals("in its evaluation") as stop:
-            require_measurable(config, run.dataset)
-            with run.folder.lock():
-                measure(path, config, device)
-                stop.check()
+        with StopSignals("in its evaluation") as stop, run.folder.lock():
+            measure(run, config, device)
+            stop.check()
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
     print(table(run.folder.evaluation()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sfbptt_cli.data.observation import (
     observe,
     settle_delays,
 )
-from sfbptt_cli.lyapunov.system import largest_known_exponent
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.stochastic import integrate_noisy
@@ -33,64 +33,48 @@ _CACHE_VERSION = 1
 _PER_PERIOD = 100
 
 
-def simulate_dataset(
-    name: str,
-    system: str,
-    parameters: Mapping[str, float],
-    dt: float | None,
-    train_steps: int,
-    test_steps: int,
-    floor_trajectories: int,
-    transient: int,
-    seed: int,
-    scaling: str,
-    rtol: float,
-    atol: float,
-    lambda_max: float | None,
-    library: str = "sfbptt",
-    observed: Sequence[str] | None = None,
-    lag: int | str | None = None,
-    dimension: int | str = 1,
-    observation_noise: float = 0.0,
-    process_noise: float = 0.0,
-) -> Dataset:
+def simulate_dataset(config: SimulatedSettings) -> Dataset:
     """Independent trajectories of a system: training, test, and several for the metric floors.
 
     One trajectory is not enough for a floor: of seven pairs of true Lorenz trajectories, 100,000
-    steps each, D_stsp varied from .033 to .107.
+    steps each, D_stsp varied from 0.033 to 0.107.
 
-    Each starts at random (seeded) around the system's start and runs `transient`
-    steps before the first kept one. `scaling='common'` maps every value x to (x − m) / s with one
-    scalar mean m and standard deviation s over all variables of the training trajectory, as in
-    the files of Mikhaeil et al. (2022). `lambda_max` (per time unit) replaces the published or
-    computed value; with process noise it is still that of the equations alone. `dt` None is a
-    hundredth of the period that dysts states. Delay vectors leave the lengths as they are: the
-    trajectories run as much longer. What is observed: `observation.py`; `process_noise`:
-    `_with_process_noise`.
+    Each starts at random (seeded) around the system's start and runs `transient` steps before the
+    first kept one. `scaling='common'` maps every value x to (x − m) / s with one scalar mean m and
+    standard deviation s over all variables of the training trajectory, as in the files of Mikhaeil
+    et al. (2022). `dt` None is a hundredth of the period that dysts states. Delay vectors leave the
+    lengths as they are: the trajectories run as much longer. What is observed: `observation.py`;
+    `process_noise`: `_with_process_noise`. The largest exponent is not among it.
 
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a
     delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
     """
-    equations = find_system(system, library)
-    complete = complete_parameters(equations, parameters)
-    interval = _interval(equations, dt)
+    equations = find_system(config.system, config.library)
+    complete = complete_parameters(equations, config.parameters)
+    interval, process_noise = _interval(equations, config.dt), config.process_noise
     observation = Observation(
-        observed, 1 if lag is None else lag, dimension, observation_noise, scaling, seed
+        observed=config.observed,
+        lag=1 if config.lag is None else config.lag,
+        dimension=config.dimension,
+        noise=config.observation_noise,
+        scaling=config.scaling,
+        seed=config.seed,
     )
     chosen = choose_variables(observation, equations.variables)
     _require_noise_possible(equations, process_noise)
+    lengths = [config.train_steps, *[config.test_steps] * (1 + config.floor_trajectories)]
     clean = {
         **_definition(equations, complete),
         "dt": interval,
-        "steps": [train_steps, test_steps, *[test_steps] * floor_trajectories],
-        "transient": transient,
-        "seed": seed,
-        "rtol": rtol,
-        "atol": atol,
+        "steps": lengths,
+        "transient": config.transient,
+        "seed": config.seed,
+        "rtol": config.rtol,
+        "atol": config.atol,
     }
 
     def trajectories(more: int) -> list[Array]:
-        longer = {**clean, "steps": [steps + more for steps in clean["steps"]]}
+        longer = {**clean, "steps": [steps + more for steps in lengths]}
         return _trajectories(equations, longer, process_noise)
 
     lag, dimension, estimates = settle_delays(
@@ -100,19 +84,18 @@ def simulate_dataset(
         trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
     )
     published = known_exponent(equations, complete)
-    exponent, source = largest_known_exponent(equations, complete, interval, lambda_max)
     if process_noise:
         notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
     return Dataset(
-        name=name,
+        name=config.name,
         train=train,
         test=test,
         independent=np.stack(independent),
         variables=variables,
         dt=interval,
         time_unit="time units",
-        lambda_max=exponent,
-        lambda_source=source,
+        lambda_max=None,
+        lambda_source="",
         dimension=None if published is None else published.dimension,
         preprocessing=(*estimates, *notes),
     )

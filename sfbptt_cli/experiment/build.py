@@ -12,8 +12,6 @@ from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
-from sfbptt_cli.evaluation.evaluate import Settings
-from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.catalogue import METHODS
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
@@ -144,10 +142,3 @@ def _regularization(
     regularizer = Regularizer(**_given(settings))
     regularizer.check(model)
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
-
-
-def evaluation_settings(config: EvaluationSettings) -> Settings:
-    """The settings of a measurement; which checkpoint it takes is the caller's."""
-    settings = asdict(config)
-    del settings["checkpoint"]
-    return Settings(**settings)

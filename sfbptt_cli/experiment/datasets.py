@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sfbptt_cli.common.errors import RequestError
@@ -20,11 +20,16 @@ from sfbptt_cli.data.settings import (
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.data.tables.reader import CsvSource, read_csv_dataset, read_temperature
 from sfbptt_cli.data.tables.table import TableFormat
+from sfbptt_cli.lyapunov.system import largest_known_exponent
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.system import complete_parameters
 
 
-def build_dataset(config: DatasetSettings, window: int) -> Dataset:
-    """Simulate or read the dataset that `config` describes."""
+def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True) -> Dataset:
+    """Simulate or read the dataset that `config` describes; with `exponent`, λ_max of a system."""
     dataset = _observations(config, window)
+    if exponent and isinstance(config, SimulatedSettings):
+        dataset = _with_exponent(dataset, config)
     if config.inputs is None:
         return dataset
     dimension = getattr(config, "dimension", 1)
@@ -36,12 +41,19 @@ def build_dataset(config: DatasetSettings, window: int) -> Dataset:
     return separate_inputs(dataset, config.inputs)
 
 
+def _with_exponent(dataset: Dataset, config: SimulatedSettings) -> Dataset:
+    system = find_system(config.system, config.library)
+    parameters = complete_parameters(system, config.parameters)
+    value, source = largest_known_exponent(system, parameters, dataset.dt, config.lambda_max)
+    return replace(dataset, lambda_max=value, lambda_source=source)
+
+
 def _observations(config: DatasetSettings, window: int) -> Dataset:
     settings = asdict(config)
     del settings["source"], settings["inputs"]
     settings.pop("lambda_evidence", None)  # says what is made of the data, not what they are
     if isinstance(config, SimulatedSettings):
-        return simulate_dataset(**settings)
+        return simulate_dataset(config)
     if isinstance(config, ArraySettings):
         return read_dataset(**settings, window=window)
     assert isinstance(config, TableSettings)

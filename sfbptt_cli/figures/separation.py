@@ -1,4 +1,4 @@
-"""The divergence curve behind an exponent from data, with the part that was fitted."""
+"""The separation curve behind an exponent from data, with the part that was fitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @style()
-def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
+def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
     """Mean log distance of neighbours against time; the fitted window; slopes of the range.
 
     dt is time units a step. The lines go through the middle of the window with the slopes of the

@@ -22,18 +22,6 @@ class LargestExponent(NamedTuple):
     standard_error: float
 
 
-def tau_predicted(lambda_step: float) -> int:
-    """τ_pred = ln 2 / (λ_max · dt), rounded, at least 1 (Mikhaeil et al. 2022, section 4).
-
-    lambda_step is λ_max · dt, the exponent per step. Raises ValueError unless it is positive.
-    """
-    if not lambda_step > 0:
-        raise ValueError(
-            f"lambda_step is {lambda_step}; tau is defined for positive exponents only"
-        )
-    return max(1, round(math.log(2) / lambda_step))
-
-
 @torch.no_grad()
 def largest_exponent(
     model: LatentModel,

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.data.dataset import Dataset, Standardiser
-from sfbptt_cli.evaluation.evaluate import Evaluation, Settings, evaluate
+from sfbptt_cli.evaluation.evaluate import Evaluation, evaluate
 from sfbptt_cli.evaluation.generation import generate
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.models.base import LatentModel
 
 _SETTINGS: dict[str, Any] = {
@@ -88,7 +89,7 @@ def dataset() -> Dataset:
 def _evaluate(dataset: Dataset, kind: str, **changes: Any) -> Evaluation:
     scale = Standardiser.of(dataset.train)
     model = _Known(scale, kind).double()
-    return evaluate(model, scale, dataset, Settings(**{**_SETTINGS, **changes}))
+    return evaluate(model, scale, dataset, EvaluationSettings(**{**_SETTINGS, **changes}))
 
 
 def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
@@ -169,7 +170,7 @@ def test_beyond_five_variables_the_estimator_is_the_mixture(dataset: Dataset) ->
             return 0.9 * state
 
     model = Rest(6, 6, torch.Generator().manual_seed(0)).double()
-    result = evaluate(model, scale, data, Settings(**_SETTINGS))
+    result = evaluate(model, scale, data, EvaluationSettings(**_SETTINGS))
     assert result.metrics["d_stsp"]["estimator"] == "gmm"
     assert result.metrics["d_stsp"]["sigma"] == 1.0
     assert "d_stsp_paper2022" not in result.metrics

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sfbptt_cli.lyapunov.largest import largest_exponent, tau_predicted
+from sfbptt_cli.lyapunov.largest import largest_exponent
+from sfbptt_cli.lyapunov.spectrum import tau_predicted
 from sfbptt_cli.models.base import LatentModel
 
 

@@ -75,17 +75,17 @@ def test_linear_map_has_the_moduli_of_its_eigenvalues() -> None:
     matrix = torch.tensor([[0.9, 5, 1], [0, 0.5, 2], [0, 0, 1e-4]], dtype=torch.float64)
     found = model_spectrum(_Map(3, lambda x: x @ matrix.T), _starts(3), 200, transient=0)
     expected = [math.log(0.9), math.log(0.5), math.log(1e-4)]
-    np.testing.assert_allclose(found.values, expected, atol=1e-5)
-    assert found.starts == 8
+    np.testing.assert_allclose(found.exponents, expected, atol=1e-5)
+    assert found.trajectories == 8
     assert (found.standard_errors < 1e-5).all()
 
 
 def test_henon_map_has_its_published_exponent_and_its_contraction() -> None:
     # .41922: Sprott, Chaos and Time-Series Analysis (2003), table A.3; |det J| = .3 everywhere.
     found = model_spectrum(_Map(2, _henon), _starts(2, 32), steps=1_500, transient=100)
-    assert found.values[0] == pytest.approx(0.41922, abs=4 * found.standard_errors[0])
+    assert found.exponents[0] == pytest.approx(0.41922, abs=4 * found.standard_errors[0])
     assert found.standard_errors[0] < 5e-3
-    assert found.values.sum() == pytest.approx(math.log(0.3), abs=1e-9)
+    assert found.exponents.sum() == pytest.approx(math.log(0.3), abs=1e-9)
 
 
 @pytest.mark.parametrize(("kind", "gain"), [(RNN, 3.0), (LSTM, 8.0), (GRU, 8.0)])
@@ -94,8 +94,10 @@ def test_a_network_agrees_with_the_slow_way(kind: type[RNN], gain: float) -> Non
     found = model_spectrum(model, x, steps=100, transient=20)
     # The slow way starts from other vectors, that 10 steps have turned into the directions.
     slow = np.sort(_slow(model, x, 100, 20, None).numpy())[::-1]
-    assert found.values[:3] == pytest.approx(slow[:3], abs=0.05)
-    assert found.values.sum() == pytest.approx(slow.sum(), abs=1e-4)  # ln |det J| needs no turning
+    assert found.exponents[:3] == pytest.approx(slow[:3], abs=0.05)
+    assert found.exponents.sum() == pytest.approx(
+        slow.sum(), abs=1e-4
+    )  # ln |det J| needs no turning
 
 
 def test_a_network_agrees_with_two_nearby_trajectories() -> None:
@@ -104,14 +106,16 @@ def test_a_network_agrees_with_two_nearby_trajectories() -> None:
     found = model_spectrum(model, x, steps=1_500, transient=200, exponents=1)
     error = math.hypot(near.standard_error, found.standard_errors[0])
     assert near.value > 10 * error, "the example should be chaotic"
-    assert found.values[0] == pytest.approx(near.value, abs=4 * error)
+    assert found.exponents[0] == pytest.approx(near.value, abs=4 * error)
 
 
 def test_inputs_are_those_of_the_times_the_steps_arrive_at() -> None:
     model, x = _network(RNN, 3.0, input_dim=3), _starts(2, 2)
     s = torch.randn(120, 3, generator=torch.Generator().manual_seed(5))
     found = model_spectrum(model, x, steps=100, transient=20, s=s)
-    assert found.values.sum() == pytest.approx(_slow(model, x, 100, 20, s).sum().item(), abs=1e-5)
+    assert found.exponents.sum() == pytest.approx(
+        _slow(model, x, 100, 20, s).sum().item(), abs=1e-5
+    )
     for wrong in (None, s[:-1], s[:, :2]):
         with pytest.raises(ValueError, match="inputs s"):
             model_spectrum(model, x, steps=100, transient=20, s=wrong)
@@ -121,8 +125,8 @@ def test_leading_exponents_are_those_of_the_whole_spectrum() -> None:
     model, x = _network(LSTM, 8.0), _starts(2, 4)
     whole = model_spectrum(model, x, steps=300, transient=50)
     two = model_spectrum(model, x, steps=300, transient=50, exponents=2)
-    assert whole.values.shape == (24,)
-    assert two.values == pytest.approx(whole.values[:2], abs=0.02)
+    assert whole.exponents.shape == (24,)
+    assert two.exponents == pytest.approx(whole.exponents[:2], abs=0.02)
     for wrong in (0, 25):
         with pytest.raises(ValueError, match="1 to state_dim = 24"):
             model_spectrum(model, x, steps=10, transient=0, exponents=wrong)
@@ -131,22 +135,22 @@ def test_leading_exponents_are_those_of_the_whole_spectrum() -> None:
 def test_a_direction_that_is_wiped_out_has_minus_infinity_and_spoils_no_other() -> None:
     matrix = torch.tensor([[0.5, 0.0], [0.0, 0.0]], dtype=torch.float64)
     found = model_spectrum(_Map(2, lambda x: x @ matrix.T), _starts(2), steps=50, transient=0)
-    assert found.values[0] == pytest.approx(math.log(0.5), abs=1e-9)
-    assert found.values[1] < -30
+    assert found.exponents[0] == pytest.approx(math.log(0.5), abs=1e-9)
+    assert found.exponents[1] < -30
 
 
 def test_starts_that_diverge_do_not_count() -> None:
     model = _Map(1, lambda x: 4 * x * (1 - x))
     x = torch.tensor([[0.3], [1.5], [0.4], [0.55]])  # 1.5 is outside of the basin
     found = model_spectrum(model, x, steps=2_000, transient=10)
-    assert found.starts == 3
-    assert found.values[0] == pytest.approx(math.log(2), abs=0.03)
+    assert found.trajectories == 3
+    assert found.exponents[0] == pytest.approx(math.log(2), abs=0.03)
     none = model_spectrum(model, x[1:2], steps=100, transient=10)
-    assert none.starts == 0
-    assert np.isnan(none.values).all()
+    assert none.trajectories == 0
+    assert np.isnan(none.exponents).all()
     assert np.isinf(none.standard_errors).all()
     one = model_spectrum(model, x[:1], steps=100, transient=10)
-    assert one.starts == 1
+    assert one.trajectories == 1
     assert np.isinf(one.standard_errors).all()
 
 

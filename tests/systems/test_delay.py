@@ -12,7 +12,9 @@ from scipy.integrate import solve_ivp
 from scipy.special import lambertw
 
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.lyapunov.equations import kaplan_yorke_dimension, spectrum_from_equations
+from sfbptt_cli.lyapunov.equations import spectrum_from_equations
+from sfbptt_cli.lyapunov.settings import OrbitSettings
+from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.integration import integrate
@@ -149,13 +151,23 @@ def test_exponents_at_a_fixed_point_are_the_roots_of_its_characteristic_equation
     parameters = complete_parameters(GLASS, {"delay": delay})
     root = complex(lambertw(-0.4 * delay * math.exp(0.1 * delay))) / delay - 0.1
     assert root.real < 0 < root.imag
-    found = spectrum_from_equations(GLASS, parameters, 1.0, 2, 2000, 1000, 2)
+    found = spectrum_from_equations(
+        GLASS,
+        parameters,
+        1.0,
+        OrbitSettings(exponents=2, steps=2000, transient=1000, trajectories=2),
+    )
     np.testing.assert_allclose(found.exponents.mean(), root.real, rtol=1e-4)
     np.testing.assert_allclose(found.exponents, root.real, rtol=0.02)
 
 
 def test_mackey_glass_is_chaotic_at_a_delay_of_17() -> None:
-    found = spectrum_from_equations(GLASS, GLASS.parameters, 1.0, 3, 8000, 2000, 16)
+    found = spectrum_from_equations(
+        GLASS,
+        GLASS.parameters,
+        1.0,
+        OrbitSettings(exponents=3, steps=8000, transient=2000, trajectories=16),
+    )
     # NeuroBench's data set states a Lyapunov time of 197, λ = 0.0051. Measured: 0.0052 ± 0.0001.
     assert found.exponents[0] == pytest.approx(1 / 197, rel=0.06)
     assert abs(found.exponents[1]) < 3e-4
@@ -166,4 +178,4 @@ def test_mackey_glass_is_chaotic_at_a_delay_of_17() -> None:
 
 def test_all_exponents_of_a_delay_equation_are_too_many() -> None:
     with pytest.raises(ValueError, match="infinitely many"):
-        spectrum_from_equations(GLASS, GLASS.parameters, 1.0)
+        spectrum_from_equations(GLASS, GLASS.parameters, 1.0, OrbitSettings())

@@ -11,6 +11,7 @@ import pytest
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.equations import SYSTEMS
@@ -35,7 +36,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def _simulate(**changes: Any) -> Dataset:
-    return simulate_dataset(**{**SETTINGS, **changes})
+    return simulate_dataset(SimulatedSettings(**{**SETTINGS, **changes}))
 
 
 @pytest.fixture(autouse=True)

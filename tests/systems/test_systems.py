@@ -17,6 +17,7 @@ from mpmath import mp
 from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.lyapunov.equations import spectrum_from_equations
+from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.equations import SYSTEMS, lorenz
 from sfbptt_cli.systems.integration import integrate
@@ -331,7 +332,7 @@ def test_maps_are_iterated() -> None:
 
 def test_the_henon_map_has_its_published_exponent_and_a_cycle_of_four() -> None:
     system = find_system("henon")
-    spectrum = spectrum_from_equations(system, system.parameters, 1.0)
+    spectrum = spectrum_from_equations(system, system.parameters, 1.0, OrbitSettings())
     assert spectrum.exponents[0] == pytest.approx(0.41922, rel=0.01)
     assert spectrum.exponents.sum() == pytest.approx(math.log(0.3), rel=1e-6)
     cycle = integrate(system, {"a": 1.0, "b": 0.3}, np.array([0.1, 0.1]), 5_000, 8, 1.0, 0, 0)
@@ -341,7 +342,7 @@ def test_the_henon_map_has_its_published_exponent_and_a_cycle_of_four() -> None:
 
 def test_the_delayed_logistic_map_is_quasi_periodic() -> None:
     system = find_system("delayed_logistic")
-    spectrum = spectrum_from_equations(system, system.parameters, 1.0)
+    spectrum = spectrum_from_equations(system, system.parameters, 1.0, OrbitSettings())
     assert abs(spectrum.exponents[0]) < 1e-4
     assert spectrum.exponents[1] < -0.1
     orbit = integrate(system, system.parameters, np.array([0.5, 0.5]), 2_000, 400, 1.0, 0, 0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.lyapunov.exponents import Exponents
 
 _ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in steps"
 
 
-def describe_exponents(name: str, found: Exponents, truth: Exponents | None = None) -> str:
+def exponent_table(name: str, found: Exponents, truth: Exponents | None = None) -> str:
     """A table for people: the exponents (beside those of the system), and what follows."""
     unit = singular(found.time_unit)
     lines = [f"{name}: {found.source}"]
@@ -49,7 +49,7 @@ def _consequences(found: Exponents) -> list[str]:
     ]
 
 
-def describe_heuristics(others: dict[str, int | None]) -> str:
+def heuristics_table(others: dict[str, int | None]) -> str:
     """One line for each of the other choices of τ."""
     words = {name: name.replace("_", " ") for name in others}
     return "\n".join(
