@@ -230,7 +230,8 @@ def test_a_mistake_in_a_field_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch
 INTERRUPTED = """
 import signal
 import numpy
-from sfbptt_cli.systems import SYSTEMS, integrate
+from sfbptt_cli.systems.equations import SYSTEMS
+from sfbptt_cli.systems.integration import integrate
 
 parameters = SYSTEMS["lorenz"].parameters
 start = numpy.array([1.0, 1.0, 25.0])
