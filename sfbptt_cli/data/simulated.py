@@ -23,7 +23,7 @@ from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.stochastic import integrate_noisy
-from sfbptt_cli.systems.system import System, complete_parameters, known_exponent
+from sfbptt_cli.systems.system import System, Times, complete_parameters, known_exponent
 
 Array = NDArray[np.float64]
 
@@ -149,16 +149,14 @@ def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -
 
 
 def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
+    parameters, tolerances = settings["parameters"], (settings["rtol"], settings["atol"])
     return [
         integrate(
             system,
-            settings["parameters"],
+            parameters,
             start,
-            settings["transient"],
-            steps,
-            settings["dt"],
-            settings["rtol"],
-            settings["atol"],
+            Times(settings["transient"], steps, settings["dt"]),
+            *tolerances,
         )
         for start, steps in zip(_starts(system, settings), settings["steps"], strict=True)
     ]
@@ -181,17 +179,18 @@ def _with_process_noise(
     """
     diffusion = np.where(np.array(system.spread) > 0, level * clean.std(axis=0), 0.0)
     stream = np.random.SeedSequence(settings["seed"], spawn_key=(2,))
-    return integrate_noisy(
+    longest = Times(settings["transient"], max(settings["steps"]), settings["dt"])
+    trajectories = integrate_noisy(
         system,
         settings["parameters"],
         _starts(system, settings),
         diffusion,
         clean,
-        settings["transient"],
-        settings["steps"],
-        settings["dt"],
+        longest,
         np.random.default_rng(stream),
     )
+    pairs = zip(trajectories, settings["steps"], strict=True)
+    return [states[:steps].copy() for states, steps in pairs]
 
 
 def _cached(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.figures.style import GENERATED, LYAPUNOV, SINGLE, TRUTH, laid_out, new_figure, style
 from sfbptt_cli.lyapunov.from_data import DataExponent
 
@@ -32,7 +33,7 @@ def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
         inside = (steps >= first) & (steps <= last)
         time, level = dt * steps[inside], float(curve[inside].mean())
         middle = float(time.mean())
-        label = f"λ = {found.value:.3g} per {time_unit.removesuffix('s')}"
+        label = f"λ = {found.value:.3g} per {singular(time_unit)}"
         axes.plot(time, level + found.value * (time - middle), color=GENERATED, label=label)
         bounds = [level + slope * (time - middle) for slope in (found.low, found.high)]
         low, high = np.minimum(*bounds), np.maximum(*bounds)

@@ -13,7 +13,7 @@ from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.runge_kutta import Field, inner_steps, runge_kutta, scale_of, vector_field
-from sfbptt_cli.systems.system import Array, System
+from sfbptt_cli.systems.system import Array, System, Times
 
 # Length of a tangent vector, in standard deviations: rounding spoils 1e-10 of it, curvature 1e-12.
 _LENGTH = 1e-6
@@ -83,7 +83,7 @@ def spectrum_from_equations(
     """
     start, spread = np.array(system.start), np.array(system.spread)
     vectors, steps, transient = settings.exponents, settings.steps, settings.transient
-    samples = integrate(system, parameters, start, transient, _SAMPLES, dt, *_TOLERANCES).T
+    samples = integrate(system, parameters, start, Times(transient, _SAMPLES, dt), *_TOLERANCES).T
     normal = np.random.default_rng(settings.seed).standard_normal
     starts = start[:, None] + spread[:, None] * normal((len(start), settings.trajectories))
     if system.delay is not None:

@@ -13,6 +13,7 @@ from sfbptt_cli.models.base import LatentModel
 
 # Relative to states of order one: far above float64 rounding, far below the attractor.
 _SEPARATION = 1e-8
+_SHRUNK = math.log(1e-6)  # to 1e-14
 
 
 class LargestExponent(NamedTuple):
@@ -41,12 +42,15 @@ def largest_exponent(
     inputs, s (starts, transient + steps, K), it is the exponent of the driven model, both copies
     being given the same inputs.
 
+    Where the distance shrinks to less than 1e-14 on the way, which is rounding, the copy is pulled
+    back after every step instead.
+
     Returns the mean over the starts that stay finite, per step, NaN when none does; −∞ means that
-    the distance vanished.
+    the distance vanished within a step.
     """
-    model = copy.deepcopy(model).double()
+    given, model = model, copy.deepcopy(model).double()
     state = model.force(x.double())
-    s = None if s is None else s.double()
+    s_given, s = s, None if s is None else s.double()
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
     generator = torch.Generator().manual_seed(seed)
@@ -69,5 +73,7 @@ def largest_exponent(
             growth += torch.log(distance[:, 0] / _SEPARATION)
             counted += every
     exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
+    if every > 1 and (exponents * every < _SHRUNK).any():
+        return largest_exponent(given, x, steps, transient, every=1, seed=seed, s=s_given)
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
     return LargestExponent(exponents.mean().item(), error)

@@ -24,6 +24,14 @@ class KnownExponent(NamedTuple):
     dimension: float | None = None  # Kaplan-Yorke, of the whole spectrum of the same source
 
 
+class Times(NamedTuple):
+    """The times dt·(first, …, first + steps − 1) after a start, time units."""
+
+    first: int
+    steps: int
+    dt: float
+
+
 @dataclass(frozen=True)
 class System:
     """An autonomous system of ordinary differential equations, or with one delay, or a map.

@@ -20,7 +20,7 @@ from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.systems.stochastic import integrate_noisy
-from sfbptt_cli.systems.system import System
+from sfbptt_cli.systems.system import System, Times
 
 Array = npt.NDArray[np.float64]
 
@@ -152,10 +152,9 @@ def test_process_noise_of_a_linear_system_has_its_closed_forms() -> None:
     clean, sigma = np.ones((10, 2)), np.array([0.3, 1.0])
     generator = np.random.default_rng(0)
     count = 500
-    kept = integrate_noisy(
-        system, {}, np.zeros((count, 2)), sigma, clean, 40, [20] * count, 0.25, generator
+    states = integrate_noisy(
+        system, {}, np.zeros((count, 2)), sigma, clean, Times(40, 20, 0.25), generator
     )
-    states = np.stack(kept)
     # 500 trajectories of five time units: 3% at most.
     variance = sigma**2 / (2 * rates)
     np.testing.assert_allclose(states.var(axis=(0, 1)), variance, rtol=0.1)

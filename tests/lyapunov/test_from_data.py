@@ -21,6 +21,7 @@ from sfbptt_cli.lyapunov.separation_fit import fit_slope, noise_level
 from sfbptt_cli.lyapunov.settings import NeighbourSettings
 from sfbptt_cli.lyapunov.surrogates import iaaft, matching_ends
 from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.system import Times
 
 LORENZ = ("lorenz", (("sigma", 10.0), ("rho", 28.0), ("beta", 8 / 3)), (1.0, 2.0, 20.0), 0.01)
 ROSSLER = ("rossler", (("a", 0.15), ("b", 0.2), ("c", 10.0)), (1.0, -3.0, 0.5), 0.1)
@@ -31,7 +32,7 @@ WEAK = ("rossler", (("a", 0.2), ("b", 0.2), ("c", 5.7)), (1.0, -3.0, 0.5), 0.1)
 def longest(system):
     name, parameters, start, dt = system
     first = round(100 / dt)
-    return integrate(name, dict(parameters), np.array(start), first, 40_000, dt, 1e-9, 1e-9)
+    return integrate(name, dict(parameters), np.array(start), Times(first, 40_000, dt), 1e-9, 1e-9)
 
 
 def trajectory(system, steps: int):

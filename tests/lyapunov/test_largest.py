@@ -69,6 +69,14 @@ def test_linear_map_has_its_largest_eigenvalue(every: int) -> None:
     assert found.value == pytest.approx(math.log(0.9), rel=1e-6)
 
 
+@pytest.mark.parametrize("factor", [0.2, 0.11, 1e-3])
+def test_a_strong_contraction_is_followed_step_by_step(factor: float) -> None:
+    # Ten steps of it end below the rounding of states of order one.
+    found = largest_exponent(_Map(1, lambda x: 1 + factor * (x - 1)), _starts(1), 200, transient=20)
+    assert found.value == pytest.approx(math.log(factor), rel=1e-6)
+    assert found.standard_error < 1e-6
+
+
 def test_rotation_has_a_zero_exponent() -> None:
     c, s = math.cos(1.0), math.sin(1.0)
     matrix = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)

@@ -18,7 +18,7 @@ from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.integration import integrate
-from sfbptt_cli.systems.system import System, complete_parameters
+from sfbptt_cli.systems.system import System, Times, complete_parameters
 
 Array = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def test_polynomials_of_the_method_of_steps() -> None:
     # x' = −x(t − 1) from 1: x(t) = Σ_k (−1)^k (t − k + 1)^k / k! over k ≤ t + 1.
     system = _equation(lambda _, past, tau: [-past[0]], (1.0,))
     times = 0.13 * np.arange(40)
-    found = integrate(system, system.parameters, np.array([1.0]), 0, 40, 0.13, *TIGHT)
+    found = integrate(system, system.parameters, np.array([1.0]), Times(0, 40, 0.13), *TIGHT)
     expected = [
         sum((-1) ** k * (t - k + 1) ** k / math.factorial(k) for k in range(int(t) + 2))
         for t in times
@@ -50,7 +50,7 @@ def test_exponentials_of_the_method_of_steps_in_two_variables() -> None:
     b = 0.4
     system = _equation(lambda now, past, tau: [-now[0] + b * past[0], now[0] - now[1]], (1.0, 1.0))
     times = 0.01 * np.arange(7, 201)
-    found = integrate(system, system.parameters, np.array([1.0, 1.0]), 7, 194, 0.01, *TIGHT)
+    found = integrate(system, system.parameters, np.array([1.0, 1.0]), Times(7, 194, 0.01), *TIGHT)
     first = b + (1 - b) * np.exp(-times)
     s, c = times - 1, b + (1 - b) / math.e - b**2
     second = b**2 + (b * (1 - b) * s + c) * np.exp(-s)
@@ -91,7 +91,7 @@ def _by_solve_ivp(start: float, delays: int) -> Any:
 
 
 def test_mackey_glass_against_another_solver() -> None:
-    found = integrate(GLASS, GLASS.parameters, np.array([0.8]), 0, 205, 1.0, *TIGHT)
+    found = integrate(GLASS, GLASS.parameters, np.array([0.8]), Times(0, 205, 1.0), *TIGHT)
     np.testing.assert_allclose(found[17::17, 0], _by_solve_ivp(0.8, 12), atol=1e-9)
 
 
@@ -131,7 +131,7 @@ def test_several_histories_at_once_are_each_its_own() -> None:
 def test_a_solution_that_explodes_fails() -> None:
     explodes = _equation(lambda now, past, tau: [now[0] ** 2 + 0 * past[0]], (1.0,))
     with pytest.raises(RunFailed, match=r"^dataset: test cannot be integrated"):
-        integrate(explodes, explodes.parameters, np.array([1.0]), 0, 50, 0.1, *TIGHT)
+        integrate(explodes, explodes.parameters, np.array([1.0]), Times(0, 50, 0.1), *TIGHT)
 
 
 def test_a_delay_is_a_time() -> None:

@@ -18,6 +18,7 @@ from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
+from sfbptt_cli.systems.system import Times
 
 SETTINGS: dict[str, Any] = {
     "name": "test",
@@ -112,9 +113,9 @@ def test_a_delay_equation_of_dysts_is_ours() -> None:
     assert (glass.delay, glass.variables) == ("tau", ("x1",))
     parameters = {**glass.parameters, "tau": 17.0}
     start, tolerances = np.array([1.2]), (1e-8, 1e-8)
-    found = integrate(glass, parameters, start, 0, 100, 1.0, *tolerances)
+    found = integrate(glass, parameters, start, Times(0, 100, 1.0), *tolerances)
     ours = SYSTEMS["mackey_glass"]
-    expected = integrate(ours, ours.parameters, start, 0, 100, 1.0, *tolerances)
+    expected = integrate(ours, ours.parameters, start, Times(0, 100, 1.0), *tolerances)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
