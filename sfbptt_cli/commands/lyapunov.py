@@ -1,4 +1,4 @@
-"""The subcommands that analyse datasets and trained models: exponents, gradients."""
+"""`sfbptt lyapunov` and `sfbptt gradients`: analyses of datasets and trained models."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sfbptt_cli.lyapunov.settings import GradientsSettings, LyapunovSettings, Or
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.systems.catalogue import find_system
 
-# Of a simulated system, for the heuristics beside its exponents.
+# Of a simulated system, for the heuristics.
 _HEURISTIC_STEPS = 20_000
 # The window that a dataset must be long enough for, where none will be trained on.
 _NO_WINDOW = 1
-# Exponents of a delay equation, which has infinitely many, beside those of a model.
+# Exponents of a delay equation, which has infinitely many, when a model is compared with it.
 _LEADING = 3
 
 
@@ -64,7 +64,7 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
 
 
 def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> Path:
-    """Print and write the exponents of a dataset beside the other choices of τ."""
+    """Print and write the exponents of a dataset and the other choices of τ."""
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     others = exponents.heuristics(dataset)
@@ -75,7 +75,7 @@ def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> P
 
 
 def _of_run(config: LyapunovSettings, run: Run) -> None:
-    """The model's spectrum beside the system's, in the same units."""
+    """Print and write the spectra of the model and of its system, in the same units."""
     found = exponents.from_model(run.model, run.standardiser, run.dataset, config.orbits())
     truth = None
     simulated = run.config.dataset

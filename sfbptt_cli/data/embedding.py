@@ -129,7 +129,7 @@ def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
 
 
 def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
-    """The share of nearest neighbours in `dimension` delays that the next delay tells apart.
+    """The share of nearest neighbours in `dimension` delays that the next delay separates.
 
     Distances below the smallest difference of two values of the series count as that difference,
     so that rounding makes no neighbour false. None where the series is too short.

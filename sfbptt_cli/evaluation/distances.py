@@ -99,15 +99,18 @@ def _chosen(
         chosen["d_stsp_paper2022"] = Distance(d_stsp_paper2022)
     if shortest >= _PAPER2022_STEPS:
         chosen["d_h_paper2022"] = Distance(d_h_paper2022)
-    return estimator, {**chosen, **_registered()}
+    return estimator, {**chosen, **registered_metrics()}
 
 
 def _binned(truth: Array, generated: Array, bins: int) -> float:
     return d_stsp_binned(truth, generated, bins=bins).value
 
 
-def _registered() -> dict[str, Distance]:
-    """Metrics of other packages (`sfbptt.metrics`): functions (truth, generated) -> float."""
+def registered_metrics() -> dict[str, Distance]:
+    """Metrics of other packages (`sfbptt.metrics`): functions (truth, generated) -> float.
+
+    RequestError for one that cannot be loaded, or that has the name of another.
+    """
     everything: dict[str, Any] = extended(METRICS, "metrics")
     others = {name: function for name, function in everything.items() if name not in METRICS}
     return {name: Distance(f, source=_source(f)) for name, f in others.items()}

@@ -91,16 +91,16 @@ def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
     That is not-a-number, and an exponent that is not positive: far away from everything two nearby
     states are one and the same float.
     """
-    said = {
+    named = {
         name: {key: "diverged" if value == "nan" else value for key, value in metric.items()}
         for name, metric in metrics.items()
     }
-    exponent = said["lambda_max"]
+    exponent = named["lambda_max"]
     if verdict == "diverged" and not _is_positive(exponent["value"]):
         exponent["value"] = exponent["standard_error"] = "diverged"
-    dimension = said["kaplan_yorke_dimension"]
+    dimension = named["kaplan_yorke_dimension"]
     dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
-    return said
+    return named
 
 
 def _is_positive(value: float | str) -> bool:

@@ -1,4 +1,4 @@
-"""Which forcing interval: τ_pred from the largest exponent, or the best of a small search."""
+"""Choose the forcing interval: τ_pred from the largest exponent, or the best of a small search."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ADVICE = "accepted: dataset.lambda_max=… per time unit, or tau=… in steps"
 
 
 def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -> tuple[int, str]:
-    """τ_pred = ln 2 / (λ_max dt) in steps, and where λ_max is from.
+    """τ_pred = ln 2 / (λ_max dt) in steps, and the source of λ_max.
 
     λ_max is that of the dataset where it is known, else an estimate from the training part (its
     first 100,000 steps, or its longest trajectory). With `evidence` weak a rate at which neighbours
-    separate will do, though it is not told from that of noise. RequestError, naming `tau`, where no
+    separate suffices, though noise may cause it. RequestError, naming `tau`, where no
     positive exponent is found.
     """
     if dataset.lambda_step is not None:

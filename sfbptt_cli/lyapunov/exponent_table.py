@@ -11,7 +11,7 @@ _ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in ste
 
 
 def exponent_table(name: str, found: Exponents, truth: Exponents | None = None) -> str:
-    """A table for people: the exponents (beside those of the system), and what follows."""
+    """Format the exponents, with those of the system if given, and what follows from them."""
     unit = singular(found.time_unit)
     lines = [f"{name}: {found.source}"]
     if truth is not None:
@@ -31,8 +31,8 @@ def exponent_table(name: str, found: Exponents, truth: Exponents | None = None) 
         lines.append(f"sum {total:.6g}; mean divergence of the field {found.divergence:.6g}")
     if found.dimension is not None:
         of_system = None if truth is None else truth.dimension
-        beside = "" if of_system is None else f" (system {of_system:.4g})"
-        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{beside}")
+        compared = "" if of_system is None else f" (system {of_system:.4g})"
+        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{compared}")
     return "\n".join([*lines, *_consequences(found)])
 
 

@@ -1,4 +1,4 @@
-"""What `sfbptt lyapunov` finds: exponents of a system, of data, of a model, and the τ they mean."""
+"""The exponents of a system, of data or of a model, and the τ that follows from them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Exponents:
         return result if high is None else {**result, "high": high}
 
     def as_json(self) -> dict[str, Any]:
-        """What lyapunov.json holds of it."""
+        """The content of lyapunov.json."""
         values = [word_or_number(v) for v in self.values]
         return {
             "source": self.source,

@@ -67,9 +67,9 @@ def find_cycles(
     region (for a cycle: sequence of regions) it starts from; it stands if it lies in that region,
     else the search goes on from the region where it lies, which is the idea of SCYFI (Eisenmann et
     al., NeurIPS 2023). In the other models steps are halved until ‖F^k(z) − z‖ falls. What is
-    found has ‖F^k(z) − z‖ ≤ 1e-10 max(1, ‖z‖); nothing says that all is found, save for the fixed
-    points of a piecewise linear model of at most 2^12 regions, all of which are solved unless
-    `enumerate_regions` is off.
+    found has ‖F^k(z) − z‖ ≤ 1e-10 max(1, ‖z‖); some may be missed, except for
+    the fixed points of a piecewise linear model of at most 2^12 regions, all of which are solved
+    unless `enumerate_regions` is off.
 
     s (input_dim): constant external inputs, for a model that has inputs. Float64 throughout.
     Raises ValueError when max_order or restarts is below 1 or s does not fit.

@@ -186,7 +186,7 @@ def _delays(data: Array, lag: int | None, dimension: int | None) -> tuple[int, i
     """Lag and dimension of the embedding, of the first column (T, N) where they are None."""
     lag = estimate_lag(data[:, 0])[0] if lag is None else lag
     if dimension is None:
-        # One delay cannot tell the rise of a wave from its fall.
+        # With one delay the rise and the fall of a wave are the same state.
         least = 2 if is_smooth(data) else 1
         dimension = max(least, estimate_dimension(data[:, 0], lag)[0])
     return lag, dimension

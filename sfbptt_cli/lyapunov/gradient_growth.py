@@ -64,7 +64,7 @@ class GradientGrowth:
         return "cycle or torus: the product grows less than exponentially (theorem 3)"
 
     def as_json(self) -> dict[str, Any]:
-        """What gradients.json holds of it; JSON has no infinity, so those are words."""
+        """The content of gradients.json; JSON has no infinity, so those are words."""
         return {
             "regime": self.regime,
             "growth_rate": word_or_number(self.rate.value),
@@ -163,7 +163,7 @@ def _free_products(
 
 
 def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
-    """A table for people: growth of the norms with T, then fixed points and cycles."""
+    """Format the growth of the norms with T, then fixed points and cycles."""
     lines = [
         f"regime: {growth.regime}",
         f"growth of ln |dz_T/dz_1|: {growth.rate.value:.5g} ± {growth.rate.standard_error:.2g} "
@@ -179,9 +179,9 @@ def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
     for i, T in enumerate(growth.losses.steps.tolist()):
         at = int(np.abs(growth.products.steps - T).argmin())
         forced = growth.forced_losses
-        beside = "" if forced is None else f"{forced.values[0, i]:.4g}"
+        forced_text = "" if forced is None else f"{forced.values[0, i]:.4g}"
         lines.append(
-            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {beside:>10}"
+            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {forced_text:>10}"
         )
     if growth.cycles:
         lines += [

@@ -36,7 +36,7 @@ def largest_exponent(
     """λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
 
     x (starts, obs_dim): observations from which the free trajectories start; each runs
-    `transient` steps, then `steps` steps beside a copy that is pulled back to distance 1e-8 every
+    `transient` steps, then `steps` steps with a copy that is pulled back to distance 1e-8 every
     `every` steps, in float64. λ = mean of ln(distance / 1e-8) / every. The first tenth of the
     steps, in which the separation turns into the fastest direction, is not counted. With external
     inputs, s (starts, transient + steps, K), it is the exponent of the driven model, both copies

@@ -1,4 +1,4 @@
-"""What training, generation and Lyapunov analysis need of a model."""
+"""The interface of a model: step, roll out, force, differentiate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the piecewise-linear networks have in common."""
+"""The common part of the piecewise-linear networks."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _integrate_ordinary(
     solver.set_initial_value(start, 0.0)
     states = np.empty((steps, len(start)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the message below says what the warnings say
+        warnings.simplefilter("ignore")  # RunFailed below reports the same
         for i in range(first + steps):
             state = start if i == 0 else solver.integrate(dt * i)
             if raised or not solver.successful():

@@ -1,4 +1,4 @@
-"""What a dynamical system is: field, variables, parameters, starts, published exponents."""
+"""A dynamical system: field, variables, parameters, starts, published exponents."""
 
 from __future__ import annotations
 
