@@ -44,14 +44,14 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
     standard deviation s over all variables of the training trajectory, as in the files of Mikhaeil
     et al. (2022). `dt` None is a hundredth of the period that dysts states. Delay vectors leave the
     lengths as they are: the trajectories run as much longer. What is observed: `observation.py`;
-    `process_noise`: `_with_process_noise`. The largest exponent is not among it.
+    `process_noise`: `_with_process_noise`. λ_max stays None, as data know no exponents.
 
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a
     delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
     """
     equations = find_system(config.system, config.library)
     complete = complete_parameters(equations, config.parameters)
-    interval, process_noise = _interval(equations, config.dt), config.process_noise
+    clean = _definition(equations, complete, config)
     observation = Observation(
         observed=config.observed,
         lag=1 if config.lag is None else config.lag,
@@ -61,21 +61,11 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
         seed=config.seed,
     )
     chosen = choose_variables(observation, equations.variables)
-    _require_noise_possible(equations, process_noise)
-    lengths = [config.train_steps, *[config.test_steps] * (1 + config.floor_trajectories)]
-    clean = {
-        **_definition(equations, complete),
-        "dt": interval,
-        "steps": lengths,
-        "transient": config.transient,
-        "seed": config.seed,
-        "rtol": config.rtol,
-        "atol": config.atol,
-    }
+    _require_noise_possible(equations, config.process_noise)
 
     def trajectories(more: int) -> list[Array]:
-        longer = {**clean, "steps": [steps + more for steps in lengths]}
-        return _trajectories(equations, longer, process_noise)
+        longer = {**clean, "steps": [steps + more for steps in clean["steps"]]}
+        return _trajectories(equations, longer, config.process_noise)
 
     lag, dimension, estimates = settle_delays(
         observation, len(chosen), lambda: add_noise(trajectories(0)[0][:, chosen], observation)
@@ -84,15 +74,18 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
         trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
     )
     published = known_exponent(equations, complete)
-    if process_noise:
-        notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
+    if config.process_noise:
+        notes = (
+            f"process noise of {config.process_noise:g} standard deviations a √time unit",
+            *notes,
+        )
     return Dataset(
         name=config.name,
         train=train,
         test=test,
         independent=np.stack(independent),
         variables=variables,
-        dt=interval,
+        dt=clean["dt"],
         time_unit="time units",
         lambda_max=None,
         lambda_source="",
@@ -101,7 +94,10 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
     )
 
 
-def _definition(system: System, parameters: dict[str, float]) -> dict[str, Any]:
+def _definition(
+    system: System, parameters: dict[str, float], config: SimulatedSettings
+) -> dict[str, Any]:
+    """Everything that decides the trajectories without process noise."""
     return {
         "version": _CACHE_VERSION,
         "system": system.name,
@@ -109,6 +105,12 @@ def _definition(system: System, parameters: dict[str, float]) -> dict[str, Any]:
         "equations": system.text(),
         "start": [list(system.start), list(system.spread)],
         "parameters": parameters,
+        "dt": _interval(system, config.dt),
+        "steps": [config.train_steps, *[config.test_steps] * (1 + config.floor_trajectories)],
+        "transient": config.transient,
+        "seed": config.seed,
+        "rtol": config.rtol,
+        "atol": config.atol,
     }
 
 
