@@ -30,8 +30,8 @@ from sfbptt_cli.data.simulated import _read as read_simulated
 from sfbptt_cli.data.simulated import _write as write_simulated
 from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.experiment.run import Run
-from sfbptt_cli.lyapunov.system import _read as read_exponent
-from sfbptt_cli.lyapunov.system import _write as write_exponent
+from sfbptt_cli.lyapunov.cached import read_spectrum, write_spectrum
+from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import open_highlight
 from sfbptt_cli.report.page import Contents, page
@@ -265,10 +265,13 @@ def _cache_readers(folder: Path) -> Iterator[Reader]:
         found = cached("fuzz", {}, ".npz", lambda: parts, write_simulated, read_simulated)
         return [part.tolist() for part in found]
 
-    def exponent() -> object:
-        return cached("fuzz", {}, ".json", lambda: (0.9056, 1e-3), write_exponent, read_exponent)
+    computed = Spectrum(np.array([0.9056]), np.array([1e-3]), 64)
 
-    for suffix, read in ((".npz", simulated), (".json", exponent)):
+    def spectrum() -> object:
+        found = cached("fuzz", {}, ".json", lambda: computed, write_spectrum, read_spectrum)
+        return [part.tolist() for part in found[:2]]
+
+    for suffix, read in ((".npz", simulated), (".json", spectrum)):
         read()
         (path,) = (folder / "cache").glob(f"fuzz-*{suffix}")
         yield Reader(f"cache {suffix}", path, read, exact=True)

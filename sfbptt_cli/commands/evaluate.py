@@ -1,4 +1,4 @@
-"""`sfbptt evaluate runs=DIR`: every run below a folder, in parallel, only what is missing."""
+"""`sfbptt evaluate`: measure a run again, or the runs below a folder that are not measured so."""
 
 from __future__ import annotations
 
@@ -47,17 +47,14 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     from sfbptt_cli.experiment.measure import measure
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.experiment.signals import Stopped, StopSignals
-    from sfbptt_cli.experiment.training import require_measurable
 
     torch.set_num_threads(threads)
-    run = Run(path)
-    config = dataclasses.replace(run.config.evaluation, **changes)
+    config = dataclasses.replace(Run(path).config.evaluation, **changes)
+    run = Run(path, config.checkpoint)
     try:
-        with StopSignals("in its evaluation") as stop:
-            require_measurable(config, run.dataset)
-            with run.folder.lock():
-                measure(path, config, device)
-                stop.check()
+        with StopSignals("in its evaluation") as stop, run.folder.lock():
+            measure(run, config, device)
+            stop.check()
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
     print(table(run.folder.evaluation()))
@@ -124,7 +121,7 @@ def _evaluate_one(path: Path, changes: dict[str, Any], device: str, threads: int
         if same and stored.get("checkpoint_sha256") == checkpoint_hash(run.checkpoint):
             return _row(run.folder, "unchanged")
         with run.folder.lock():
-            measure(path, config, device)
+            measure(run, config, device)
         return _row(run.folder, "measured")
     except Exception as error:  # one run must not end the others
         return Measured(path, str(error) or type(error).__name__, failed=True)

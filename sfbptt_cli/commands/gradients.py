@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from sfbptt_cli.common.atomic import write_json
-from sfbptt_cli.config.commands import GradientsSettings
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import gradients as gradient_figures
 from sfbptt_cli.figures import style as figure_style
-from sfbptt_cli.lyapunov.gradient_growth import describe, gradient_growth
+from sfbptt_cli.lyapunov.gradient_growth import gradient_growth, growth_table
+from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.storage.provenance import provenance
 
 
@@ -20,20 +20,8 @@ def run(config: GradientsSettings) -> None:
     tau = config.tau if config.tau is not None else opened.manifest.get("tau")
     if tau is not None and tau > config.steps:
         tau = None  # nothing would be forced
-    growth = gradient_growth(
-        opened.model,
-        opened.standardiser,
-        opened.dataset,
-        tau,
-        config.steps,
-        config.transient,
-        config.orbits,
-        config.lengths,
-        config.cycles,
-        config.starts,
-        config.seed,
-    )
-    print(describe(growth, opened.dataset.variables))
+    growth = gradient_growth(opened.model, opened.standardiser, opened.dataset, tau, config)
+    print(growth_table(growth, opened.dataset.variables))
     drawn = gradient_figures.gradient_growth(
         growth.products,
         growth.losses,

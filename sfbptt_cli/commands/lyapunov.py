@@ -2,119 +2,89 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
-from sfbptt_cli.config.commands import LyapunovSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.run import Run
-from sfbptt_cli.figures import separation as divergence_figure
 from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.figures.separation import separation
 from sfbptt_cli.lyapunov import exponents
+from sfbptt_cli.lyapunov.exponent_table import exponent_table, heuristics_table
 from sfbptt_cli.lyapunov.exponents import Exponents
-from sfbptt_cli.lyapunov.from_data import DataExponent
-from sfbptt_cli.lyapunov.table import describe_exponents, describe_heuristics
+from sfbptt_cli.lyapunov.settings import LyapunovSettings, OrbitSettings
 from sfbptt_cli.storage.provenance import provenance
+from sfbptt_cli.systems.catalogue import find_system
 
-log = logging.getLogger("sfbptt")
-
-# Of a simulated system, for the heuristics beside its exponents.
+# Of a simulated system, for the heuristics.
 _HEURISTIC_STEPS = 20_000
 # The window that a dataset must be long enough for, where none will be trained on.
 _NO_WINDOW = 1
+# Exponents of a delay equation, which has infinitely many, when a model is compared with it.
+_LEADING = 3
 
 
 def run(config: LyapunovSettings) -> None:
     """Print the exponents of a dataset or of a run's model, and write them and a figure."""
     if config.run is not None:
-        _lyapunov_of_run(config, Run(config.run, config.checkpoint))
-        return
-    assert config.dataset is not None
-    described = config.dataset
-    if config.method == "equations":
-        assert isinstance(described, SimulatedSettings)
-        exponents.system_with(described.system, described.library, config.exponents)
-        described = _little_of(described)
-    dataset = build_dataset(described, _NO_WINDOW)
+        _of_run(config, Run(config.run, config.checkpoint))
+    elif config.method == "equations":
+        assert isinstance(config.dataset, SimulatedSettings)
+        _of_equations(config, config.dataset)
+    else:
+        assert config.dataset is not None
+        _of_data(config, config.dataset)
+
+
+def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> None:
+    # Unknown systems and impossible numbers of exponents are refused before anything is simulated.
+    exponents.system_with(described.system, described.library, config.exponents)
+    # The heuristics look at so much of the data, the exponents at none.
+    steps = min(described.train_steps, _HEURISTIC_STEPS)
+    little = replace(described, train_steps=steps, test_steps=100, floor_trajectories=1)
+    dataset = build_dataset(little, _NO_WINDOW, exponent=False)
+    found = exponents.from_equations(described, dataset, config.orbits())
+    _conclude(config, dataset, found)
+
+
+def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
+    dataset = build_dataset(described, _NO_WINDOW, exponent=False)
+    found, behind = exponents.from_data(dataset, config.neighbours())
+    folder = _conclude(config, dataset, found)
+    if len(behind.curve[0]):
+        drawn = separation(behind, dataset.dt, dataset.time_unit, dataset.name)
+        figure_style.save(drawn, folder, "separation")
+        _print_files(folder / "separation.png", folder / "separation.pdf")
+
+
+def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> Path:
+    """Print and write the exponents of a dataset and the other choices of τ."""
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
-    picture: DataExponent | None = None
-    if config.method == "equations":
-        assert isinstance(config.dataset, SimulatedSettings)
-        found = _of_system(config.dataset, dataset, config)
-    else:
-        found, picture = exponents.from_data(
-            dataset,
-            config.theiler,
-            config.horizon,
-            None if config.fit is None else (config.fit[0], config.fit[1]),
-            config.references,
-            config.surrogates,
-            config.seed,
-        )
     others = exponents.heuristics(dataset)
-    print(describe_exponents(dataset.name, found))
-    print(describe_heuristics(others))
+    print(exponent_table(dataset.name, found))
+    print(heuristics_table(others))
     _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
-    if picture is not None and len(picture.curve[0]):
-        name = "divergence"
-        drawn = divergence_figure.divergence(picture, dataset.dt, dataset.time_unit, dataset.name)
-        figure_style.save(drawn, folder, name)
-        _print_files(folder / f"{name}.png", folder / f"{name}.pdf")
+    return folder
 
 
-def _lyapunov_of_run(config: LyapunovSettings, run: Run) -> None:
-    """The model's spectrum beside the system's, in the same units."""
-    found = exponents.from_model(
-        run.model,
-        run.standardiser,
-        run.dataset,
-        config.exponents,
-        _present(config.steps),
-        _present(config.transient),
-        _present(config.trajectories),
-        config.seed,
-    )
+def _of_run(config: LyapunovSettings, run: Run) -> None:
+    """Print and write the spectra of the model and of its system, in the same units."""
+    found = exponents.from_model(run.model, run.standardiser, run.dataset, config.orbits())
     truth = None
     simulated = run.config.dataset
     if isinstance(simulated, SimulatedSettings):
-        truth = _of_system(simulated, run.dataset, LyapunovSettings(dataset=simulated))
-    print(describe_exponents(str(run.folder.path), found, truth))
+        delayed = find_system(simulated.system, simulated.library).delay is not None
+        settings = OrbitSettings(exponents=_LEADING if delayed else None)
+        truth = exponents.from_equations(simulated, run.dataset, settings)
+    print(exponent_table(str(run.folder.path), found, truth))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
-
-
-def _little_of(config: SimulatedSettings) -> DatasetSettings:
-    """As much of a simulated dataset as the heuristics look at: the exponents need none of it."""
-    steps = min(config.train_steps, _HEURISTIC_STEPS)
-    # A given exponent keeps the dataset from computing it, which is done here anyway.
-    known = 0.0 if config.lambda_max is None else config.lambda_max
-    return replace(
-        config, train_steps=steps, test_steps=100, floor_trajectories=1, lambda_max=known
-    )
-
-
-def _of_system(
-    simulated: SimulatedSettings, dataset: Dataset, config: LyapunovSettings
-) -> Exponents:
-    """The spectrum from the equations; of a delay equation the three leading exponents."""
-    return exponents.from_equations(
-        simulated.system,
-        simulated.library,
-        simulated.parameters,
-        dataset,
-        config.exponents,
-        _present(config.steps),
-        _present(config.transient),
-        _present(config.trajectories),
-        config.seed,
-    )
 
 
 def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> None:
@@ -125,8 +95,3 @@ def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> Non
 def _print_files(*paths: Path) -> None:
     for path in paths:
         print(path)
-
-
-def _present(value: int | str) -> int:
-    assert isinstance(value, int)  # auto is settled by then
-    return value

@@ -12,6 +12,7 @@ from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.evaluation.table import table
 from sfbptt_cli.experiment.measure import measure
+from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import noting_end
 from sfbptt_cli.experiment.tau_trials import search_by_training
@@ -83,7 +84,8 @@ def _complete(runs: list[TrainingRun], stop: StopSignals) -> list[TrainingRun]:
 def _measure(run: TrainingRun, stop: StopSignals) -> None:
     with noting_end(run.folder):
         stop.where = "in its evaluation"
-        measure(run.folder.path, run.config.evaluation, run.config.device)
+        measured = Run(run.folder.path, run.config.evaluation.checkpoint, run.dataset)
+        measure(measured, run.config.evaluation, run.config.device)
         stop.check()
         conclude(run.folder)
     stop.where = "after its end"

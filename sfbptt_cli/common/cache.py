@@ -5,20 +5,28 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+log = logging.getLogger("sfbptt")
+
+_problems: list[str] = []
+
 
 def cache_folder() -> Path:
-    """$SFBPTT_CACHE, or `sfbptt` in the user's cache folder."""
+    """$SFBPTT_CACHE, or `sfbptt` in the user's cache folder. OSError where there is no home."""
     if folder := os.environ.get("SFBPTT_CACHE"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sfbptt"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sfbptt"
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
 
 
 def cached(
@@ -29,35 +37,74 @@ def cached(
     write: Callable[[Path, T], None],
     read: Callable[[Path], T],
 ) -> T:
-    """What was computed with these settings before, or is now and is kept for the next time.
+    """The result of `compute` with these settings, kept for the next time.
 
     The file is named by `name` and a digest of `settings` (JSON), which hold everything that
-    decides the result.
+    decides the result. A cache that cannot be written costs time and a warning, nothing else.
     """
-    from sfbptt_cli.common.atomic import replacing
-
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder() / f"{name}-{key}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Runs of a sweep that start together wait here for the first one's result.
-    digest = path.with_suffix(".lock")
-    with _locked(digest):
+    with ExitStack() as stack:
+        try:
+            path = cache_folder() / f"{name}-{key}{suffix}"
+        except OSError as error:
+            _warn(str(error))
+            return compute()
+        # Runs of a sweep that start together wait here for the first one's result.
+        digest = path.with_suffix(".lock")
+        problem = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_locked(digest))
+        except OSError as error:  # of another user, or read-only: what is there can be read
+            problem = str(error)
         if _is_whole(path, digest):
             # A file of an older version, which may raise anything, is made again and replaced.
             with suppress(Exception):
                 return read(path)
         result = compute()
+        if problem:
+            _warn(problem)
+        else:
+            _store(path, digest, result, write)
+    return result
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values; ValueError for NaN and infinity."""
+    path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _store(path: Path, digest: Path, result: T, write: Callable[[Path, T], None]) -> None:
+    from sfbptt_cli.common.atomic import replacing
+
+    try:
         with replacing(path) as temporary:
             write(temporary, result)
         digest.write_text(_digest(path), encoding="ascii")
-    return result
+    except OSError as error:
+        _warn(str(error))
+
+
+def _warn(problem: str) -> None:
+    """Log the first problem of this process."""
+    if not _problems:
+        log.warning("the cache is not used, which costs time only: %s", problem)
+    _problems.append(problem)
 
 
 def _is_whole(path: Path, digest: Path) -> bool:
     """Whether the file is there and every byte of it is as it was written."""
-    known = digest.read_text(encoding="ascii", errors="replace")
-    # Earlier versions wrote no digest.
-    return path.is_file() and known in ("", _digest(path))
+    try:
+        known = digest.read_text(encoding="ascii", errors="replace")
+        # Earlier versions wrote no digest.
+        return path.is_file() and known in ("", _digest(path))
+    except OSError:
+        return False
 
 
 def _digest(path: Path) -> str:

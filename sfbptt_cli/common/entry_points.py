@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from typing import Any, TypeVar
 
 from sfbptt_cli.common.errors import RequestError
@@ -21,22 +21,26 @@ from sfbptt_cli.common.errors import RequestError
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=8)
-def _points(group: str) -> tuple[EntryPoint, ...]:
-    """Find the entry points of a group, which takes some 20 ms."""
-    return tuple(entry_points(group=f"sfbptt.{group}"))
+@lru_cache(maxsize=1)
+def _registered() -> dict[str, dict[str, EntryPoint]]:
+    """The entry points of every group, by name: reading them takes some 20 ms."""
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in (point for package in distributions() for point in package.entry_points):
+        if point.group.startswith("sfbptt."):
+            found.setdefault(point.group, {})[point.name] = point
+    return found
 
 
 def registered(group: str) -> dict[str, Any]:
-    """Load what other packages register in `sfbptt.<group>`, by name.
+    """What other packages register in `sfbptt.<group>`, loaded, by name.
 
     RequestError, naming the package, for one that cannot be loaded.
     """
-    return {point.name: _load(point) for point in _points(group)}
+    return {name: _load(point) for name, point in _registered().get(f"sfbptt.{group}", {}).items()}
 
 
 def extended(table: Mapping[str, T], group: str) -> dict[str, T]:
-    """Return the table with what other packages register in `sfbptt.<group>`.
+    """The table with what other packages register in `sfbptt.<group>`.
 
     RequestError for a name that the table has already.
     """

@@ -31,3 +31,8 @@ def number_of(stored: object) -> float:
     if isinstance(stored, str) and stored in _NUMBERS:
         return _NUMBERS[stored]
     raise ValueError(f"{stored!r} is no number")
+
+
+def singular(unit: str) -> str:
+    """`time units` -> `time unit`; a second stays `s`."""
+    return unit.removesuffix("s") or unit

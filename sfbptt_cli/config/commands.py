@@ -7,11 +7,12 @@ from typing import Optional, Union
 
 from omegaconf import MISSING
 
-from sfbptt_cli.common.checks import folder_name, one_of, require
+from sfbptt_cli.common.checks import folder_name, require
 from sfbptt_cli.common.settings import Settings, checked, whole, word
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.settings import AlphaSettings, ForcingSettings, TauScheduleSettings
+from sfbptt_cli.lyapunov.settings import GradientsSettings, LyapunovSettings
 from sfbptt_cli.models.settings import ModelSettings
 from sfbptt_cli.training.settings import (
     LRScheduleSettings,
@@ -23,7 +24,7 @@ from sfbptt_cli.training.settings import (
 )
 
 # Far beyond use, so that a slip is refused before memory is taken.
-_STEPS, _MANY = 10_000_000, 100_000
+_MANY = 100_000
 
 
 @dataclass
@@ -117,91 +118,6 @@ class EvaluateSettings(Settings):
         require(len(given) == 1, "run", "runs, too," if given else "nothing", accepted)
         if self.runs is None:
             self.require_unused("runs is null", "jobs")
-
-
-def _first_and_last(name: str, value: list[int]) -> None:
-    right = len(value) == 2 and 0 <= value[0] < value[1]
-    require(right, name, value, "first and last step, [first,last]")
-
-
-# What `auto` is for each way of finding exponents, and the settings that only it has.
-_AUTO: dict[str, dict[str, int]] = {
-    "equations": {"steps": 10_000, "transient": 5_000, "trajectories": 64},
-    "model": {"steps": 5_000, "transient": 1_000, "trajectories": 32},
-    "data": {},
-}
-_OWN: dict[str, tuple[str, ...]] = {
-    "equations": ("exponents", "steps", "transient", "trajectories"),
-    "model": ("exponents", "steps", "transient", "trajectories", "checkpoint"),
-    "data": ("theiler", "horizon", "fit", "references", "surrogates"),
-}
-
-
-@dataclass
-class LyapunovSettings(Settings):
-    """`sfbptt lyapunov`: exponents of a dataset or of a run's model."""
-
-    name: str = checked("run", folder_name)
-    outputs: str = "outputs"
-    run: str | None = None  # the folder of a run; its model
-    dataset: DatasetSettings | None = None
-    # equations (simulated systems), data (recorded ones; simulated ones on demand), model (of run)
-    method: str = word("auto", "equations", "data", "model")
-    seed: int = whole(0, 0)
-    # equations and model: along free trajectories
-    exponents: int | None = whole(None, 1, 4_096)  # leading ones; null: all
-    steps: Union[int, str] = whole("auto", 100, _STEPS, "auto")  # noqa: UP007  auto: 10,000, of a model 5,000
-    transient: Union[int, str] = whole("auto", 0, _STEPS, "auto")  # noqa: UP007  before; auto: 5,000, 1,000
-    trajectories: Union[int, str] = whole("auto", 2, 10_000, "auto")  # noqa: UP007  auto: 64, 32
-    checkpoint: str = word("best", "last")  # of a model
-    # data: separation of neighbours; steps of the data throughout
-    theiler: int | None = whole(None, 0, _STEPS)  # excluded around a step; null: estimated
-    horizon: int | None = whole(None, 10, _STEPS)  # steps followed; null: until it saturates
-    fit: list[int] | None = checked(None, _first_and_last)  # fitted part; null: found
-    references: int = whole(3_000, 100, _STEPS)  # pairs of neighbours
-    surrogates: int = whole(9, 0, 1_000)  # series of linear noise to compare with
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        given = [name for name in ("run", "dataset") if getattr(self, name) is not None]
-        accepted = "either the folder of a run (run=DIR) or a dataset (dataset=NAME)"
-        require(len(given) == 1, "run", "a dataset, too," if given else "nothing", accepted)
-        possible: tuple[str, ...] = ("data",)
-        if self.run is not None:
-            possible = ("model",)
-        elif isinstance(self.dataset, SimulatedSettings):
-            possible = ("equations", "data")
-        if self.method == "auto":
-            self.method = possible[0]
-        one_of("method", self.method, possible)
-        others = {name for names in _OWN.values() for name in names} - set(_OWN[self.method])
-        self.require_unused(f"method is {self.method}", *sorted(others))
-        for name, value in _AUTO[self.method].items():
-            if getattr(self, name) == "auto":
-                setattr(self, name, value)
-
-
-@dataclass
-class GradientsSettings(Settings):
-    """`sfbptt gradients`: Jacobian products and loss gradients of a run's model against T."""
-
-    run: str | None = None  # the folder of a run
-    checkpoint: str = word("best", "last")
-    steps: int = whole(10_000, 10, _STEPS)  # the longest T
-    tau: int | None = None  # forcing interval of the forced orbit; null: that of the run
-    transient: int = whole(1_000, 0, _STEPS)  # free steps before the orbit
-    orbits: int = whole(8, 1, 10_000)  # free orbits from places spread over the test data
-    lengths: int = whole(12, 2, 1_000)  # T at which the loss gradient is computed, evenly in ln T
-    cycles: int = whole(2, 0, 100)  # fixed points and cycles up to this order; 0: none
-    starts: int = whole(200, 1, _MANY)  # of the search
-    seed: int = whole(0, 0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
-        if self.tau is not None:
-            accepted = f"a whole number of steps from 1 to steps = {self.steps}"
-            require(1 <= self.tau <= self.steps, "tau", self.tau, accepted)
 
 
 @dataclass

@@ -8,12 +8,18 @@ histogram for a minimum, and brings five packages.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.time_scales import (
+    autocorrelation,
+    first_minimum,
+    mutual_information,
+    symbols_of,
+)
 
 Array = NDArray[np.float64]
 
@@ -58,9 +64,14 @@ def estimate_lag(series: Array) -> tuple[int, str]:
     series (T,). RequestError where there is none up to T / 10.
     """
     longest = (len(series) - 1) // 10
-    correlation = _autocorrelation(series, longest)
+    correlation = autocorrelation(series, longest)
     decay = _first_below(correlation, 1 / math.e)
-    minimum, depth = _first_minimum(series, decay or longest)
+    symbols, bins = symbols_of(series)
+
+    def information(lag: int) -> float:
+        return mutual_information(symbols, bins, lag, max(1, (len(series) - lag) // _PAIRS))
+
+    minimum, depth = first_minimum(information, _lags(decay or longest))
     if depth > 0.5:
         lag, criterion = _first_below(correlation, 0.0), "zero of the autocorrelation"
     elif minimum is not None:
@@ -75,48 +86,12 @@ def estimate_lag(series: Array) -> tuple[int, str]:
     return lag, criterion
 
 
-def _first_minimum(series: Array, longest: int) -> tuple[int | None, float]:
-    """The lag of the minimum, None if it is not below `longest`, and the lowest value found, as a
-    share of that at lag 1. Lags above 50 are taken 2% apart."""
-    symbols, bins = _symbols(series)
-    first = lowest = math.inf
-    best = lag = 1
+def _lags(longest: int) -> Iterator[int]:
+    """Far enough for a minimum at `longest` to show; those above 50 are taken 2% apart."""
+    lag = 1
     while lag <= longest + max(3, longest // 4):
-        information = _mutual_information(symbols, bins, lag)
-        if lag == 1:
-            first = information
-        if information < lowest:
-            lowest, best = information, lag
-        elif lag - best >= max(3, best // 4):
-            return best, lowest / first
+        yield lag
         lag += max(1, lag // 50)
-    return None, lowest / first
-
-
-def _symbols(series: Array) -> tuple[NDArray[np.intp], int]:
-    """Ranks in bins of equal share; equal values share a bin."""
-    bins = min(32, max(4, math.isqrt(len(series) // 20)))
-    ranks = np.searchsorted(np.sort(series), series)
-    return ranks * bins // len(series), bins
-
-
-def _mutual_information(symbols: NDArray[np.intp], bins: int, lag: int) -> float:
-    """Σ p(i, j) ln(p(i, j) / p(i) p(j)), in nats."""
-    every = max(1, (len(symbols) - lag) // _PAIRS)
-    pairs = symbols[:-lag:every] * bins + symbols[lag::every]
-    joint = np.bincount(pairs, minlength=bins * bins).reshape(bins, bins) / len(pairs)
-    apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    seen = joint > 0
-    return float(np.sum(joint[seen] * np.log(joint[seen] / apart[seen])))
-
-
-def _autocorrelation(series: Array, longest: int) -> Array:
-    """(longest + 1,) of the autocorrelation, each lag averaged over the pairs that it has."""
-    centred = series - series.mean()
-    spectrum = np.fft.rfft(centred, 2 * len(series))
-    covariance = np.fft.irfft(np.abs(spectrum) ** 2)[: longest + 1]
-    covariance /= len(series) - np.arange(longest + 1)
-    return covariance / covariance[0]
 
 
 def _first_below(correlation: Array, level: float) -> int | None:
@@ -154,7 +129,7 @@ def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
 
 
 def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
-    """The share of nearest neighbours in `dimension` delays that the next delay tells apart.
+    """The share of nearest neighbours in `dimension` delays that the next delay separates.
 
     Distances below the smallest difference of two values of the series count as that difference,
     so that rounding makes no neighbour false. None where the series is too short.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from sfbptt_cli.data.observation import (
     observe,
     settle_delays,
 )
-from sfbptt_cli.lyapunov.system import largest_known_exponent
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.stochastic import integrate_noisy
-from sfbptt_cli.systems.system import System, complete_parameters, known_exponent
+from sfbptt_cli.systems.system import System, Times, complete_parameters, known_exponent
 
 Array = NDArray[np.float64]
 
@@ -33,65 +33,39 @@ _CACHE_VERSION = 1
 _PER_PERIOD = 100
 
 
-def simulate_dataset(
-    name: str,
-    system: str,
-    parameters: Mapping[str, float],
-    dt: float | None,
-    train_steps: int,
-    test_steps: int,
-    floor_trajectories: int,
-    transient: int,
-    seed: int,
-    scaling: str,
-    rtol: float,
-    atol: float,
-    lambda_max: float | None,
-    library: str = "sfbptt",
-    observed: Sequence[str] | None = None,
-    lag: int | str | None = None,
-    dimension: int | str = 1,
-    observation_noise: float = 0.0,
-    process_noise: float = 0.0,
-) -> Dataset:
+def simulate_dataset(config: SimulatedSettings) -> Dataset:
     """Independent trajectories of a system: training, test, and several for the metric floors.
 
     One trajectory is not enough for a floor: of seven pairs of true Lorenz trajectories, 100,000
-    steps each, D_stsp varied from .033 to .107.
+    steps each, D_stsp varied from 0.033 to 0.107.
 
-    Each starts at random (seeded) around the system's start and runs `transient`
-    steps before the first kept one. `scaling='common'` maps every value x to (x − m) / s with one
-    scalar mean m and standard deviation s over all variables of the training trajectory, as in
-    the files of Mikhaeil et al. (2022). `lambda_max` (per time unit) replaces the published or
-    computed value; with process noise it is still that of the equations alone. `dt` None is a
-    hundredth of the period that dysts states. Delay vectors leave the lengths as they are: the
-    trajectories run as much longer. What is observed: `observation.py`; `process_noise`:
-    `_with_process_noise`.
+    Each starts at random (seeded) around the system's start and runs `transient` steps before the
+    first kept one. `scaling='common'` maps every value x to (x − m) / s with one scalar mean m and
+    standard deviation s over all variables of the training trajectory, as in the files of Mikhaeil
+    et al. (2022). `dt` None is a hundredth of the period that dysts states. Delay vectors leave the
+    lengths as they are: the trajectories run as much longer. What is observed: `observation.py`;
+    `process_noise`: `_with_process_noise`. λ_max stays None, as data know no exponents.
 
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a
     delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
     """
-    equations = find_system(system, library)
-    complete = complete_parameters(equations, parameters)
-    interval = _interval(equations, dt)
+    equations = find_system(config.system, config.library)
+    complete = complete_parameters(equations, config.parameters)
+    clean = _definition(equations, complete, config)
     observation = Observation(
-        observed, 1 if lag is None else lag, dimension, observation_noise, scaling, seed
+        observed=config.observed,
+        lag=config.lag,
+        dimension=config.dimension,
+        noise=config.observation_noise,
+        scaling=config.scaling,
+        seed=config.seed,
     )
     chosen = choose_variables(observation, equations.variables)
-    _require_noise_possible(equations, process_noise)
-    clean = {
-        **_definition(equations, complete),
-        "dt": interval,
-        "steps": [train_steps, test_steps, *[test_steps] * floor_trajectories],
-        "transient": transient,
-        "seed": seed,
-        "rtol": rtol,
-        "atol": atol,
-    }
+    _require_noise_possible(equations, config.process_noise)
 
     def trajectories(more: int) -> list[Array]:
         longer = {**clean, "steps": [steps + more for steps in clean["steps"]]}
-        return _trajectories(equations, longer, process_noise)
+        return _trajectories(equations, longer, config.process_noise)
 
     lag, dimension, estimates = settle_delays(
         observation, len(chosen), lambda: add_noise(trajectories(0)[0][:, chosen], observation)
@@ -100,25 +74,30 @@ def simulate_dataset(
         trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
     )
     published = known_exponent(equations, complete)
-    exponent, source = largest_known_exponent(equations, complete, interval, lambda_max)
-    if process_noise:
-        notes = (f"process noise of {process_noise:g} standard deviations a √time unit", *notes)
+    if config.process_noise:
+        notes = (
+            f"process noise of {config.process_noise:g} standard deviations a √time unit",
+            *notes,
+        )
     return Dataset(
-        name=name,
+        name=config.name,
         train=train,
         test=test,
         independent=np.stack(independent),
         variables=variables,
-        dt=interval,
+        dt=clean["dt"],
         time_unit="time units",
-        lambda_max=exponent,
-        lambda_source=source,
+        lambda_max=None,
+        lambda_source="",
         dimension=None if published is None else published.dimension,
         preprocessing=(*estimates, *notes),
     )
 
 
-def _definition(system: System, parameters: dict[str, float]) -> dict[str, Any]:
+def _definition(
+    system: System, parameters: dict[str, float], config: SimulatedSettings
+) -> dict[str, Any]:
+    """Everything that decides the trajectories without process noise."""
     return {
         "version": _CACHE_VERSION,
         "system": system.name,
@@ -126,6 +105,12 @@ def _definition(system: System, parameters: dict[str, float]) -> dict[str, Any]:
         "equations": system.text(),
         "start": [list(system.start), list(system.spread)],
         "parameters": parameters,
+        "dt": _interval(system, config.dt),
+        "steps": [config.train_steps, *[config.test_steps] * (1 + config.floor_trajectories)],
+        "transient": config.transient,
+        "seed": config.seed,
+        "rtol": config.rtol,
+        "atol": config.atol,
     }
 
 
@@ -166,16 +151,14 @@ def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -
 
 
 def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
+    parameters, tolerances = settings["parameters"], (settings["rtol"], settings["atol"])
     return [
         integrate(
             system,
-            settings["parameters"],
+            parameters,
             start,
-            settings["transient"],
-            steps,
-            settings["dt"],
-            settings["rtol"],
-            settings["atol"],
+            Times(settings["transient"], steps, settings["dt"]),
+            *tolerances,
         )
         for start, steps in zip(_starts(system, settings), settings["steps"], strict=True)
     ]
@@ -198,17 +181,18 @@ def _with_process_noise(
     """
     diffusion = np.where(np.array(system.spread) > 0, level * clean.std(axis=0), 0.0)
     stream = np.random.SeedSequence(settings["seed"], spawn_key=(2,))
-    return integrate_noisy(
+    longest = Times(settings["transient"], max(settings["steps"]), settings["dt"])
+    trajectories = integrate_noisy(
         system,
         settings["parameters"],
         _starts(system, settings),
         diffusion,
         clean,
-        settings["transient"],
-        settings["steps"],
-        settings["dt"],
+        longest,
         np.random.default_rng(stream),
     )
+    pairs = zip(trajectories, settings["steps"], strict=True)
+    return [states[:steps].copy() for states, steps in pairs]
 
 
 def _cached(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,26 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.evaluation.distances import measure_distances
 from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.verdict import Verdict, verdict
-from sfbptt_cli.lyapunov.equations import kaplan_yorke_dimension
 from sfbptt_cli.lyapunov.largest import LargestExponent, largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
-from sfbptt_cli.metrics.paper2022 import d_h_paper2022, d_stsp_paper2022
+from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.metrics.prediction import prediction_error, valid_prediction_steps
-from sfbptt_cli.metrics.spectrum import d_h
-from sfbptt_cli.metrics.state_space import (
-    MAX_BINNED_DIMENSIONS,
-    d_stsp_binned,
-    d_stsp_gmm,
-    grid_is_filled,
-)
 from sfbptt_cli.models.base import LatentModel
 
 Array = NDArray[np.float64]
-Distance = dict[str, Any]
+Metric = dict[str, Any]
 
 # Parallel free trajectories behind the model's largest exponent.
 _LYAPUNOV_STARTS = 32
@@ -43,44 +36,24 @@ _PREDICTION_CHUNK = 10_000
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is measured and how; fields as in the config group `evaluation`."""
-
-    part: str  # test or train
-    steps: int
-    transient: int
-    estimator: str  # auto, binned, gmm
-    bins: int
-    gmm_sigma: float | None
-    gmm_points: int
-    gmm_samples: int
-    spectrum_smoothing: float
-    prediction_steps: int
-    valid_prediction_threshold: float
-    valid_prediction_starts: int
-    lyapunov_steps: int
-    dimension_steps: int
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Verdict and metrics as in evaluation.json, and the trajectories they were computed from."""
 
     verdict: str
     measured_steps: int
-    metrics: dict[str, Distance]
+    metrics: dict[str, Metric]
     generated: Array  # (transient + steps, N), the first step one step after the forced start
     truth: Array  # (transient + steps, N), at the same times
 
 
 def evaluate(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
 ) -> Evaluation:
     """Run the model freely from the first test step and compare it with the test trajectory.
 
     With `settings.part` train it is the (first) training trajectory instead. One shorter than
     `transient + steps` is used whole, with a transient of at most a tenth of it; `measured_steps`
-    tells how many steps were compared.
+    is the number of steps that were compared.
     """
     if settings.part == "train":
         dataset = _of_training(dataset)
@@ -90,18 +63,22 @@ def evaluate(
     truth = np.asarray(dataset.test[1 : 1 + transient + steps], dtype=np.float64)
     generated = _free(model, standardiser, dataset, np.zeros(1, int), transient + steps)[0]
     exponent = _model_exponent(model, standardiser, dataset, settings)
-    distances = _distances(truth[transient:], generated[transient:], dataset, transient, settings)
-    distances["prediction_error"] = _prediction_error(model, standardiser, dataset, settings)
-    distances["valid_prediction_time"] = _valid_prediction(model, standardiser, dataset, settings)
-    distances["lambda_max"] = {
-        "value": word_or_number(exponent.value / dataset.dt),
-        "standard_error": word_or_number(exponent.standard_error / dataset.dt),
-        "truth": dataset.lambda_max,
-        "unit": f"per {singular(dataset.time_unit)}",
+    after, compared = truth[transient:], generated[transient:]
+    of_model = (model, standardiser, dataset, settings)
+    metrics: dict[str, Metric] = {
+        **measure_distances(after, compared, dataset, transient, settings),
+        "prediction_error": _prediction_error(*of_model),
+        "valid_prediction_time": _valid_prediction(*of_model),
+        "lambda_max": {
+            "value": word_or_number(exponent.value / dataset.dt),
+            "standard_error": word_or_number(exponent.standard_error / dataset.dt),
+            "truth": dataset.lambda_max,
+            "unit": f"per {singular(dataset.time_unit)}",
+        },
+        "kaplan_yorke_dimension": _dimension(*of_model),
     }
-    distances["kaplan_yorke_dimension"] = _dimension(model, standardiser, dataset, settings)
-    verdict = _verdict(truth[transient:], generated[transient:], exponent)
-    return Evaluation(verdict.value, steps, distances, generated, truth)
+    word = _verdict(after, compared, exponent).value
+    return Evaluation(word, steps, metrics, generated, truth)
 
 
 def _of_training(dataset: Dataset) -> Dataset:
@@ -110,50 +87,6 @@ def _of_training(dataset: Dataset) -> Dataset:
     if inputs is not None:
         inputs = replace(inputs, test=inputs.train[rows])
     return replace(dataset, test=dataset.train[rows], inputs=inputs)
-
-
-def _distances(
-    truth: Array, generated: Array, dataset: Dataset, transient: int, settings: Settings
-) -> dict[str, Distance]:
-    """Every distance between distributions and spectra, each beside its floor."""
-    pairs = _floor_pairs(truth, dataset, transient)
-    low_dimensional = dataset.obs_dim <= MAX_BINNED_DIMENSIONS
-    sigma = settings.gmm_sigma or (0.3 if low_dimensional else 1.0)
-    gmm = {"points": settings.gmm_points, "samples": settings.gmm_samples, "seed": 0}
-    bins, smoothing = settings.bins, settings.spectrum_smoothing
-
-    def compare(distance: Callable[[Array, Array], float]) -> Distance:
-        floors = [distance(*pair) for pair in pairs]
-        return {
-            "value": word_or_number(distance(truth, generated)),
-            "floor": word_or_number(float(np.median(floors))),
-            "floor_range": [word_or_number(min(floors)), word_or_number(max(floors))],
-        }
-
-    by_gmm = {
-        **compare(lambda p, q: d_stsp_gmm(p, q, sigma=sigma, **gmm)),
-        "estimator": "gmm",
-        "sigma": sigma,
-        **gmm,
-    }
-    result = {"d_stsp": by_gmm, "d_stsp_gmm": by_gmm}
-    binned = grid_is_filled(len(truth), dataset.obs_dim, bins)
-    if settings.estimator == "binned" or (settings.estimator == "auto" and binned):
-        result["d_stsp"] = {
-            **compare(lambda p, q: d_stsp_binned(p, q, bins=bins).value),
-            "estimator": "binned",
-            "bins": bins,
-            "outside": d_stsp_binned(truth, generated, bins=bins).outside,
-        }
-    result["d_h"] = {
-        **compare(lambda p, q: d_h(p, q, smoothing=smoothing)),
-        "smoothing": smoothing,
-    }
-    if low_dimensional:
-        result["d_stsp_paper2022"] = compare(d_stsp_paper2022)
-    if len(pairs[0][0]) >= 200:  # its fifty pieces of at least four steps
-        result["d_h_paper2022"] = compare(d_h_paper2022)
-    return result
 
 
 def _free(
@@ -168,20 +101,9 @@ def _free(
     return generate(model, standardiser, dataset.test[starts], steps, inputs)
 
 
-def _floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Array, Array]]:
-    """Pairs of true trajectories whose distance is as small as a perfect model's.
-
-    The test trajectory with each independent one, or, for recorded data, its two halves.
-    """
-    if dataset.independent is None:
-        half = len(truth) // 2
-        return [(truth[:half], truth[half : 2 * half])]
-    return [(truth, other[transient : transient + len(truth)]) for other in dataset.independent]
-
-
 def _prediction_error(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
-) -> Distance:
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
+) -> Metric:
     """PE(n) over all test points, in squared standard deviations of the training data."""
     n = settings.prediction_steps
     count = len(dataset.test) - n
@@ -202,8 +124,8 @@ def _prediction_error(
 
 
 def _valid_prediction(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
-) -> Distance:
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
+) -> Metric:
     """Valid prediction time over many starts: median and quartiles."""
     horizon = _VALID_STEPS
     if dataset.lyapunov_steps is not None:
@@ -231,15 +153,11 @@ def _valid_prediction(
 
 
 def _model_exponent(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
 ) -> LargestExponent:
     device = next(model.parameters()).device
-    steps, transient, last, s = (
-        settings.lyapunov_steps,
-        settings.transient,
-        len(dataset.test) - 1,
-        None,
-    )
+    steps, transient = settings.lyapunov_steps, settings.transient
+    last, s = len(dataset.test) - 1, None
     if dataset.inputs is not None:  # along the test trajectory, as far as it reaches
         transient = min(transient, last // 10)
         steps = min(steps, last // 2)
@@ -252,8 +170,8 @@ def _model_exponent(
 
 
 def _dimension(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: Settings
-) -> Distance:
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
+) -> Metric:
     """Kaplan-Yorke dimension of the model's attractor, from as many exponents as decide it.
 
     Those are the leading two more than there are observations; where they do not sum to less than
@@ -272,7 +190,7 @@ def _dimension(
     spectrum = model_spectrum(
         model, x.to(device), steps, transient, count, s=None if s is None else s.to(device)
     )
-    exponents = spectrum.values
+    exponents = spectrum.exponents
     value: float | str = "undecided"
     if np.isnan(exponents).any():
         value = "diverged"
@@ -292,8 +210,3 @@ def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> Verdi
         return Verdict.DIVERGED
     error = exponent.standard_error if math.isfinite(exponent.standard_error) else 0.0
     return verdict(generated, truth.std(axis=0), exponent.value, error, centre=truth.mean(axis=0))
-
-
-def singular(unit: str) -> str:
-    """`time units` -> `time unit`; a second stays `s`."""
-    return unit.removesuffix("s") or unit

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.models.base import LatentModel
 
-# Steps generated at once: latent states of a chunk are all that is held beside the result.
+# Steps generated at once: latent states of a chunk are all that is held besides the result.
 _CHUNK = 20_000
 
 

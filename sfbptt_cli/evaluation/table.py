@@ -1,4 +1,4 @@
-"""Metrics as a table for people and pipes."""
+"""Metrics as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a generated trajectory is, in a word to stand beside its numbers."""
+"""The long-run behaviour of a generated trajectory, in a word."""
 
 from enum import StrEnum
 
@@ -35,7 +35,7 @@ def verdict(
     standard_error: float,
     centre: npt.ArrayLike = 0.0,
 ) -> Verdict:
-    """Say whether a generation diverged, came to rest, is chaotic, or cycles.
+    """Decide whether a generation diverged, came to rest, is chaotic, or cycles.
 
     The first that holds:
 
@@ -44,7 +44,7 @@ def verdict(
       in every dimension;
     - chaotic: lyapunov > max(2 · standard_error, 10⁻⁴ per step);
     - cycle: everything else that keeps moving in bounds, periodic or quasi-periodic. A spiral
-      that has not come to rest by the end counts here too; longer generations tell them apart.
+      that has not come to rest by the end counts here too; longer generations separate them.
 
     Args:
         generated: (S, N), data units, S at least 20, transient discarded.

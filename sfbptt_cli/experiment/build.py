@@ -12,8 +12,6 @@ from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
-from sfbptt_cli.evaluation.evaluate import Settings
-from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.catalogue import build_method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
@@ -113,10 +111,3 @@ def _regularization(
     regularizer = Regularizer(**settings)
     regularizer.check(model)
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None
-
-
-def evaluation_settings(config: EvaluationSettings) -> Settings:
-    """The settings of a measurement; which checkpoint it takes is the caller's."""
-    settings = asdict(config)
-    del settings["checkpoint"]
-    return Settings(**settings)

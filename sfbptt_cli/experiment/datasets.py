@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from sfbptt_cli.common.errors import RequestError
@@ -18,11 +18,16 @@ from sfbptt_cli.data.settings import (
 )
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.data.tables.reader import read_csv, read_temperature
+from sfbptt_cli.lyapunov.system import largest_known_exponent
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.system import complete_parameters
 
 
-def build_dataset(config: DatasetSettings, window: int) -> Dataset:
-    """Simulate or read the dataset that `config` describes."""
+def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True) -> Dataset:
+    """Simulate or read the dataset that `config` describes; with `exponent`, λ_max of a system."""
     dataset = _SOURCES[type(config)](config, window)
+    if exponent and isinstance(config, SimulatedSettings):
+        dataset = _with_exponent(dataset, config)
     if config.inputs is None:
         return dataset
     dimension = getattr(config, "dimension", 1)
@@ -34,14 +39,15 @@ def build_dataset(config: DatasetSettings, window: int) -> Dataset:
     return separate_inputs(dataset, config.inputs)
 
 
-def _simulate(config: SimulatedSettings, window: int) -> Dataset:
-    settings = asdict(config)
-    del settings["source"], settings["inputs"]
-    return simulate_dataset(**settings)
+def _with_exponent(dataset: Dataset, config: SimulatedSettings) -> Dataset:
+    system = find_system(config.system, config.library)
+    parameters = complete_parameters(system, config.parameters)
+    value, source = largest_known_exponent(system, parameters, dataset.dt, config.lambda_max)
+    return replace(dataset, lambda_max=value, lambda_source=source)
 
 
 _SOURCES: Mapping[type[DatasetSettings], Callable[[Any, int], Dataset]] = {
-    SimulatedSettings: _simulate,
+    SimulatedSettings: lambda config, window: simulate_dataset(config),
     ArraySettings: read_array_dataset,
     CsvSettings: read_csv,
     TemperatureSettings: read_temperature,

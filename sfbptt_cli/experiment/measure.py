@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.evaluation import evaluate as evaluation
-from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.common.numbers import singular
+from sfbptt_cli.evaluation.evaluate import evaluate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.experiment.build import build_device, evaluation_settings
+from sfbptt_cli.experiment.build import build_device
 from sfbptt_cli.experiment.run import Run
+from sfbptt_cli.experiment.training import require_measurable
 from sfbptt_cli.figures import run as figures
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.metrics.spectrum import power_spectrum
@@ -36,13 +36,16 @@ _STRETCH_STEPS = 1_000
 _LONGEST_STRETCH = 20_000
 
 
-def measure(path: Path, config: EvaluationSettings, device: str) -> None:
-    """Evaluate a run and write evaluation.json, trajectories.h5 and figures."""
-    run = Run(path, config.checkpoint)
+def measure(run: Run, config: EvaluationSettings, device: str) -> None:
+    """Evaluate the checkpoint of a run and write evaluation.json, trajectories.h5 and figures.
+
+    RequestError, before anything is computed, for what the data are too short or too wide for.
+    """
     dataset = run.dataset
+    require_measurable(config, dataset)
     model = run.model.to(build_device(device))
     log.info("evaluating %s", run.checkpoint)
-    result = evaluation.evaluate(model, run.standardiser, dataset, evaluation_settings(config))
+    result = evaluate(model, run.standardiser, dataset, config)
     if result.measured_steps < config.steps:
         log.warning(
             "evaluation.steps: %d given, the %s trajectory allows %d",
@@ -88,16 +91,16 @@ def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
     That is not-a-number, and an exponent that is not positive: far away from everything two nearby
     states are one and the same float.
     """
-    said = {
+    named = {
         name: {key: "diverged" if value == "nan" else value for key, value in metric.items()}
         for name, metric in metrics.items()
     }
-    exponent = said["lambda_max"]
+    exponent = named["lambda_max"]
     if verdict == "diverged" and not _is_positive(exponent["value"]):
         exponent["value"] = exponent["standard_error"] = "diverged"
-    dimension = said["kaplan_yorke_dimension"]
+    dimension = named["kaplan_yorke_dimension"]
     dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
-    return said
+    return named
 
 
 def _is_positive(value: float | str) -> bool:

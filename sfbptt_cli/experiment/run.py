@@ -29,10 +29,14 @@ Kind = TypeVar("Kind")
 class Run:
     """A run on disk: configuration, model, stored arrays and metrics, read when asked for."""
 
-    def __init__(self, path: str | Path, checkpoint: str = "best") -> None:
+    def __init__(
+        self, path: str | Path, checkpoint: str = "best", dataset: Dataset | None = None
+    ) -> None:
+        """Open the folder `path`; `dataset`, where it is at hand, is not read again."""
         self.folder = RunFolder.existing(Path(path), "run")
         require_own_files(self.folder.path)
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
+        self._dataset = dataset
 
     @cached_property
     def config(self) -> TrainSettings:
@@ -85,8 +89,8 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data, simulated (or taken from the cache) or read again."""
-        dataset = build_dataset(self.config.dataset, self.config.window)
+        """The data, simulated (or taken from the cache) or read again where they are not given."""
+        dataset = self._dataset or build_dataset(self.config.dataset, self.config.window)
         if len(self.standardiser.mean) != dataset.obs_dim:
             raise RequestError(
                 f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"

@@ -1,4 +1,4 @@
-"""Which forcing interval: τ_pred from the largest exponent, or the best of a small search."""
+"""Choose the forcing interval: τ_pred from the largest exponent, or the best of a small search."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Callable, Sequence
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.lyapunov.from_data import LONGEST, exponent_from_data
-from sfbptt_cli.lyapunov.largest import tau_predicted
+from sfbptt_cli.lyapunov.cached import cached_exponent
+from sfbptt_cli.lyapunov.from_data import LONGEST
+from sfbptt_cli.lyapunov.settings import NeighbourSettings
+from sfbptt_cli.lyapunov.spectrum import doubling_steps, tau_predicted
 from sfbptt_cli.training.trainer import Diverged
 
 _ADVICE = "accepted: dataset.lambda_max=… per time unit, or tau=… in steps"
 
 
 def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -> tuple[int, str]:
-    """τ_pred = ln 2 / (λ_max dt) in steps, and where λ_max is from.
+    """τ_pred = ln 2 / (λ_max dt) in steps, and the source of λ_max.
 
     λ_max is that of the dataset where it is known, else an estimate from the training part (its
     first 100,000 steps, or its longest trajectory). With `evidence` weak a rate at which neighbours
-    separate will do, though it is not told from that of noise. RequestError, naming `tau`, where no
+    separate suffices, though noise may cause it. RequestError, naming `tau`, where no
     positive exponent is found.
     """
     if dataset.lambda_step is not None:
@@ -30,7 +32,8 @@ def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -
             )
         source = f"lambda_max {dataset.lambda_max:.4g} from: {dataset.lambda_source}"
         return tau_predicted(dataset.lambda_step), f"ln 2 / (lambda_max dt), {source}"
-    found = exponent_from_data(dataset.longest_training(LONGEST), dataset.dt)
+    series = dataset.longest_training(LONGEST)
+    found = cached_exponent(series, dataset.dt, NeighbourSettings())
     apparent = found.low > 0
     if not (found.chaotic or (evidence == "weak" and apparent)):
         more = f", dataset.lambda_evidence=weak (1 / {1 / found.value:.0f} a time unit)"
@@ -42,9 +45,9 @@ def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -
     tau = tau_predicted(found.value * dataset.dt)
     shortest = tau_predicted(found.high * dataset.dt)
     return tau, (
-        f"ln 2 / (lambda_max dt), lambda_max {found.value:.4g} estimated from the divergence of "
+        f"ln 2 / (lambda_max dt), lambda_max {found.value:.4g} estimated from the separation of "
         f"neighbours in the training part, {found.low:.4g} to {found.high:.4g} "
-        f"(tau {shortest} to {math.log(2) / (found.low * dataset.dt):.0f}){doubt}"
+        f"(tau {shortest} to {doubling_steps(found.low * dataset.dt):.0f}){doubt}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The divergence curve behind an exponent from data, with the part that was fitted."""
+"""The separation curve behind an exponent from data, with the part that was fitted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.figures.style import GENERATED, LYAPUNOV, SINGLE, TRUTH, laid_out, new_figure, style
 from sfbptt_cli.lyapunov.from_data import DataExponent
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @style()
-def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
+def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
     """Mean log distance of neighbours against time; the fitted window; slopes of the range.
 
     dt is time units a step. The lines go through the middle of the window with the slopes of the
@@ -32,7 +33,7 @@ def divergence(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
         inside = (steps >= first) & (steps <= last)
         time, level = dt * steps[inside], float(curve[inside].mean())
         middle = float(time.mean())
-        label = f"λ = {found.value:.3g} per {time_unit.removesuffix('s')}"
+        label = f"λ = {found.value:.3g} per {singular(time_unit)}"
         axes.plot(time, level + found.value * (time - middle), color=GENERATED, label=label)
         bounds = [level + slope * (time - middle) for slope in (found.low, found.high)]
         low, high = np.minimum(*bounds), np.maximum(*bounds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,15 +10,6 @@ from torch import Tensor
 from sfbptt_cli.forcing.alpha import Alpha
 from sfbptt_cli.forcing.method import Method, arriving
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
-
-
-def _stepper(model: LatentModel) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """`model.step` for many steps: what does not depend on z is computed once where it can be."""
-    if not isinstance(model, PiecewiseLinear):
-        return model.step
-    constant, advance = model.prepared()
-    return lambda z, s: advance(z, constant if s is None else constant + model.drive(s))
 
 
 class Generalized(Method):
@@ -52,7 +42,7 @@ class Generalized(Method):
         model.check_inputs(inputs, len(x), x.shape[1] - 1)
         states = model.force(x[:, :-1].flatten(0, 1)).unflatten(0, (len(x), -1))
         self._alpha.observe(model, states.detach(), inputs)
-        alpha, step = self.alpha, _stepper(model)
+        alpha, step = self.alpha, model.stepper()
         forced = states.unbind(1)  # T of (batch, state), what each step is forced towards
         driving = [None] * len(forced) if inputs is None else inputs.unbind(1)
         state, latents = forced[0], []

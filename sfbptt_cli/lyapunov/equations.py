@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from sfbptt_cli.common.errors import RunFailed
+from sfbptt_cli.lyapunov.settings import OrbitSettings
+from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.runge_kutta import Field, inner_steps, runge_kutta, scale_of, vector_field
-from sfbptt_cli.systems.system import Array, System
+from sfbptt_cli.systems.system import Array, System, Times
 
 # Length of a tangent vector, in standard deviations: rounding spoils 1e-10 of it, curvature 1e-12.
 _LENGTH = 1e-6
@@ -21,29 +22,6 @@ _EVERY = 10
 # Of the integration that finds the attractor's extent, and of the grid of delay equations.
 _TOLERANCES = (1e-8, 1e-8)
 _SAMPLES = 2_000
-
-
-class Spectrum(NamedTuple):
-    """Lyapunov exponents, descending, natural log per time unit, with standard errors."""
-
-    exponents: Array  # (K,)
-    standard_errors: Array  # (K,), of the mean over the trajectories
-    # Mean of ∇·f along the trajectories, which all N exponents must sum to; None where fewer than
-    # N were asked for, for delay equations and for maps.
-    divergence: float | None
-
-
-def kaplan_yorke_dimension(exponents: Array) -> float:
-    """D = k + (λ_1 + … + λ_k) / |λ_{k+1}|, k the most exponents whose sum is not negative.
-
-    0 when all are negative, N when the sum of all N is not (Kaplan and Yorke 1979).
-    """
-    descending = np.sort(exponents)[::-1]
-    sums = np.cumsum(descending)
-    k = int((sums >= 0).sum())
-    if k in (0, len(sums)):
-        return float(k)
-    return k + float(sums[k - 1] / -descending[k])
 
 
 def growth_rates(
@@ -94,36 +72,30 @@ def growth_rates(
 
 
 def spectrum_from_equations(
-    system: System,
-    parameters: Mapping[str, float],
-    dt: float,
-    vectors: int | None = None,
-    steps: int = 10_000,
-    transient: int = 5_000,
-    trajectories: int = 64,
-    seed: int = 0,
+    system: System, parameters: Mapping[str, float], dt: float, settings: OrbitSettings
 ) -> Spectrum:
-    """The leading `vectors` (null: all N) exponents, per time unit, along many trajectories.
+    """The leading `settings.exponents` (None: all N), per time unit, along many trajectories.
 
     Each starts at random (seeded) around the system's start and runs `transient` steps of dt before
     the `steps` that count. Runge-Kutta steps of order 4, dt or shorter where the field needs it;
     delay equations one delay at a time, N being the number of values that hold their history, so
-    that `vectors` has to be given. Raises RunFailed for what cannot be integrated.
+    that `exponents` has to be given. RunFailed for what cannot be integrated.
     """
     start, spread = np.array(system.start), np.array(system.spread)
-    samples = integrate(system, parameters, start, transient, _SAMPLES, dt, *_TOLERANCES).T
-    drawn = np.random.default_rng(seed).standard_normal((len(start), trajectories))
-    starts = start[:, None] + spread[:, None] * drawn
+    vectors, steps, transient = settings.exponents, settings.steps, settings.transient
+    samples = integrate(system, parameters, start, Times(transient, _SAMPLES, dt), *_TOLERANCES).T
+    normal = np.random.default_rng(settings.seed).standard_normal
+    starts = start[:, None] + spread[:, None] * normal((len(start), settings.trajectories))
     if system.delay is not None:
         if vectors is None:
-            raise ValueError("vectors: a delay equation has infinitely many exponents")
+            raise ValueError("exponents: a delay equation has infinitely many")
         delays = [math.ceil(count * dt / parameters[system.delay]) for count in (steps, transient)]
-        rates = _delay_rates(system, parameters, starts, samples, vectors, *delays)
-        return _spectrum(rates, None)
+        return _spectrum(_delay_rates(system, parameters, starts, samples, vectors, *delays))
     field, scale = vector_field(system, parameters), scale_of(system, samples)
+    count = vectors or len(start)
     if system.discrete:  # the field is the map itself
-        count = vectors or len(start)
-        return _spectrum(growth_rates(field, starts, count, steps, transient, 1, scale) / dt, None)
+        rates = growth_rates(field, starts, count, steps, transient, scale=scale)
+        return _spectrum(rates / dt)
     inner = inner_steps(field, samples, scale, dt)
     traces: list[float] = []
 
@@ -133,21 +105,21 @@ def spectrum_from_equations(
     rates = growth_rates(
         lambda x: runge_kutta(field, x, dt / inner),
         starts,
-        vectors or len(start),
+        count,
         steps * inner,
         transient * inner,
-        _EVERY,
-        scale,
-        visit if vectors in (None, len(start)) else None,
+        every=_EVERY,
+        scale=scale,
+        visit=visit if vectors in (None, len(start)) else None,
     )
     return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
 
 
-def _spectrum(rates: Array, divergence: float | None) -> Spectrum:
+def _spectrum(rates: Array, divergence: float | None = None) -> Spectrum:
     means = rates.mean(axis=0)
     order = np.argsort(means)[::-1]
     errors = rates.std(axis=0, ddof=1) / math.sqrt(len(rates))
-    return Spectrum(means[order], errors[order], divergence)
+    return Spectrum(means[order], errors[order], len(rates), divergence)
 
 
 def _divergence(field: Field, states: Array, scale: Array) -> float:
@@ -182,5 +154,5 @@ def _delay_rates(
 
     scale = np.broadcast_to(scale_of(system, samples), shape).ravel()
     states = history.reshape(-1, starts.shape[1])
-    rates = growth_rates(step, states, vectors, delays, transient, 1, scale)
+    rates = growth_rates(step, states, vectors, delays, transient, scale=scale)
     return rates / parameters[system.delay]

@@ -1,4 +1,4 @@
-"""What `sfbptt lyapunov` finds: exponents of a system, of data, of a model, and the τ they mean."""
+"""The exponents of a system, of data or of a model, and the τ that follows from them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.dataset import Dataset, Standardiser
-from sfbptt_cli.evaluation.evaluate import singular
-from sfbptt_cli.lyapunov.equations import kaplan_yorke_dimension, spectrum_from_equations
-from sfbptt_cli.lyapunov.from_data import LONGEST, DataExponent, exponent_from_data
-from sfbptt_cli.lyapunov.heuristics import autocorrelation_time, first_minimum_of_mutual_information
-from sfbptt_cli.lyapunov.largest import tau_predicted
+from sfbptt_cli.data.settings import SimulatedSettings
+from sfbptt_cli.data.time_scales import autocorrelation_time, first_minimum_of_mutual_information
+from sfbptt_cli.lyapunov.cached import cached_exponent, cached_spectrum
+from sfbptt_cli.lyapunov.from_data import LONGEST, DataExponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
+from sfbptt_cli.lyapunov.settings import NeighbourSettings, OrbitSettings
+from sfbptt_cli.lyapunov.spectrum import Spectrum, kaplan_yorke_dimension, tau_predicted
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.system import System, complete_parameters
@@ -63,7 +64,7 @@ class Exponents:
         return result if high is None else {**result, "high": high}
 
     def as_json(self) -> dict[str, Any]:
-        """What lyapunov.json holds of it."""
+        """The content of lyapunov.json."""
         values = [word_or_number(v) for v in self.values]
         return {
             "source": self.source,
@@ -104,54 +105,30 @@ def system_with(name: str, library: str, exponents: int | None) -> System:
 
 
 def from_equations(
-    system_name: str,
-    library: str,
-    parameters: dict[str, float],
-    dataset: Dataset,
-    exponents: int | None,
-    steps: int,
-    transient: int,
-    trajectories: int,
-    seed: int,
+    described: SimulatedSettings, dataset: Dataset, settings: OrbitSettings
 ) -> Exponents:
     """The spectrum of a simulated system along its tangent flow."""
-    system = system_with(system_name, library, exponents)
-    spectrum = spectrum_from_equations(
-        system,
-        complete_parameters(system, parameters),
-        dataset.dt,
-        vectors=exponents,
-        steps=steps,
-        transient=transient,
-        trajectories=trajectories,
-        seed=seed,
-    )
-    values, errors = spectrum.exponents, spectrum.standard_errors
+    system = system_with(described.system, described.library, settings.exponents)
+    parameters = complete_parameters(system, described.parameters)
+    spectrum = cached_spectrum(system, parameters, dataset.dt, settings)
     return _significant(
-        f"tangent flow of the equations, QR, {trajectories} trajectories of {steps} steps",
-        values,
-        errors,
+        f"tangent flow of the equations, QR, {settings.trajectories} trajectories of "
+        f"{settings.steps} steps",
+        spectrum,
         dataset,
-        steps,
-        complete=len(values) == len(system.variables) and system.delay is None,
-        divergence=spectrum.divergence,
+        settings.steps,
+        complete=len(spectrum.exponents) == len(system.variables) and system.delay is None,
     )
 
 
 def from_model(
-    model: LatentModel,
-    standardiser: Standardiser,
-    dataset: Dataset,
-    exponents: int | None,
-    steps: int,
-    transient: int,
-    trajectories: int,
-    seed: int,
+    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: OrbitSettings
 ) -> Exponents:
     """The spectrum of a model over its whole state, along free trajectories from test data."""
-    if (exponents or 0) > model.state_dim:
-        raise RequestError(f"exponents: {exponents} was given; accepted: 1 to {model.state_dim}")
-    starts = np.linspace(0, len(dataset.test) - 1, trajectories).astype(int)
+    steps, transient, count = settings.steps, settings.transient, settings.exponents
+    if (count or 0) > model.state_dim:
+        raise RequestError(f"exponents: {count} was given; accepted: 1 to {model.state_dim}")
+    starts = np.linspace(0, len(dataset.test) - 1, settings.trajectories).astype(int)
     s = None
     if dataset.inputs is not None:
         if transient + steps >= len(dataset.test):
@@ -159,32 +136,28 @@ def from_model(
                 f"steps: {steps} after {transient} were given; accepted for a driven model: fewer "
                 f"than the {len(dataset.test)} test steps in all"
             )
-        starts = np.zeros(trajectories, dtype=int)
+        starts[:] = 0  # every start is driven by the same inputs
         s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
     x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
-    spectrum = model_spectrum(model, x, steps, transient, exponents, s=s, seed=seed)
+    found = model_spectrum(model, x, steps, transient, count, s=s, seed=settings.seed)
     return _significant(
-        f"tangent map of the model, QR, {spectrum.starts} trajectories of {steps} steps",
-        spectrum.values / dataset.dt,
-        spectrum.standard_errors / dataset.dt,
+        f"tangent map of the model, QR, {found.trajectories} trajectories of {steps} steps",
+        found._replace(
+            exponents=found.exponents / dataset.dt,
+            standard_errors=found.standard_errors / dataset.dt,
+        ),
         dataset,
         steps,
-        complete=len(spectrum.values) == model.state_dim,
-        divergence=None,
+        complete=len(found.exponents) == model.state_dim,
     )
 
 
 def _significant(
-    source: str,
-    values: Array,
-    errors: Array,
-    dataset: Dataset,
-    steps: int,
-    complete: bool,
-    divergence: float | None,
+    source: str, spectrum: Spectrum, dataset: Dataset, steps: int, complete: bool
 ) -> Exponents:
     """Chaotic where the largest exponent is above 0 by two standard errors, and by more than the
     growth of a quasi-periodic orbit's tangent vectors, a power of time, gives in so many steps."""
+    values, errors = spectrum.exponents, spectrum.standard_errors
     low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
     growth = float(values[0]) * dataset.dt * steps
     chaotic, reason = low > 0 and growth > _LEAST_GROWTH, ""
@@ -195,41 +168,24 @@ def _significant(
     elif not chaotic:
         reason = f"tangent vectors grow by e^{growth:.2g} in {steps} steps, no more than on a torus"
     return Exponents(
-        source,
-        values,
-        errors,
-        dataset.dt,
-        dataset.time_unit,
-        low,
-        high,
-        complete,
-        divergence,
-        chaotic,
-        reason,
+        source=source,
+        values=values,
+        errors=errors,
+        dt=dataset.dt,
+        time_unit=dataset.time_unit,
+        low=low,
+        high=high,
+        complete=complete,
+        divergence=spectrum.divergence,
+        chaotic=chaotic,
+        reason=reason,
     )
 
 
-def from_data(
-    dataset: Dataset,
-    theiler: int | None,
-    horizon: int | None,
-    fit: tuple[int, int] | None,
-    references: int,
-    surrogates: int,
-    seed: int,
-) -> tuple[Exponents, DataExponent]:
-    """λ_max from the divergence of neighbours in the training part, and what it was read from."""
+def from_data(dataset: Dataset, settings: NeighbourSettings) -> tuple[Exponents, DataExponent]:
+    """λ_max from the separation of neighbours in the training part, and what it was read from."""
     series = dataset.longest_training(LONGEST)
-    found = exponent_from_data(
-        series,
-        dataset.dt,
-        theiler=theiler,
-        horizon=horizon,
-        fit=fit,
-        references=references,
-        surrogates=surrogates,
-        seed=seed,
-    )
+    found = cached_exponent(series, dataset.dt, settings)
     details = {
         "samples": len(series),
         "fit": None if found.fit is None else list(found.fit),
@@ -237,23 +193,21 @@ def from_data(
         "dimension": found.dimension,
         "theiler": found.theiler,
         "references": found.references,
-        "divergence_curve": [found.curve[0].tolist(), found.curve[1].tolist()],
+        "separation_curve": [found.curve[0].tolist(), found.curve[1].tolist()],
     }
-    return (
-        Exponents(
-            f"divergence of neighbours in {len(series)} steps of the training part",
-            np.array([found.value]),
-            None,
-            dataset.dt,
-            dataset.time_unit,
-            found.low,
-            found.high,
-            chaotic=found.chaotic,
-            reason=found.reason,
-            details=details,
-        ),
-        found,
+    exponents = Exponents(
+        source=f"separation of neighbours in {len(series)} steps of the training part",
+        values=np.array([found.value]),
+        errors=None,
+        dt=dataset.dt,
+        time_unit=dataset.time_unit,
+        low=found.low,
+        high=found.high,
+        chaotic=found.chaotic,
+        reason=found.reason,
+        details=details,
     )
+    return exponents, found
 
 
 def heuristics(dataset: Dataset) -> dict[str, int | None]:

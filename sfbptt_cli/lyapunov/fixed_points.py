@@ -10,9 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfbptt_cli.lyapunov.linear_regions import affine_regions
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
 
 _TOLERANCE = 1e-10  # of F(z) - z, relative to the size of z where that is above one
 _SAME = 1e-6  # distance of two copies of one point, relative likewise
@@ -69,9 +67,9 @@ def find_cycles(
     region (for a cycle: sequence of regions) it starts from; it stands if it lies in that region,
     else the search goes on from the region where it lies, which is the idea of SCYFI (Eisenmann et
     al., NeurIPS 2023). In the other models steps are halved until ‖F^k(z) − z‖ falls. What is
-    found has ‖F^k(z) − z‖ ≤ 1e-10 max(1, ‖z‖); nothing says that all is found, save for the fixed
-    points of a piecewise linear model of at most 2^12 regions, all of which are solved unless
-    `enumerate_regions` is off.
+    found has ‖F^k(z) − z‖ ≤ 1e-10 max(1, ‖z‖); some may be missed, except for
+    the fixed points of a piecewise linear model of at most 2^12 regions, all of which are solved
+    unless `enumerate_regions` is off.
 
     s (input_dim): constant external inputs, for a model that has inputs. Float64 throughout.
     Raises ValueError when max_order or restarts is below 1 or s does not fit.
@@ -85,7 +83,7 @@ def find_cycles(
     starts = _starts(search, x.double(), restarts, torch.Generator().manual_seed(seed))
     found: list[Cycle] = []
     for order in range(1, max_order + 1):
-        regions = affine_regions(model, s) if order == 1 and enumerate_regions else None
+        regions = model.linear_regions(s) if order == 1 and enumerate_regions else None
         ends = search.newton(starts, order) if regions is None else _solved(*regions)
         found += _distinct(search, search.converged(ends, order), order)
     return sorted(found, key=lambda cycle: (cycle.order, -cycle.largest))
@@ -139,7 +137,7 @@ class _Search:
             change, singular = torch.linalg.solve_ex(J, -defect)
             regular = (singular == 0) & change.isfinite().all(dim=1)
             z, change, defect = z[regular], change[regular], defect[regular]
-            if not isinstance(self.model, PiecewiseLinear):
+            if not self.model.piecewise_linear:
                 change = self._shortened(z, change, defect.norm(dim=1), order)
             z = z + change
         return torch.cat([*ended, z])

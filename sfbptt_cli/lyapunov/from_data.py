@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.embedding import delay_embed, estimate_dimension, estimate_lag
-from sfbptt_cli.lyapunov.heuristics import autocorrelation_time, mean_period, standardise
+from sfbptt_cli.data.time_scales import autocorrelation_time, mean_period, standardise
 from sfbptt_cli.lyapunov.separation_curve import MARGIN, find_pairs, is_smooth, log_distances
 from sfbptt_cli.lyapunov.separation_fit import SlopeFit, fit_slope, noise_level, saturation
+from sfbptt_cli.lyapunov.settings import NeighbourSettings
 from sfbptt_cli.lyapunov.surrogates import like_linear_noise
 
 Array = NDArray[np.float64]
@@ -23,7 +24,7 @@ LONGEST = 100_000
 # Fewer samples, or fewer mean periods, hold no neighbours that are near and apart in time.
 _SAMPLES = 500
 _PERIODS = 12
-# Points of the divergence curve; blocks of the data, and Student's 97.5% quantile for as many.
+# Points of the separation curve; blocks of the data, and Student's 97.5% quantile for as many.
 _POINTS = 150
 _BLOCKS = 10
 _STUDENT = 2.262
@@ -45,7 +46,7 @@ _SAME = -8.0
 
 @dataclass(frozen=True)
 class DataExponent:
-    """A largest exponent per time unit with its range, and the divergence curve behind it.
+    """A largest exponent per time unit with its range, and the separation curve behind it.
 
     value, low, high: NaN where the curve has no part that grows. curve: (steps, mean natural log
     distance in standard deviations). fit: first and last step of the window of greatest weight.
@@ -67,7 +68,7 @@ class DataExponent:
 
 
 @dataclass(frozen=True)
-class _Divergence:
+class _Separation:
     steps: Integers
     blocks: Array
     weights: Array
@@ -83,19 +84,9 @@ class _Divergence:
 
 
 def exponent_from_data(
-    series: Array,
-    dt: float,
-    *,
-    lag: int | None = None,
-    dimension: int | None = None,
-    theiler: int | None = None,
-    horizon: int | None = None,
-    fit: tuple[int, int] | None = None,
-    references: int = 3_000,
-    surrogates: int = 9,
-    seed: int = 0,
+    series: Array, dt: float, settings: NeighbourSettings | None = None
 ) -> DataExponent:
-    """λ_max of evenly sampled data from the divergence of neighbours (Rosenstein et al. 1993).
+    """λ_max of evenly sampled data from the separation of neighbours (Rosenstein et al. 1993).
 
     The slope of the mean of ln |x(i + k) − x(j + k)| over k, over `references` samples i with the
     nearest point j of the trajectory more than `theiler` steps away (the mean period or the
@@ -111,21 +102,19 @@ def exponent_from_data(
     Chaotic means: growth by more than 1.25 e-folds at a slope that changes by less than a half and
     whose range is above 0, and neighbours that a quarter of a mean period later are nearer than
     those of `surrogates` linear surrogates (Theiler et al. 1992): `reason` names what is missing.
-    RequestError for data or settings that are not of this form.
+    RequestError for data that are not of this form.
     """
-    data = _checked(series, dt, lag, dimension, theiler, horizon, fit, references, surrogates)
+    settings = settings or NeighbourSettings()
+    data = _checked(series, dt)
     if len(data) < _SAMPLES:
         return _refused(f"too short: {len(data)} samples, at least {_SAMPLES} are needed")
     if not np.ptp(data, axis=0).any():
         return _refused("periodic: the data are constant")
     points = data = standardise(data)
+    lag, dimension = settings.lag, settings.dimension
     if data.shape[1] == 1 or lag is not None or dimension is not None:
         try:
-            lag = estimate_lag(data[:, 0])[0] if lag is None else lag
-            if dimension is None:
-                # One delay cannot tell the rise of a wave from its fall.
-                least = 2 if is_smooth(data) else 1
-                dimension = max(least, estimate_dimension(data[:, 0], lag)[0])
+            lag, dimension = _delays(data, lag, dimension)
         except RequestError:
             return _refused("too short, or a drift: the data do not return to where they were")
         if len(data) - (dimension - 1) * lag < _SAMPLES:
@@ -136,64 +125,53 @@ def exponent_from_data(
         return _refused(
             f"too short: {len(points) / period:.0f} mean periods, at least {_PERIODS} are needed"
         )
+    theiler = settings.theiler
     if theiler is None:
         theiler = max(round(period), autocorrelation_time(points) or 0)
-    divergence = _divergence(points, period, theiler, horizon, references)
-    if divergence is None:
+    settings = replace(settings, lag=lag, dimension=dimension, theiler=theiler)
+    separation = _separation(points, period, settings)
+    if separation is None:
         return _refused("too short: no neighbours that are apart in time")
-    found = divergence.slope(fit)
-    value = low = high = math.nan
-    if found is not None:
-        value = found.slope
-        chance = math.hypot(_STUDENT * _SHARED * found.error, found.spread)
-        if lag is not None and dimension is not None:
-            more = delay_embed(data, lag, dimension + 1)
-            other = _slope(more, period, theiler, horizon, references, fit)
-            chance = math.hypot(chance, other - value) if math.isfinite(other) else chance
-        too_low = _TOO_LOW_NOISY if math.isfinite(divergence.noise) else _TOO_LOW
-        low = value - math.hypot(chance, _TOO_HIGH * value)
-        high = value + math.hypot(chance, too_low * value)
-    reason = _doubt(divergence, found, low, points, period)
-    if not reason and surrogates:
-        rng = np.random.default_rng(seed)
-        if like_linear_noise(data, lag, dimension, theiler, period, surrogates, rng):
-            reason = (
-                "the data do not differ from linear noise with the same spectrum: "
-                "neighbours separate as fast in surrogates"
-            )
+    found = separation.slope(settings.fit)
+    value, low, high = _range(found, separation, data, period, settings)
+    reason = _doubt(separation, found, low, points, period)
+    if not reason and settings.surrogates and like_linear_noise(data, period, settings):
+        reason = (
+            "the data do not differ from linear noise with the same spectrum: "
+            "neighbours separate as fast in surrogates"
+        )
     return DataExponent(
-        value / dt,
-        low / dt,
-        high / dt,
-        (divergence.steps, divergence.curve),
-        None if found is None else found.window,
-        lag,
-        dimension,
-        theiler,
-        divergence.references,
-        not reason,
-        reason,
+        value=value / dt,
+        low=low / dt,
+        high=high / dt,
+        curve=(separation.steps, separation.curve),
+        fit=None if found is None else found.window,
+        lag=lag,
+        dimension=dimension,
+        theiler=theiler,
+        references=separation.references,
+        chaotic=not reason,
+        reason=reason,
     )
 
 
 def _refused(reason: str) -> DataExponent:
-    nothing = np.empty(0, dtype=np.intp), np.empty(0)
     return DataExponent(
-        math.nan, math.nan, math.nan, nothing, None, None, None, None, 0, False, reason
+        value=math.nan,
+        low=math.nan,
+        high=math.nan,
+        curve=(np.empty(0, dtype=np.intp), np.empty(0)),
+        fit=None,
+        lag=None,
+        dimension=None,
+        theiler=None,
+        references=0,
+        chaotic=False,
+        reason=reason,
     )
 
 
-def _checked(
-    series: Array,
-    dt: float,
-    lag: int | None,
-    dimension: int | None,
-    theiler: int | None,
-    horizon: int | None,
-    fit: tuple[int, int] | None,
-    references: int,
-    surrogates: int,
-) -> Array:
+def _checked(series: Array, dt: float) -> Array:
     data = np.asarray(series, dtype=float)
     if data.ndim not in (1, 2) or not data.size:
         raise RequestError(f"series: an array of shape {data.shape}; accepted: (T,) or (T, N)")
@@ -201,33 +179,52 @@ def _checked(
         raise RequestError("series: NaN or infinity; accepted: finite numbers")
     if not (dt > 0 and math.isfinite(dt)):
         raise RequestError(f"dt: {dt}; accepted: a positive number of time units")
-    limits = {
-        "lag": (lag, 1),
-        "dimension": (dimension, 1),
-        "theiler": (theiler, 0),
-        "horizon": (horizon, 10),
-        "references": (references, 100),
-        "surrogates": (surrogates, 0),
-    }
-    for name, (given, least) in limits.items():
-        if given is not None and given < least:
-            raise RequestError(f"{name}: {given}; accepted: an integer of at least {least}")
-    if fit is not None and not 0 <= fit[0] < fit[1]:
-        raise RequestError(f"fit: {fit}; accepted: first and last step, 0 <= first < last")
     return data.reshape(len(data), -1)
 
 
-def _divergence(
-    points: Array, period: float, theiler: int, horizon: int | None, references: int
-) -> _Divergence | None:
-    """The divergence over the horizon; without one, twice as far until the curve is flat."""
+def _delays(data: Array, lag: int | None, dimension: int | None) -> tuple[int, int]:
+    """Lag and dimension of the embedding, of the first column (T, N) where they are None."""
+    lag = estimate_lag(data[:, 0])[0] if lag is None else lag
+    if dimension is None:
+        # With one delay the rise and the fall of a wave are the same state.
+        least = 2 if is_smooth(data) else 1
+        dimension = max(least, estimate_dimension(data[:, 0], lag)[0])
+    return lag, dimension
+
+
+def _range(
+    found: SlopeFit | None,
+    separation: _Separation,
+    data: Array,
+    period: float,
+    settings: NeighbourSettings,
+) -> tuple[float, float, float]:
+    """The exponent per step, and the ends of its range; NaN without a part that grows."""
+    if found is None:
+        return math.nan, math.nan, math.nan
+    value = found.slope
+    chance = math.hypot(_STUDENT * _SHARED * found.error, found.spread)
+    if settings.lag is not None and settings.dimension is not None:
+        more = delay_embed(data, settings.lag, settings.dimension + 1)
+        other = _separation(more, period, settings)
+        found = None if other is None else other.slope(settings.fit)
+        if found is not None and math.isfinite(found.slope):
+            chance = math.hypot(chance, found.slope - value)
+    too_low = _TOO_LOW_NOISY if math.isfinite(separation.noise) else _TOO_LOW
+    low = value - math.hypot(chance, _TOO_HIGH * value)
+    return value, low, value + math.hypot(chance, too_low * value)
+
+
+def _separation(points: Array, period: float, settings: NeighbourSettings) -> _Separation | None:
+    """The separation over the horizon; without one, twice as far until the curve is flat."""
     longest = min(len(points) // 5, len(points) - 2 * MARGIN - _BLOCKS)
+    horizon, theiler = settings.horizon, settings.theiler or 0
     steps_ahead = min(horizon or max(20, round(_PERIODS * period)), longest)
     smooth = is_smooth(points)
     while True:
         every = max(1, steps_ahead // _POINTS)
         steps = np.arange(0, steps_ahead + 1, every)
-        pairs = find_pairs(points, theiler, steps_ahead, references, smooth)
+        pairs = find_pairs(points, theiler, steps_ahead, settings.references, smooth)
         if len(pairs.reference) < 10 * _BLOCKS:
             return None
         distances = log_distances(points, pairs, steps)
@@ -240,33 +237,18 @@ def _divergence(
     weights = np.array([len(group) for group in groups]) / len(distances)
     noise = noise_level(log_distances(points, pairs, np.arange(3)).mean(axis=0))
     blocks = np.stack([group.mean(axis=0) for group in groups])
-    return _Divergence(steps, blocks, weights, len(distances), noise)
-
-
-def _slope(
-    points: Array,
-    period: float,
-    theiler: int,
-    horizon: int | None,
-    references: int,
-    fit: tuple[int, int] | None,
-) -> float:
-    divergence = _divergence(points, period, theiler, horizon, references)
-    if divergence is None:
-        return math.nan
-    found = divergence.slope(fit)
-    return math.nan if found is None else found.slope
+    return _Separation(steps, blocks, weights, references=len(distances), noise=noise)
 
 
 def _doubt(
-    divergence: _Divergence, found: SlopeFit | None, low: float, points: Array, period: float
+    separation: _Separation, found: SlopeFit | None, low: float, points: Array, period: float
 ) -> str:
-    """Why a curve is not that of exponential divergence; empty where it is."""
+    """Why a curve is not that of exponential separation; empty where it is."""
     if found is not None and low > 0 and found.growth > _GROWTH:
         if abs(found.curvature) < _CURVATURE:
             return ""
-        return "the divergence curve does not grow exponentially: its slope changes all along"
-    steps, curve = divergence.steps, divergence.curve
+        return "the separation curve does not grow exponentially: its slope changes all along"
+    steps, curve = separation.steps, separation.curve
     # Distances that stay small: beyond the first steps, in which noise or the choice of the very
     # nearest neighbour shows.
     start = min(len(curve) - 1, int(np.searchsorted(steps, period / 4)))
@@ -275,8 +257,8 @@ def _doubt(
         return "periodic or quasi-periodic: neighbours stay together"
     until = int(steps[np.argmax(curve > saturation(curve) - 0.5)])
     return (
-        "the divergence curve does not grow exponentially: not chaotic, too short, or too noisy "
-        f"(divergence saturates within {max(1, until)} steps); smooth noisy data first"
+        "the separation curve does not grow exponentially: not chaotic, too short, or too noisy "
+        f"(separation saturates within {max(1, until)} steps); smooth noisy data first"
     )
 
 

@@ -23,6 +23,7 @@ from sfbptt_cli.lyapunov.jacobian_products import (
 )
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.loss_gradients import loss_gradients
+from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.models.base import LatentModel
 
 # Points of a curve of Jacobian products that are kept.
@@ -63,7 +64,7 @@ class GradientGrowth:
         return "cycle or torus: the product grows less than exponentially (theorem 3)"
 
     def as_json(self) -> dict[str, Any]:
-        """What gradients.json holds of it; JSON has no infinity, so those are words."""
+        """The content of gradients.json; JSON has no infinity, so those are words."""
         return {
             "regime": self.regime,
             "growth_rate": word_or_number(self.rate.value),
@@ -97,13 +98,7 @@ def gradient_growth(
     standardiser: Standardiser,
     dataset: Dataset,
     tau: int | None,
-    steps: int,
-    transient: int,
-    orbits: int,
-    lengths: int,
-    cycles: int,
-    starts: int,
-    seed: int,
+    settings: GradientsSettings,
 ) -> GradientGrowth:
     """Jacobian products and loss gradients up to T = `steps`, with and without forcing every `tau`.
 
@@ -111,6 +106,7 @@ def gradient_growth(
     of windows of the test trajectory. Cycles up to order `cycles` are searched from `starts`
     states. RequestError where the test trajectory is too short.
     """
+    steps, transient, orbits = settings.steps, settings.transient, settings.orbits
     needed = steps + 1 + (transient if dataset.inputs is not None else 0)
     if needed > len(dataset.test):
         longest = steps + len(dataset.test) - needed
@@ -119,58 +115,55 @@ def gradient_growth(
             f"{len(dataset.test)} steps"
         )
     model = model.double()
-    x = torch.from_numpy(standardiser.standardise(np.asarray(dataset.test[: needed + 1])))
-    s = None if dataset.inputs is None else torch.from_numpy(dataset.inputs.test[: needed + 1])
-    first = np.linspace(0, len(dataset.test) - 1, orbits).astype(int)
-    if s is not None:
-        first[:] = 0  # every orbit is driven by the same inputs
-    begun = torch.from_numpy(standardiser.standardise(dataset.test[first]))
-    state = model.force(begun)
-    with torch.no_grad():
-        if transient:
-            before = None if s is None else s[1 : transient + 1].expand(orbits, -1, -1)
-            _, state = model.rollout(state, transient, before)
-    after = None if s is None else s[transient + 1 : transient + 1 + steps]
-    free = jacobian_products(model, state, steps, max(1, steps // _POINTS), after)
-    window = slice(0, steps + 1)
-    driven = None if s is None else s[window]
-    T = np.unique(np.geomspace(1, steps, lengths).round().astype(int)).tolist()
-    forced = forced_losses = None
-    if tau is not None:
-        forced = forced_jacobian_products(model, x[window], tau, driven)
-        # A window shorter than τ is not forced: its gradient is the free one.
-        forced_losses = loss_gradients(model, x[window], T, tau, driven)
+    x = torch.from_numpy(standardiser.standardise(np.asarray(dataset.test[: steps + 1])))
+    starts = np.linspace(0, len(dataset.test) - 1, orbits).astype(int)
+    s = s_window = s_orbits = None
+    if dataset.inputs is not None:
+        s = torch.from_numpy(dataset.inputs.test[:needed])
+        starts[:] = 0  # every orbit is driven by the same inputs
+        s_window, s_orbits = s[: steps + 1], s[1:].expand(orbits, -1, -1)
+    begun = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    T = np.unique(np.geomspace(1, steps, settings.lengths).round().astype(int)).tolist()
+    products = _free_products(model, begun, settings, s_orbits)
     exponent = largest_exponent(
-        model, begun, _exponent_steps(s, steps), transient, s=_each(s, orbits)
+        model, begun, steps if s is not None else _EXPONENT_STEPS, transient, s=s_orbits
     )
-    found = []
-    if cycles and s is None:
-        found = find_cycles(model, begun, cycles, starts, seed=seed)
+    cycles: list[Cycle] = []
+    if settings.cycles and s is None:
+        cycles = find_cycles(model, begun, settings.cycles, settings.starts, seed=settings.seed)
+    # A window shorter than τ is not forced: its gradient is the free one.
+    forced = tau is not None
     return GradientGrowth(
-        free,
-        forced,
-        loss_gradients(model, x[window], T, None, driven),
-        forced_losses,
-        growth_rate(free),
-        exponent.value,
-        exponent.standard_error,
-        tau,
-        found,
-        [standardiser.restore(cycle.observed) for cycle in found],
+        products=products,
+        forced_products=forced_jacobian_products(model, x, tau, s_window) if forced else None,
+        losses=loss_gradients(model, x, T, None, s_window),
+        forced_losses=loss_gradients(model, x, T, tau, s_window) if forced else None,
+        rate=growth_rate(products),
+        lambda_max=exponent.value,
+        lambda_error=exponent.standard_error,
+        tau=tau,
+        cycles=cycles,
+        cycles_observed=[standardiser.restore(cycle.observed) for cycle in cycles],
     )
 
 
-def _exponent_steps(s: torch.Tensor | None, steps: int) -> int:
-    return _EXPONENT_STEPS if s is None else steps
+@torch.no_grad()
+def _free_products(
+    model: LatentModel,
+    begun: torch.Tensor,
+    settings: GradientsSettings,
+    s: torch.Tensor | None,
+) -> LogNorms:
+    """Products along the orbits from begun (orbits, N), after the transient; s (orbits, …, K)."""
+    state, steps, transient = model.force(begun), settings.steps, settings.transient
+    if transient:
+        _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
+    driven = None if s is None else s[:, transient : transient + steps]
+    return jacobian_products(model, state, steps, max(1, steps // _POINTS), driven)
 
 
-def _each(s: torch.Tensor | None, orbits: int) -> torch.Tensor | None:
-    """The inputs after the first time, for each orbit."""
-    return None if s is None else s[1:].expand(orbits, -1, -1)
-
-
-def describe(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
-    """A table for people: growth of the norms with T, then fixed points and cycles."""
+def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
+    """Format the growth of the norms with T, then fixed points and cycles."""
     lines = [
         f"regime: {growth.regime}",
         f"growth of ln |dz_T/dz_1|: {growth.rate.value:.5g} ± {growth.rate.standard_error:.2g} "
@@ -186,9 +179,9 @@ def describe(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
     for i, T in enumerate(growth.losses.steps.tolist()):
         at = int(np.abs(growth.products.steps - T).argmin())
         forced = growth.forced_losses
-        beside = "" if forced is None else f"{forced.values[0, i]:.4g}"
+        forced_text = "" if forced is None else f"{forced.values[0, i]:.4g}"
         lines.append(
-            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {beside:>10}"
+            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {forced_text:>10}"
         )
     if growth.cycles:
         lines += [

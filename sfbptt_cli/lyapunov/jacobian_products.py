@@ -106,12 +106,12 @@ def forced_jacobian_products(
 
 
 def growth_rate(log_norms: LogNorms, skip: float = 0.1) -> GrowthRate:
-    """The slope of ln ‖·‖ against steps, by least squares, to be put beside λ_max.
+    """The slope of ln ‖·‖ against steps, by least squares, to compare with λ_max.
 
     The first `skip` of the points, in which the product turns into its direction, is left out.
     Returns the mean over the orbits that stay finite, NaN when none does, and its standard error
     from the spread of their slopes. A single orbit is cut into ten blocks instead: growth is a
-    random walk about its trend, of which the residuals of the fit say nothing. The error is then
+    random walk about its trend, so that the residuals of the fit are no measure. The error is then
     √(6/5 S / n), S being length times variance of the rates of the blocks, n the steps, and 6/5
     what least squares loses on a random walk against end to end growth.
     """

@@ -13,6 +13,7 @@ from sfbptt_cli.models.base import LatentModel
 
 # Relative to states of order one: far above float64 rounding, far below the attractor.
 _SEPARATION = 1e-8
+_SHRUNK = math.log(1e-6)  # to 1e-14
 
 
 class LargestExponent(NamedTuple):
@@ -20,18 +21,6 @@ class LargestExponent(NamedTuple):
 
     value: float
     standard_error: float
-
-
-def tau_predicted(lambda_step: float) -> int:
-    """τ_pred = ln 2 / (λ_max · dt), rounded, at least 1 (Mikhaeil et al. 2022, section 4).
-
-    lambda_step is λ_max · dt, the exponent per step. Raises ValueError unless it is positive.
-    """
-    if not lambda_step > 0:
-        raise ValueError(
-            f"lambda_step is {lambda_step}; tau is defined for positive exponents only"
-        )
-    return max(1, round(math.log(2) / lambda_step))
 
 
 @torch.no_grad()
@@ -47,18 +36,21 @@ def largest_exponent(
     """λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
 
     x (starts, obs_dim): observations from which the free trajectories start; each runs
-    `transient` steps, then `steps` steps beside a copy that is pulled back to distance 1e-8 every
+    `transient` steps, then `steps` steps with a copy that is pulled back to distance 1e-8 every
     `every` steps, in float64. λ = mean of ln(distance / 1e-8) / every. The first tenth of the
     steps, in which the separation turns into the fastest direction, is not counted. With external
     inputs, s (starts, transient + steps, K), it is the exponent of the driven model, both copies
     being given the same inputs.
 
+    Where the distance shrinks to less than 1e-14 on the way, which is rounding, the copy is pulled
+    back after every step instead.
+
     Returns the mean over the starts that stay finite, per step, NaN when none does; −∞ means that
-    the distance vanished.
+    the distance vanished within a step.
     """
-    model = copy.deepcopy(model).double()
+    given, model = model, copy.deepcopy(model).double()
     state = model.force(x.double())
-    s = None if s is None else s.double()
+    s_given, s = s, None if s is None else s.double()
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
     generator = torch.Generator().manual_seed(seed)
@@ -81,5 +73,7 @@ def largest_exponent(
             growth += torch.log(distance[:, 0] / _SEPARATION)
             counted += every
     exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
+    if every > 1 and (exponents * every < _SHRUNK).any():
+        return largest_exponent(given, x, steps, transient, every=1, seed=seed, s=s_given)
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
     return LargestExponent(exponents.mean().item(), error)

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.models.base import LatentModel
 
 _MOST_STEPS = 10  # between two orthonormalisations
 # How far apart the stretching of the first and the last direction may get between two of them, in
 # logarithms: e^25 of the 1e16 of float64, so that the last exponent keeps five digits.
 _MOST_SPREAD = 25.0
-
-
-class Spectrum(NamedTuple):
-    """Lyapunov exponents, per step, largest first, with the standard errors of their means."""
-
-    values: NDArray[np.float64]  # (exponents,)
-    standard_errors: NDArray[np.float64]  # (exponents,), infinite for a single start
-    starts: int  # that stayed finite
 
 
 @torch.no_grad()

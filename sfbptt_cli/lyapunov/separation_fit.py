@@ -1,4 +1,4 @@
-"""The exponential part of a divergence curve and its slope.
+"""The exponential part of a separation curve and its slope.
 
 No single window is right: the slope is the average over all windows, weighted by how much growth
 a window covers and by how equal the slopes of its two halves are.
@@ -43,7 +43,7 @@ class SlopeFit(NamedTuple):
 
 
 def saturation(curve: Array) -> float:
-    """The level at which a divergence curve ends: the mean of the highest fifth."""
+    """The level at which a separation curve ends: the mean of the highest fifth."""
     return float(np.sort(curve)[-max(3, len(curve) // 5) :].mean())
 
 

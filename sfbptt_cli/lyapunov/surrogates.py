@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.data.embedding import delay_embed
-from sfbptt_cli.lyapunov.heuristics import standardise
+from sfbptt_cli.data.time_scales import standardise
 from sfbptt_cli.lyapunov.separation_curve import find_pairs, is_smooth, log_distances
+from sfbptt_cli.lyapunov.settings import NeighbourSettings
 
 Array = NDArray[np.float64]
 
@@ -70,24 +71,18 @@ def matching_ends(series: Array) -> Array:
     return series[head[first] : tail[last] + 1]
 
 
-def like_linear_noise(
-    data: Array,
-    lag: int | None,
-    dimension: int | None,
-    theiler: int,
-    period: float,
-    surrogates: int,
-    rng: np.random.Generator,
-) -> bool:
+def like_linear_noise(data: Array, period: float, settings: NeighbourSettings) -> bool:
     """Whether the distance of neighbours after a quarter of a mean period is that of surrogates.
 
     data (T, N) standardised, of which 10,000 samples or 24 periods count; embedded with lag and
     dimension unless None. Alike means within 3 standard deviations over the surrogates, and within
     0.3 e-folds, of their mean.
     """
+    rng = np.random.default_rng(settings.seed)
     size = max(_TEST_SAMPLES, math.ceil(_TEST_PERIODS * period))
     stretch = matching_ends(data[:size])
     ahead = max(1, round(period / 4))
+    lag, dimension, theiler = settings.lag, settings.dimension, settings.theiler or 0
 
     def distance(series: Array) -> float:
         points = series
@@ -96,6 +91,7 @@ def like_linear_noise(
         pairs = find_pairs(points, theiler, ahead, _TEST_REFERENCES, is_smooth(points))
         return float(log_distances(points, pairs, np.array([ahead])).mean())
 
-    noise = np.array([distance(standardise(iaaft(stretch, rng))) for _ in range(surrogates)])
+    drawn = range(settings.surrogates)
+    noise = np.array([distance(standardise(iaaft(stretch, rng))) for _ in drawn])
     margin = max(_TEST_MARGIN, _TEST_DEVIATIONS * float(noise.std()))
     return bool(distance(standardise(stretch)) > noise.mean() - margin)

@@ -14,15 +14,15 @@ MAX_BINNED_DIMENSIONS = 5
 # against Gaussian noise with truth's mean and covariance.
 #
 #                     σ      0.05          0.1           0.2           0.3           0.5     1.0
-#   Lorenz file, N=3  truth  .190 ± .033   .052 ± .009   .018 ± .004   .011 ± .004   .004    .001
-#                     noise  3.2           1.4           .69           .39           .15     .023
-#   Lorenz-96, N=10   truth  246           59            12            3.8           .46     .013
-#                     noise  371           90            20            6.8           1.4     .12
-#   Lorenz-96, N=20   truth  1,295         320           77            32            8.2     .32
-#                     noise  1,732         429           103           43            11      .70
+#   Lorenz file, N=3  truth  0.190 ± 0.033 0.052 ± 0.009 0.018 ± 0.004 0.011 ± 0.004 0.004   0.001
+#                     noise  3.2           1.4           0.69          0.39          0.15    0.023
+#   Lorenz-96, N=10   truth  246           59            12            3.8           0.46    0.013
+#                     noise  371           90            20            6.8           1.4     0.12
+#   Lorenz-96, N=20   truth  1,295         320           77            32            8.2     0.32
+#                     noise  1,732         429           103           43            11      0.70
 #
 # In three dimensions 0.2 and 0.3 set the two furthest apart (37-fold), and 0.3 is the better one
-# in more. There the centres lie further apart, and only a σ near 1 tells noise from truth.
+# in more. There the centres lie further apart, and only a σ near 1 separates noise from truth.
 GMM_SIGMA = 0.3
 # Entries of one block of the distance matrix: 16 MB, whatever the number of samples.
 GMM_BLOCK = 2_000_000
@@ -35,7 +35,7 @@ MOST_CELLS_A_POINT = 10
 
 
 def grid_is_filled(points: int, dimensions: int, bins: int) -> bool:
-    """Whether `bins` a dimension suit that many points: the binned D_stsp can tell models apart."""
+    """Whether `bins` a dimension suit that many points: the binned D_stsp separates models."""
     return dimensions <= MAX_BINNED_DIMENSIONS and bins**dimensions <= MOST_CELLS_A_POINT * points
 
 
@@ -131,8 +131,8 @@ def d_stsp_gmm(
     generated points are dropped first, so that a generation which diverged late is scored by what
     came before: report it as diverged.
 
-    Measured at the default σ, Lorenz file: .011 ± .004 (seeds) against an independent trajectory,
-    .39 against Gaussian noise. More than 5 dimensions need a wider σ, see GMM_SIGMA.
+    Measured at the default σ, Lorenz file: 0.011 ± 0.004 (seeds) against an independent
+    trajectory, 0.39 against Gaussian noise. More than 5 dimensions need a wider σ, see GMM_SIGMA.
 
     Args:
         truth: (T, N), any unit, any N. generated: (S, N), same unit.

@@ -1,4 +1,4 @@
-"""What every distance between two trajectories asks of its arguments."""
+"""Checks of the arguments of every distance between two trajectories."""
 
 import numpy as np
 import numpy.typing as npt

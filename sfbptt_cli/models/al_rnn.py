@@ -48,6 +48,13 @@ class ALRNN(PiecewiseLinear):
         phi = torch.cat([z[:, :linear], z[:, linear:].relu()], dim=1)
         return self.A * z + phi @ self.W.T + self.h + self.drive(s)
 
+    def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.A, self.W, self.h
+
+    def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        zero, linear = self.h.new_zeros(1), self.linear_units
+        return self.boxes([zero[:0]] * linear + [zero] * (self.latent_dim - linear), s)
+
     def prepared(self) -> tuple[Tensor, Map]:
         # One matrix for all that is linear in z, another for the P units behind the relu.
         linear = self.linear_units

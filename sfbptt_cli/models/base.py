@@ -1,16 +1,17 @@
-"""What training, generation and Lyapunov analysis need of a model."""
+"""The interface of a model: step, roll out, force, differentiate."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from sfbptt_cli.common.errors import lookup
+from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.readout import READOUTS, Readout
 
@@ -35,6 +36,7 @@ class LatentModel(nn.Module, ABC):
     """
 
     gates: ClassVar[int] = 1  # how many times the inputs enter: once a gate of a gated model
+    piecewise_linear: ClassVar[bool] = False  # in the state, so that Newton's steps are exact
 
     readout: Readout
     C: nn.Parameter | None
@@ -80,16 +82,26 @@ class LatentModel(nn.Module, ABC):
         inputs and for no other.
         """
 
+    def stepper(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """`step` for the many steps of a rollout; what does not depend on z is computed once."""
+        return self.step
+
     def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`steps` free steps from `state` (batch, state_dim), with inputs s (batch, steps, K).
 
         Returns the latent states after each of them (batch, steps, latent_dim) and the last whole
-        state, from which another rollout goes on.
+        state, from which another rollout goes on. A model may override this with a faster kernel.
         """
+        return self.rollout_by_steps(state, steps, s)
+
+    def rollout_by_steps(
+        self, state: Tensor, steps: int, s: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """`rollout` without a kernel: every transform of torch, such as vmap, applies to it."""
         self.check_inputs(s, len(state), steps)
-        latents = []
-        for k in range(steps):
-            state = self.step(state) if s is None else self.step(state, s[:, k])
+        step, latents = self.stepper(), []
+        for driving in [None] * steps if s is None else s.unbind(1):
+            state = step(state, driving)
             latents.append(state[:, : self.latent_dim])
         return torch.stack(latents, dim=1), state
 
@@ -103,21 +115,28 @@ class LatentModel(nn.Module, ABC):
             return vmap(jacrev(lambda z: self.step(z[None])[0]))(state)
         return vmap(jacrev(lambda z, s: self.step(z[None], s[None])[0]))(state, s)
 
+    def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients.
+
+        RequestError for a model that has no such terms.
+        """
+        raise RequestError(
+            f"regularization.manifold_weight: given for {type(self).__name__}; accepted: 0, "
+            "or a piecewise-linear model (plrnn, dendritic_plrnn, shallow_plrnn, al_rnn)"
+        )
+
+    def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        """The maps z' = J z + b of all linear regions: J (regions, M, M) and b (regions, M).
+
+        None where the model is not piecewise linear or has more than MOST_REGIONS of them.
+        s (input_dim): constant external inputs.
+        """
+        return None
+
     def drive(self, s: Tensor | None) -> Tensor | float:
         """C s, (…, input_dim) -> (…, gates * latent_dim); 0 for a model without inputs."""
         self.check_inputs(s)
         return 0.0 if s is None or self.C is None else s @ self.C.T
-
-    def fused_inputs(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The inputs of a rollout and their weight C, as torch's fused recurrent kernels want them.
-
-        The kernels insist on an input; one of width 1 that is always zero costs least.
-        """
-        self.check_inputs(s, len(state), steps)
-        if s is None or self.C is None:
-            no_weight = state.new_zeros(self.gates * self.latent_dim, 1)
-            return state.new_zeros(len(state), steps, 1), no_weight
-        return s, self.C
 
     def check_inputs(self, s: Tensor | None, *axes: int) -> None:
         """Raises ValueError unless s is there where, and only where, the model has inputs.

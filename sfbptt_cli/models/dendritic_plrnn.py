@@ -57,6 +57,13 @@ class DendriticPLRNN(PiecewiseLinear):
         z, W = state, off_diagonal(self.W)
         return self.A * z + self.phi(z) @ W.T + self.h0 + self.drive(s)
 
+    def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.A, off_diagonal(self.W), self.h0
+
+    def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        extra = [self.h0.new_zeros(1)] if self.clipped else []
+        return self.boxes([torch.cat([row, *extra]).unique() for row in self.H.detach()], s)
+
     def prepared(self) -> tuple[Tensor, Map]:
         A, W = self.A, off_diagonal(self.W).T
         return self.h0, lambda z, h0: torch.addcmul(torch.addmm(h0, self.phi(z), W), A, z)

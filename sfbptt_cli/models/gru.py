@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from typing import Unpack
-
 import torch
 from torch import Tensor, nn
 
-from sfbptt_cli.models.base import Common, LatentModel
-from sfbptt_cli.models.initialization import uniform
+from sfbptt_cli.models.fused import FusedModel
 
 
-class GRU(LatentModel):
+class GRU(FusedModel):
     """Gated recurrent unit (Cho et al. 2014), latent state z = h.
 
     r, u = σ, σ of W h + b + C s;  n = tanh(b_n + C_n s + r ⊙ (W_n h + d));
@@ -26,20 +22,10 @@ class GRU(LatentModel):
 
     gates = 3
 
-    def __init__(
-        self,
-        obs_dim: int,
-        latent_dim: int,
-        generator: torch.Generator,
-        **common: Unpack[Common],
-    ) -> None:
-        super().__init__(obs_dim, latent_dim, generator, **common)
-        M, bound = latent_dim, 1 / math.sqrt(latent_dim)
-        self.weight = nn.Parameter(uniform(generator, bound, 3 * M, M))
-        bias = uniform(generator, bound, 3 * M)
-        bias[: 2 * M] += uniform(generator, bound, 2 * M)
-        self.bias = nn.Parameter(bias)
-        self.reset_bias = nn.Parameter(uniform(generator, bound, M))  # d
+    def draw_biases(self, first: Tensor, second: Tensor) -> None:
+        gates, candidate = second.split([2 * self.latent_dim, self.latent_dim])
+        self.bias = nn.Parameter(first + nn.functional.pad(gates, (0, self.latent_dim)))
+        self.reset_bias = nn.Parameter(candidate.clone())  # d
 
     def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         outside = (self.bias + self.drive(s)).expand(len(state), -1)  # of the reset gate
@@ -50,18 +36,5 @@ class GRU(LatentModel):
         return (1 - u) * n + u * state
 
     def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        inputs, C = self.fused_inputs(state, steps, s)
-        inside = torch.cat([self.reset_bias.new_zeros(2 * self.latent_dim), self.reset_bias])
-        weights = [C, self.weight, self.bias, inside]
-        z, last = torch.gru(
-            inputs,
-            state.unsqueeze(0).contiguous(),
-            weights,
-            True,
-            1,
-            0.0,
-            self.training,
-            False,
-            True,
-        )  # biases, layers, dropout, train, bidirectional, batch first
-        return z, last[0]
+        second = nn.functional.pad(self.reset_bias, (2 * self.latent_dim, 0))
+        return self.fused(torch.gru, state, steps, s, second)

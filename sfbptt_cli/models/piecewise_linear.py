@@ -1,9 +1,10 @@
-"""What the piecewise-linear networks have in common."""
+"""The common part of the piecewise-linear networks."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from sfbptt_cli.models.base import LatentModel
 
 # (z (batch, M), constant (M) or (batch, M)) -> z' (batch, M)
 Map = Callable[[Tensor, Tensor], Tensor]
+
+MOST_REGIONS = 2**12  # that are listed
 
 
 def off_diagonal(W: Tensor) -> Tensor:
@@ -22,6 +25,8 @@ def off_diagonal(W: Tensor) -> Tensor:
 class PiecewiseLinear(LatentModel):
     """z' = A z + a piecewise linear function of z + a constant + C s, A diagonal."""
 
+    piecewise_linear = True
+
     @abstractmethod
     def prepared(self) -> tuple[Tensor, Map]:
         """The constant (M) and the map (z, constant + C s) -> z', for the many steps of a rollout.
@@ -29,7 +34,17 @@ class PiecewiseLinear(LatentModel):
         What does not depend on z is computed here, once.
         """
 
-    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @abstractmethod
+    def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients."""
+
+    def stepper(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        constant, advance = self.prepared()
+        return lambda z, s: advance(z, constant if s is None else constant + self.drive(s))
+
+    def rollout_by_steps(
+        self, state: Tensor, steps: int, s: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         self.check_inputs(s, len(state), steps)
         constant, advance = self.prepared()
         # (batch, steps, M) -> steps of (batch, M), or the same (M) at every step
@@ -39,3 +54,20 @@ class PiecewiseLinear(LatentModel):
             state = advance(state, constant)
             latents.append(state)
         return torch.stack(latents, dim=1), state
+
+    def boxes(
+        self, kinks: Sequence[Tensor], s: Tensor | None = None
+    ) -> tuple[Tensor, Tensor] | None:
+        """The linear regions of a map that bends in the latents alone: boxes between its kinks.
+
+        kinks: of each of the M latents, increasing. Returns what `linear_regions` does.
+        """
+        if math.prod(len(row) + 1 for row in kinks) > MOST_REGIONS:
+            return None
+        # A point of each interval of each latent, and of each box.
+        inside = [torch.cat([row[:1] - 1, (row[1:] + row[:-1]) / 2, row[-1:] + 1]) for row in kinks]
+        inside = [row if len(row) else row.new_zeros(1) for row in inside]
+        z = torch.cartesian_prod(*inside).reshape(-1, self.latent_dim)
+        inputs = None if s is None else s.expand(len(z), -1)
+        J = self.jacobian(z, inputs)
+        return J, self.step(z, inputs) - (J @ z[..., None])[..., 0]

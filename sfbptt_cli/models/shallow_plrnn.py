@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite, uniform
-from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear
+from sfbptt_cli.models.piecewise_linear import MOST_REGIONS, Map, PiecewiseLinear
 
 
 class ShallowPLRNN(PiecewiseLinear):
@@ -52,6 +52,25 @@ class ShallowPLRNN(PiecewiseLinear):
         if self.clipped:
             active = active - hidden.relu()
         return self.A * z + active @ self.W1.T + self.h1 + self.drive(s)
+
+    def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.A, self.W1, self.h1
+
+    def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        """Every combination of hidden units that are on, though no state may have it.
+
+        J = A + W1 D W2, b = W1 D1 h2 + h1 + C s; D = D1, less another D2 when clipped.
+        """
+        L = len(self.h2)
+        if 2 ** (L * (1 + self.clipped)) > MOST_REGIONS:
+            return None
+        bits = torch.cartesian_prod(*[self.h2.new_tensor([0.0, 1.0])] * L).reshape(-1, L)
+        on = above = bits
+        if self.clipped:
+            on = bits.repeat_interleave(len(bits), dim=0)
+            above = on - bits.repeat(len(bits), 1)
+        J = torch.diag(self.A) + (self.W1 * above[:, None, :]) @ self.W2
+        return J, (on * self.h2) @ self.W1.T + self.h1 + self.drive(s)
 
     def prepared(self) -> tuple[Tensor, Map]:
         A, W1, W2, h2 = self.A, self.W1.T, self.W2.T, self.h2

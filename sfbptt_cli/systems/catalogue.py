@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from sfbptt_cli.common.entry_points import extended
 from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.system import System
 
 
 def find_system(name: str, library: str = "sfbptt") -> System:
-    """The system `name` of SYSTEMS, or of the package dysts with library='dysts'.
+    """The system `name` of SYSTEMS or that another package registers (`sfbptt.systems`), or of the
+    package dysts with library='dysts'.
 
-    Raises RequestError for an unknown name, listing the known ones.
+    RequestError, listing the known ones, for an unknown name.
     """
     if library == "dysts":
         from sfbptt_cli.systems.dysts_systems import dysts_system
 
         return dysts_system(name)
-    return lookup(SYSTEMS, name, "dataset.system")
+    return lookup(extended(SYSTEMS, "systems"), name, "dataset.system")

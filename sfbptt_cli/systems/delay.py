@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from sfbptt_cli.systems.system import Array, System
+from sfbptt_cli.systems.system import Array, System, Times
 
 # Chebyshev points a block, both ends among them.
 _NODES = 13
@@ -99,15 +99,13 @@ def integrate_delayed(
     system: System,
     parameters: Mapping[str, float],
     start: Array,
-    first: int,
-    steps: int,
-    dt: float,
+    times: Times,
     rtol: float,
     atol: float,
 ) -> Array | None:
-    """(steps, N) at the times dt·(first, …, first + steps − 1) after a history of start (N,).
+    """(steps, N) at `times` after a history of start (N,); None where it does not succeed.
 
-    None where it does not succeed. The states between the nodes are those of the polynomials.
+    The states between the nodes are those of the polynomials.
     """
     assert system.delay is not None
     with np.errstate(all="ignore"):
@@ -118,18 +116,19 @@ def integrate_delayed(
         length = parameters[system.delay] / blocks
         # In blocks; time 0 is the end of the history. A time on a border belongs to the block
         # that ends there.
-        times = np.arange(first, first + steps, dtype=np.float64) * (dt / length)
-        block = np.maximum(np.ceil(times).astype(int) - 1, -1)
+        first, steps, dt = times
+        place = np.arange(first, first + steps, dtype=np.float64) * (dt / length)
+        block = np.maximum(np.ceil(place).astype(int) - 1, -1)
         history = constant_history(start, blocks)
         states = np.empty((steps, len(start)))
         states[block < 0] = start
-        for delay in range(math.ceil((times[-1] + 1) / blocks)):
+        for delay in range(math.ceil((place[-1] + 1) / blocks)):
             history = advance(history)
             low, high = np.searchsorted(block, [delay * blocks, (delay + 1) * blocks])
             if high > low:
                 inside = block[low:high]
-                place = times[low:high] - inside
-                states[low:high] = _at(history[inside - delay * blocks], place)
+                share = place[low:high] - inside
+                states[low:high] = _at(history[inside - delay * blocks], share)
             if not np.isfinite(history).all():
                 return None
     return states

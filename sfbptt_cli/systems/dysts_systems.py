@@ -27,7 +27,7 @@ def dysts_system(name: str) -> System:
     """The system `name` of dysts.
 
     Its variables are x1, …, xN. Where one is unbounded, as the phase of a drive is, what is
-    observed is what dysts makes of the state, with sines and cosines in the place of angles. Raises
+    observed is the state after dysts's postprocessing: sines and cosines instead of angles. Raises
     RequestError without the package, for a name that it does not have, and for a field that depends
     on time itself.
     """

@@ -16,23 +16,21 @@ from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.delay import integrate_delayed
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.maps import iterate
-from sfbptt_cli.systems.system import Array, System
+from sfbptt_cli.systems.system import Array, System, Times
 
 
 def integrate(
     system: System | str,
     parameters: Mapping[str, float],
     start: Array,
-    first: int,
-    steps: int,
-    dt: float,
+    times: Times,
     rtol: float,
     atol: float,
 ) -> Array:
     """Solve a system, given itself or by its name in SYSTEMS, from an initial condition.
 
-    start (N,), a constant history of delay equations; returns (steps, N): the states at the times
-    dt·(first, …, first + steps − 1) after it. Maps are iterated, delay equations solved by
+    start (N,), a constant history of delay equations; returns (steps, N), the states at `times`
+    after it. Maps are iterated, delay equations solved by
     collocation (`delay.py`), others by DOP853 (Dormand and Prince, order 8) in the compiled form of
     `scipy.integrate.ode`, ten times faster than `solve_ivp` and, unlike LSODA at such tolerances,
     never taken for stiff. After 20 time units at rtol = atol = 1e-10 a Lorenz trajectory is exact
@@ -42,14 +40,14 @@ def integrate(
     if isinstance(system, str):
         system = SYSTEMS[system]
     if system.discrete:
-        states = iterate(system, parameters, start, first, steps)
+        states = iterate(system, parameters, start, times)
     elif system.delay is None:
-        states = _integrate_ordinary(system, parameters, start, first, steps, dt, rtol, atol)
+        states = _integrate_ordinary(system, parameters, start, times, rtol, atol)
     else:
-        states = integrate_delayed(system, parameters, start, first, steps, dt, rtol, atol)
+        states = integrate_delayed(system, parameters, start, times, rtol, atol)
     if states is None:
         raise RunFailed(
-            f"dataset: {system.name} cannot be integrated with {dict(parameters)}, dt = {dt}"
+            f"dataset: {system.name} cannot be integrated with {dict(parameters)}, dt = {times.dt}"
         )
     return states
 
@@ -58,9 +56,7 @@ def _integrate_ordinary(
     system: System,
     parameters: Mapping[str, float],
     start: Array,
-    first: int,
-    steps: int,
-    dt: float,
+    times: Times,
     rtol: float,
     atol: float,
 ) -> Array | None:
@@ -80,11 +76,12 @@ def _integrate_ordinary(
             raised.append(error)
         return [np.nan] * len(state)
 
+    first, steps, dt = times
     solver = ode(float_derivative).set_integrator("dop853", rtol=rtol, atol=atol, nsteps=100_000)
     solver.set_initial_value(start, 0.0)
     states = np.empty((steps, len(start)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the message below says what the warnings say
+        warnings.simplefilter("ignore")  # RunFailed below reports the same
         for i in range(first + steps):
             state = start if i == 0 else solver.integrate(dt * i)
             if raised or not solver.successful():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sfbptt_cli.systems.system import Array, KnownExponent, System
+from sfbptt_cli.systems.system import Array, KnownExponent, System, Times
 
 
 def henon(state: Sequence[Any], a: float, b: float) -> Sequence[Any]:
@@ -57,9 +57,10 @@ MAPS = (
 
 
 def iterate(
-    system: System, parameters: Mapping[str, float], start: Array, first: int, steps: int
+    system: System, parameters: Mapping[str, float], start: Array, times: Times
 ) -> Array | None:
     """States (steps, N) of a map, `first` steps after `start` (N,); None where they are lost."""
+    first, steps, _ = times
     state: Sequence[float] = start.tolist()
     states = np.empty((steps, len(start)))
     try:

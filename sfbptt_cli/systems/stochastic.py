@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.runge_kutta import inner_steps, runge_kutta, scale_of, vector_field
-from sfbptt_cli.systems.system import Array, System
+from sfbptt_cli.systems.system import Array, System, Times
 
 
 def integrate_noisy(
@@ -18,12 +18,10 @@ def integrate_noisy(
     starts: Array,
     diffusion: Array,
     clean: Array,
-    first: int,
-    steps: Sequence[int],
-    dt: float,
+    times: Times,
     generator: np.random.Generator,
-) -> list[Array]:
-    """Trajectories from starts (trajectory, N), each of its own number of steps.
+) -> Array:
+    """(trajectory, steps, N), trajectories from starts (trajectory, N).
 
     As `integrate`, with independent Wiener processes of `diffusion` (N,), units of the variable per
     square root of a time unit. Strang splitting: over each inner step h half of the noise,
@@ -31,14 +29,15 @@ def integrate_noisy(
     against 1 of Euler and Maruyama. h is half the step that the equations ask for along the states
     `clean` (samples, N). RunFailed where a trajectory leaves the numbers.
     """
+    first, steps, dt = times
     field = vector_field(system, parameters)
     inner = 2 * inner_steps(field, clean.T, scale_of(system, clean.T), dt)
     h = dt / inner
     half = (diffusion * math.sqrt(h / 2))[:, None]
     x = starts.T.copy()
-    kept = np.empty((max(steps), *x.shape))
+    kept = np.empty((steps, *x.shape))
     with np.errstate(all="ignore"):
-        for i in range(first + len(kept)):
+        for i in range(first + steps):
             if i >= first:
                 kept[i - first] = x
             kicks = half * generator.standard_normal((inner, 2, *x.shape))
@@ -49,4 +48,4 @@ def integrate_noisy(
             f"dataset: {system.name} with this process noise cannot be integrated with "
             f"{dict(parameters)}, dt = {dt}"
         )
-    return [kept[:count, :, i].copy() for i, count in enumerate(steps)]
+    return kept.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""What a dynamical system is: field, variables, parameters, starts, published exponents."""
+"""A dynamical system: field, variables, parameters, starts, published exponents."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ class KnownExponent(NamedTuple):
     value: float
     source: str
     dimension: float | None = None  # Kaplan-Yorke, of the whole spectrum of the same source
+
+
+class Times(NamedTuple):
+    """The times dt·(first, …, first + steps − 1) after a start, time units."""
+
+    first: int
+    steps: int
+    dt: float
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,6 @@ from torch.func import functional_call, vmap
 
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.piecewise_linear import PiecewiseLinear
 from sfbptt_cli.training.trainer import Batch, Trainer
 
 
@@ -59,8 +57,7 @@ def _error(predicted: Tensor, x: Tensor) -> Tensor:
 def _without_kernels(model: LatentModel) -> LatentModel:
     """A model of the same equations that rolls out step by step: kernels take no ensembles."""
     twin = copy.deepcopy(model)
-    generic = PiecewiseLinear if isinstance(model, PiecewiseLinear) else LatentModel
-    twin.rollout = partial(generic.rollout, twin)
+    twin.rollout = twin.rollout_by_steps
     return twin
 
 

@@ -8,13 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.models.al_rnn import ALRNN
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.dendritic_plrnn import DendriticPLRNN
-from sfbptt_cli.models.piecewise_linear import off_diagonal
-from sfbptt_cli.models.plrnn import PLRNN
-from sfbptt_cli.models.shallow_plrnn import ShallowPLRNN
 
 
 def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
@@ -29,27 +23,9 @@ def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
 
     RequestError for a model outside the PLRNN family.
     """
-    A, W, h = _piecewise_linear(model)
+    A, W, h = model.linear_terms()
     first = model.latent_dim - round(fraction * model.latent_dim)
     return (A[first:] - 1).square().sum() + W[first:].square().sum() + h[first:].square().sum()
-
-
-def _piecewise_linear(model: LatentModel) -> tuple[Tensor, Tensor, Tensor]:
-    """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h."""
-    match model:
-        case PLRNN():
-            return model.A, off_diagonal(model.W), model.h
-        case DendriticPLRNN():
-            return model.A, off_diagonal(model.W), model.h0
-        case ALRNN():
-            return model.A, model.W, model.h
-        case ShallowPLRNN():
-            return model.A, model.W1, model.h1
-        case _:
-            raise RequestError(
-                f"regularization.manifold_weight: given for {type(model).__name__}; accepted: 0, "
-                "or a piecewise-linear model (plrnn, dendritic_plrnn, shallow_plrnn, al_rnn)"
-            )
 
 
 def latent_l2(model: LatentModel) -> Tensor:
@@ -94,7 +70,7 @@ class Regularizer:
     def check(self, model: LatentModel) -> None:
         """RequestError when the model has nothing that a term could act on."""
         if self.manifold_weight:
-            _piecewise_linear(model)
+            model.linear_terms()
 
     def __bool__(self) -> bool:
         """Whether any term is on."""

@@ -1,4 +1,4 @@
-"""What training looks at beside its loss: short free generations and Jacobian products."""
+"""Measurements during training: short free generations and Jacobian products."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _VALIDATION_BINS = 30
 class Validation:
     """D_stsp between short free generations and the training series.
 
-    Many trajectories at once cost little more than one, and one of the same cost has a D_stsp too
-    noisy to tell converged models apart. Their first tenth, still near the data they start from, is
-    not counted. Binned where the points fill the grid, else GMM. With external inputs they run
+    Many trajectories at once cost little more than one, and the D_stsp of one of the same cost is
+    too noisy to compare converged models. Their first tenth, still near the data they start from,
+    is not counted. Binned where the points fill the grid, else GMM. With external inputs they run
     along the training trajectories, as far as those reach.
     """
 

@@ -53,6 +53,17 @@ def test_a_damaged_run_is_named_and_the_others_are_measured(cli: Cli, several: P
     assert tree(several / "a") == before
 
 
+@pytest.mark.parametrize("which", ["run=runs/a", "runs=runs"])
+def test_predictions_beyond_the_test_data_are_refused(cli: Cli, several: Path, which: str) -> None:
+    before = tree(several)
+    steps = "evaluation.prediction_steps=1200"
+    outcome = cli("evaluate", which, steps, cwd=several.parent)
+    assert outcome.status == (2 if which.startswith("run=") else 1)
+    refused = "evaluation.prediction_steps: 1200 was given; accepted: less than the 1200 test steps"
+    assert refused in outcome.stderr
+    assert tree(several) == before
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -14,6 +14,7 @@ from conftest import TINY, Cli, Finished, as_dataset, tree
 
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.lyapunov.gradient_growth import GradientGrowth, gradient_growth
+from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.models.plrnn import PLRNN
 
 
@@ -36,16 +37,16 @@ def _growth(angle: float, radius: float, **changes: Any) -> GradientGrowth:
     t = np.arange(1_200)
     data = 10 + np.column_stack([np.cos(angle * t), np.sin(angle * t)])
     settings: dict[str, Any] = {
-        "tau": 10,
+        "run": "-",
         "steps": 1_000,
         "transient": 0,
         "orbits": 4,
         "lengths": 5,
         "cycles": 1,
         "starts": 20,
-        "seed": 0,
     }
-    return gradient_growth(model, scale, as_dataset(data), **{**settings, **changes})
+    config = GradientsSettings(**{**settings, **changes})
+    return gradient_growth(model, scale, as_dataset(data), 10, config)
 
 
 def test_a_contracting_map_vanishes_at_its_rate() -> None:

@@ -49,8 +49,8 @@ def test_the_exponent_of_recorded_data_and_its_curve(cli: Cli, tmp_path: Path) -
     low, high = written["lambda_max_range"]
     assert low < np.log(2) < high
     assert written["chaotic"] is True
-    assert (folder / "divergence.png").stat().st_size > 5_000
-    assert (folder / "divergence.pdf").exists()
+    assert (folder / "separation.png").stat().st_size > 5_000
+    assert (folder / "separation.pdf").exists()
 
 
 def test_data_without_chaos_are_told_so(cli: Cli, tmp_path: Path) -> None:

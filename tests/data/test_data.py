@@ -1,4 +1,4 @@
-"""Standardising, windows, simulated datasets with their cache, fingerprints, known exponents."""
+"""Standardising, windows, simulated datasets with their cache, fingerprints."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from scipy import stats
 from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.data import dataset, simulated
 from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.simulated import simulate_dataset
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.systems.equations import SYSTEMS
@@ -50,7 +51,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def _simulate(**changes: Any) -> Dataset:
-    return simulate_dataset(**{**SETTINGS, **changes})
+    return simulate_dataset(SimulatedSettings(**{**SETTINGS, **changes}))
 
 
 def _parts(data: Dataset) -> dict[str, Array]:
@@ -233,8 +234,8 @@ def test_every_setting_of_the_simulation_changes_the_key(
     lorenz = SYSTEMS["lorenz"]
     other = dataclasses.replace(lorenz, derivative=lambda state, **_: [-x for x in state])
     monkeypatch.setitem(SYSTEMS, "other", other)
-    # So that the tolerances, and not dt, decide the integrator's steps, and no exponent is needed.
-    long = {"dt": 0.1, "lambda_max": 1.0}
+    # So that the tolerances, and not dt, decide the integrator's steps.
+    long = {"dt": 0.1}
     before, after = _simulate(**long), _simulate(**{**long, **change})
     assert len(list(cache.glob("*.npz"))) == 2
     assert after.fingerprint() != before.fingerprint()
@@ -339,29 +340,6 @@ def test_an_unknown_system_is_refused(cache: Path) -> None:
     with pytest.raises(RequestError, match=r"^dataset.parameters.r: lorenz has no such parameter"):
         _simulate(parameters={"r": 28.0})
     assert not cache.exists()
-
-
-@pytest.mark.parametrize(
-    ("parameters", "given", "expected", "source"),
-    [
-        ({}, None, 0.9057, "Viswanath (1998)"),
-        ({"rho": 38.0}, None, 1.105, "tangent flow"),
-        ({}, 0.8, 0.8, "dataset.lambda_max"),
-        ({"rho": 35.0}, 0.8, 0.8, "dataset.lambda_max"),
-        ({}, 0.0, 0.0, "dataset.lambda_max"),
-    ],
-)
-def test_where_the_exponent_comes_from(
-    cache: Path,
-    parameters: dict[str, float],
-    given: float | None,
-    expected: float | None,
-    source: str,
-) -> None:
-    data = _simulate(parameters=parameters, lambda_max=given, train_steps=2, test_steps=2, dt=0.02)
-    assert data.lambda_max == expected
-    assert data.lambda_source.startswith(source)
-    assert data.lambda_step == (None if expected is None else pytest.approx(0.02 * expected))
 
 
 def _dataset(train: Array, test: Array, independent: Array | None) -> Dataset:

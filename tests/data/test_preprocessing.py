@@ -22,6 +22,7 @@ from sfbptt_cli.data.preprocessing import clean, smooth
 from sfbptt_cli.data.settings import CleaningSettings, CsvSettings
 from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.system import Times
 
 Array = NDArray[Any]
 PAPER = Path(__file__).parents[3] / "shared" / "data"
@@ -173,7 +174,7 @@ def test_the_lag_of_noise_that_forgets() -> None:
 def lorenz_x() -> Array:
     parameters = {"sigma": 10.0, "rho": 28.0, "beta": 8 / 3}
     start = np.array([1.0, 2.0, 20.0])
-    return integrate("lorenz", parameters, start, 1000, 20_000, 0.01, 1e-7, 1e-7)[:, 0]
+    return integrate("lorenz", parameters, start, Times(1000, 20_000, 0.01), 1e-7, 1e-7)[:, 0]
 
 
 def test_lag_and_dimension_of_lorenz(lorenz_x: Array) -> None:

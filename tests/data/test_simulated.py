@@ -1,9 +1,7 @@
-"""What is observed of a simulated system, its noise, and where its exponent comes from."""
+"""What is observed of a simulated system, and its noise."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sfbptt_cli.common.errors import RequestError, RunFailed
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data import simulated
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import estimate_dimension, estimate_lag
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.simulated import simulate_dataset
-from sfbptt_cli.lyapunov import system as exponent_of
-from sfbptt_cli.lyapunov.equations import Spectrum
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.systems.stochastic import integrate_noisy
-from sfbptt_cli.systems.system import System
+from sfbptt_cli.systems.system import System, Times
 
 Array = npt.NDArray[np.float64]
 
@@ -46,7 +42,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def _simulate(**changes: Any) -> Dataset:
-    return simulate_dataset(**{**SETTINGS, **changes})
+    return simulate_dataset(SimulatedSettings(**{**SETTINGS, **changes}))
 
 
 def _parts(data: Dataset) -> list[Array]:
@@ -60,19 +56,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("SFBPTT_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
-    """The parameters of every exponent that is computed; it is 0.5 ± 0.0234."""
-    calls: list[dict[str, float]] = []
-
-    def spectrum(system: System, parameters: dict[str, float], *_: Any, **__: Any) -> Spectrum:
-        calls.append(dict(parameters))
-        return Spectrum(np.array([0.5]), np.array([0.0234]), None)
-
-    monkeypatch.setattr(exponent_of, "spectrum_from_equations", spectrum)
-    return calls
 
 
 # What is observed.
@@ -169,10 +152,9 @@ def test_process_noise_of_a_linear_system_has_its_closed_forms() -> None:
     clean, sigma = np.ones((10, 2)), np.array([0.3, 1.0])
     generator = np.random.default_rng(0)
     count = 500
-    kept = integrate_noisy(
-        system, {}, np.zeros((count, 2)), sigma, clean, 40, [20] * count, 0.25, generator
+    states = integrate_noisy(
+        system, {}, np.zeros((count, 2)), sigma, clean, Times(40, 20, 0.25), generator
     )
-    states = np.stack(kept)
     # 500 trajectories of five time units: 3% at most.
     variance = sigma**2 / (2 * rates)
     np.testing.assert_allclose(states.var(axis=(0, 1)), variance, rtol=0.1)
@@ -190,7 +172,6 @@ def test_process_noise_is_in_standard_deviations_a_root_of_time() -> None:
         left = part[1:] - runge_kutta(field, part[:-1].T, dt).T
         expected = 0.2 * clean.train.std(axis=0) * math.sqrt(dt)
         np.testing.assert_allclose(left.std(axis=0), expected, rtol=5 / math.sqrt(2 * len(left)))
-    assert noisy.lambda_max == 0.9057
     assert noisy.preprocessing == ("process noise of 0.2 standard deviations a √time unit",)
 
 
@@ -208,71 +189,6 @@ def test_the_drive_of_duffing_has_no_noise() -> None:
     data = _simulate(system="duffing", dt=0.1, process_noise=0.1, lambda_max=0.1)
     for part in _parts(data):
         np.testing.assert_allclose(np.hypot(part[:, 2], part[:, 3]), 1, atol=1e-4)
-
-
-# Exponents.
-
-
-def test_a_published_or_given_exponent_is_not_computed(computed: list[Any]) -> None:
-    assert _simulate().lambda_max == 0.9057
-    assert _simulate(parameters={"rho": 35.0}, lambda_max=0.8).lambda_max == 0.8
-    assert computed == []
-
-
-def test_an_unknown_exponent_is_computed_once(cache: Path, computed: list[Any]) -> None:
-    for _ in range(2):
-        data = _simulate(parameters={"rho": 35.0})
-        assert data.lambda_max == 0.5
-        assert data.lambda_source == "tangent flow of the equations (QR), ± 0.02"
-    _simulate(parameters={"rho": 35.0}, seed=1, observed=["x"], observation_noise=0.1)
-    assert computed == [{"sigma": 10.0, "rho": 35.0, "beta": 8 / 3}]
-    _simulate(parameters={"rho": 36.0})
-    _simulate(parameters={"rho": 35.0}, dt=0.01)
-    assert len(computed) == 3
-    assert len(list(cache.glob("lorenz-lambda-*.json"))) == 3
-
-
-def test_a_damaged_exponent_is_computed_again(cache: Path, computed: list[Any]) -> None:
-    _simulate(parameters={"rho": 35.0})
-    (file,) = cache.glob("*.json")
-    for damage in ("", "{}", '{"lambda_max": null, "standard_error": 1}'):
-        file.write_text(damage)
-        assert _simulate(parameters={"rho": 35.0}).lambda_max == 0.5
-    assert len(computed) == 4
-    assert json.loads(file.read_text()) == {"lambda_max": 0.5, "standard_error": 0.0234}
-
-
-def test_other_equations_have_another_exponent(
-    monkeypatch: pytest.MonkeyPatch, computed: list[Any]
-) -> None:
-    def other(state: Any, **_: float) -> list[Any]:
-        return [-x for x in state]
-
-    _simulate(parameters={"rho": 35.0})
-    changed = dataclasses.replace(SYSTEMS["lorenz"], derivative=other)
-    monkeypatch.setitem(SYSTEMS, "lorenz", changed)
-    _simulate(parameters={"rho": 35.0})
-    assert len(computed) == 2
-
-
-def test_equations_that_cannot_be_followed_have_no_exponent(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any, **__: Any) -> Spectrum:
-        raise RunFailed("too stiff")
-
-    monkeypatch.setattr(exponent_of, "spectrum_from_equations", fail)
-    data = _simulate(parameters={"rho": 35.0})
-    assert data.lambda_max is None
-    assert data.lambda_source == "not found from the equations: too stiff"
-    assert list(cache.glob("*.json")) == []
-
-
-def test_a_system_at_rest_has_a_negative_exponent() -> None:
-    # ρ = 0.5: the origin attracts with the rates of its Jacobian, (−11 ± √(81 + 40 ρ)) / 2 and −β.
-    data = _simulate(parameters={"rho": 0.5})
-    expected = (-11 + math.sqrt(81 + 40 * 0.5)) / 2
-    assert data.lambda_max == pytest.approx(expected, rel=1e-3)
 
 
 def test_mackey_glass_is_observed_with_delays_of_its_own() -> None:

@@ -19,8 +19,9 @@ from sfbptt_cli.data.dataset import Dataset, Inputs, Standardiser, separate_inpu
 from sfbptt_cli.data.settings import ArraySettings, CsvSettings
 from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.data.windows import Windows
-from sfbptt_cli.evaluation.evaluate import Settings, evaluate
+from sfbptt_cli.evaluation.evaluate import evaluate
 from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.models.plrnn import PLRNN
 
@@ -153,7 +154,7 @@ def test_the_exponent_of_a_driven_model_is_conditional_on_its_inputs() -> None:
 def test_an_evaluation_follows_the_inputs() -> None:
     dataset = _driven()
     scale = Standardiser.of(dataset.train)
-    settings = Settings(
+    settings = EvaluationSettings(
         part="test",
         steps=700,
         transient=50,
@@ -171,7 +172,10 @@ def test_an_evaluation_follows_the_inputs() -> None:
     )
     for part in ("test", "train"):
         result = evaluate(
-            _exact(dataset, scale), scale, dataset, Settings(**{**vars(settings), "part": part})
+            _exact(dataset, scale),
+            scale,
+            dataset,
+            EvaluationSettings(**{**vars(settings), "part": part}),
         )
         assert result.metrics["d_stsp"]["value"] == pytest.approx(0, abs=1e-9)
         assert result.metrics["prediction_error"]["value"] < 1e-18

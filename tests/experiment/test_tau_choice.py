@@ -46,7 +46,7 @@ def test_recorded_data_tell_their_own() -> None:
     # The logistic map has the exponent ln 2: one step.
     tau, why = predicted_tau("auto", as_dataset(_logistic(4_000)))
     assert tau == 1
-    assert "estimated from the divergence of neighbours" in why
+    assert "estimated from the separation of neighbours" in why
     sine = np.sin(0.05 * np.arange(6_000))[:, None]
     with pytest.raises(RequestError, match=r"tau: auto needs .* the data show none \("):
         predicted_tau("auto", as_dataset(sine))

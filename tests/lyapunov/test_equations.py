@@ -10,11 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from sfbptt_cli.common.errors import RunFailed
-from sfbptt_cli.lyapunov.equations import (
-    growth_rates,
-    kaplan_yorke_dimension,
-    spectrum_from_equations,
-)
+from sfbptt_cli.lyapunov.equations import growth_rates, spectrum_from_equations
+from sfbptt_cli.lyapunov.settings import OrbitSettings
+from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import inner_steps
 from sfbptt_cli.systems.system import System, complete_parameters
@@ -55,7 +53,9 @@ def test_henon_map_contracts_areas_by_b(every: int) -> None:
 def test_linear_system_has_the_real_parts_of_its_eigenvalues() -> None:
     matrix = np.array([[-0.2, 1.0, -2.0], [0.0, -0.5, 0.7], [0.0, 0.0, -1.5]])
     system = _system(lambda x: np.tensordot(matrix, np.asarray(x), axes=1), (1.0, 1.0, 1.0))
-    found = spectrum_from_equations(system, {}, 0.1, steps=500, transient=300, trajectories=4)
+    found = spectrum_from_equations(
+        system, {}, 0.1, OrbitSettings(steps=500, transient=300, trajectories=4)
+    )
     np.testing.assert_allclose(found.exponents, [-0.2, -0.5, -1.5], rtol=1e-4)
     assert found.divergence == pytest.approx(-2.2, rel=1e-8)
     assert found.standard_errors.max() < 1e-5
@@ -64,13 +64,17 @@ def test_linear_system_has_the_real_parts_of_its_eigenvalues() -> None:
 def test_a_modulus_is_differentiated_on_both_sides() -> None:
     # x' = −2|x| decays at rate 2 from above.
     system = _system(lambda x: [-2 * np.abs(x[0])], (1.0,), 0.01)
-    found = spectrum_from_equations(system, {}, 0.05, steps=50, transient=10, trajectories=3)
+    found = spectrum_from_equations(
+        system, {}, 0.05, OrbitSettings(steps=50, transient=10, trajectories=3)
+    )
     assert found.exponents[0] == pytest.approx(-2, rel=1e-6)
 
 
 def test_lorenz() -> None:
     lorenz = SYSTEMS["lorenz"]
-    found = spectrum_from_equations(lorenz, lorenz.parameters, 0.01, steps=6000, transient=2000)
+    found = spectrum_from_equations(
+        lorenz, lorenz.parameters, 0.01, OrbitSettings(steps=6000, transient=2000)
+    )
     assert found.divergence == pytest.approx(-41 / 3, rel=1e-9)
     assert found.exponents.sum() == pytest.approx(-41 / 3, rel=1e-4)
     # Sprott (2003): 0.9056, 0, −14.5723; D = 2.06215. Measured: 0.909 ± 0.004.
@@ -95,7 +99,7 @@ def test_largest_exponents(
     # Three standard errors, of 0.3% to 1.8%, and 2% of the value at least.
     parameters = complete_parameters(SYSTEMS[name], changes)
     found = spectrum_from_equations(
-        SYSTEMS[name], parameters, dt, vectors=1, transient=2000, trajectories=64
+        SYSTEMS[name], parameters, dt, OrbitSettings(exponents=1, transient=2000, trajectories=64)
     )
     assert found.divergence is None
     error = found.standard_errors[0]
@@ -105,7 +109,9 @@ def test_largest_exponents(
 
 def test_duffing_loses_volume_at_its_damping_and_its_drive_is_neutral() -> None:
     duffing = SYSTEMS["duffing"]
-    found = spectrum_from_equations(duffing, duffing.parameters, 0.1, None, 3000, 1000, 32)
+    found = spectrum_from_equations(
+        duffing, duffing.parameters, 0.1, OrbitSettings(steps=3000, transient=1000, trajectories=32)
+    )
     assert found.divergence == pytest.approx(-0.3, rel=1e-6)
     assert found.exponents.sum() == pytest.approx(-0.3, rel=1e-4)
     np.testing.assert_allclose(found.exponents[1:3], 0, atol=1e-3)
@@ -113,14 +119,24 @@ def test_duffing_loses_volume_at_its_damping_and_its_drive_is_neutral() -> None:
 
 def test_lorenz96_of_20_variables() -> None:
     system = SYSTEMS["lorenz96"]
-    found = spectrum_from_equations(system, system.parameters, 0.02, 1, 3000, 1000, 32)
+    found = spectrum_from_equations(
+        system,
+        system.parameters,
+        0.02,
+        OrbitSettings(exponents=1, steps=3000, transient=1000, trajectories=32),
+    )
     # Measured with three times as many steps: 1.562 ± 0.007.
     assert found.exponents[0] == pytest.approx(1.57, abs=0.04)
 
 
 def test_a_cycle_is_neutral_along_itself_and_no_more() -> None:
     parameters = complete_parameters(SYSTEMS["rossler"], {"c": 2.5})
-    found = spectrum_from_equations(SYSTEMS["rossler"], parameters, 0.1, 2, 3000, 3000, 8)
+    found = spectrum_from_equations(
+        SYSTEMS["rossler"],
+        parameters,
+        0.1,
+        OrbitSettings(exponents=2, steps=3000, transient=3000, trajectories=8),
+    )
     assert abs(found.exponents[0]) < 2e-3
     assert found.exponents[1] < -0.04
 
@@ -134,7 +150,7 @@ def test_exponents_do_not_depend_on_units() -> None:
     tiny = dataclasses.replace(
         _system(small, (1e-6, 1e-6, 25e-6)), spread=(1e-6,) * 3, variables=("x", "y", "z")
     )
-    arguments = (0.01, None, 500, 100, 4)
+    arguments = (0.01, OrbitSettings(steps=500, transient=100, trajectories=4))
     found = spectrum_from_equations(tiny, {}, *arguments)
     lorenz = SYSTEMS["lorenz"]
     expected = spectrum_from_equations(lorenz, lorenz.parameters, *arguments)
@@ -144,7 +160,12 @@ def test_exponents_do_not_depend_on_units() -> None:
 def test_seeds_decide() -> None:
     lorenz = SYSTEMS["lorenz"]
     runs = [
-        spectrum_from_equations(lorenz, lorenz.parameters, 0.01, 1, 50, 10, 3, seed)
+        spectrum_from_equations(
+            lorenz,
+            lorenz.parameters,
+            0.01,
+            OrbitSettings(exponents=1, steps=50, transient=10, trajectories=3, seed=seed),
+        )
         for seed in (0, 0, 1)
     ]
     assert runs[0].exponents[0] == runs[1].exponents[0] != runs[2].exponents[0]
@@ -153,11 +174,15 @@ def test_seeds_decide() -> None:
 def test_what_cannot_be_followed_fails() -> None:
     explodes = _system(lambda x: [x[0] ** 2], (1.0,))
     with pytest.raises(RunFailed):
-        spectrum_from_equations(explodes, {}, 0.1, 1, 100, 100, 2)
+        spectrum_from_equations(
+            explodes, {}, 0.1, OrbitSettings(exponents=1, steps=100, transient=100, trajectories=2)
+        )
     # Samples of the attractor are fine, one of the starts is not.
     escapes = _system(lambda x: [x[0] ** 3 - x[0]], (0.5,), 1.0)
     with pytest.raises(RunFailed, match="leaves the numbers"):
-        spectrum_from_equations(escapes, {}, 0.1, 1, 100, 100, 50)
+        spectrum_from_equations(
+            escapes, {}, 0.1, OrbitSettings(exponents=1, steps=100, transient=100, trajectories=50)
+        )
 
 
 def test_steps_as_short_as_the_field_needs() -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.lyapunov.fixed_points import Cycle, find_cycles
-from sfbptt_cli.lyapunov.linear_regions import affine_regions
 from sfbptt_cli.models.al_rnn import ALRNN
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.dendritic_plrnn import DendriticPLRNN
@@ -188,7 +187,7 @@ def test_the_search_finds_what_lies_in_all_linear_regions(kind: str) -> None:
 def test_regions_are_the_pieces_of_the_map() -> None:
     model = PLRNN(2, 3, _generator(), input_dim=2).double()
     s = torch.tensor([0.3, -0.7], dtype=torch.float64)
-    regions = affine_regions(model, s)
+    regions = model.linear_regions(s)
     assert regions is not None
     J, b = regions
     assert J.shape == (8, 3, 3)
@@ -199,10 +198,10 @@ def test_regions_are_the_pieces_of_the_map() -> None:
 
 
 def test_too_many_regions_and_smooth_models_are_not_listed() -> None:
-    assert affine_regions(PLRNN(1, 13, _generator())) is None
-    assert affine_regions(ShallowPLRNN(1, 2, _generator(), hidden_dim=13)) is None
-    assert affine_regions(RNN(1, 2, _generator())) is None
-    regions = affine_regions(PLRNN(1, 12, _generator()))
+    assert PLRNN(1, 13, _generator()).linear_regions() is None
+    assert ShallowPLRNN(1, 2, _generator(), hidden_dim=13).linear_regions() is None
+    assert RNN(1, 2, _generator()).linear_regions() is None
+    regions = PLRNN(1, 12, _generator()).linear_regions()
     assert regions is not None
     assert len(regions[0]) == 2**12
 

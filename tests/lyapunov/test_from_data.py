@@ -10,16 +10,18 @@ import pytest
 from scipy.signal import lfilter
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.lyapunov.from_data import exponent_from_data
-from sfbptt_cli.lyapunov.heuristics import (
+from sfbptt_cli.data.time_scales import (
     autocorrelation_time,
     first_minimum_of_mutual_information,
     mean_period,
 )
+from sfbptt_cli.lyapunov.from_data import exponent_from_data
 from sfbptt_cli.lyapunov.separation_curve import Pairs, find_pairs, log_distances, nearest_samples
 from sfbptt_cli.lyapunov.separation_fit import fit_slope, noise_level
+from sfbptt_cli.lyapunov.settings import NeighbourSettings
 from sfbptt_cli.lyapunov.surrogates import iaaft, matching_ends
 from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.system import Times
 
 LORENZ = ("lorenz", (("sigma", 10.0), ("rho", 28.0), ("beta", 8 / 3)), (1.0, 2.0, 20.0), 0.01)
 ROSSLER = ("rossler", (("a", 0.15), ("b", 0.2), ("c", 10.0)), (1.0, -3.0, 0.5), 0.1)
@@ -30,7 +32,7 @@ WEAK = ("rossler", (("a", 0.2), ("b", 0.2), ("c", 5.7)), (1.0, -3.0, 0.5), 0.1)
 def longest(system):
     name, parameters, start, dt = system
     first = round(100 / dt)
-    return integrate(name, dict(parameters), np.array(start), first, 40_000, dt, 1e-9, 1e-9)
+    return integrate(name, dict(parameters), np.array(start), Times(first, 40_000, dt), 1e-9, 1e-9)
 
 
 def trajectory(system, steps: int):
@@ -64,7 +66,7 @@ def logistic_map(steps: int):
 def test_published_exponents(system, steps, truth, within, variables):
     tested = 9 if steps < 20_000 else 0
     found = exponent_from_data(
-        trajectory(system, steps)[:, variables], system[3], surrogates=tested
+        trajectory(system, steps)[:, variables], system[3], NeighbourSettings(surrogates=tested)
     )
     assert found.chaotic, found.reason
     assert found.value == pytest.approx(truth, rel=within)
@@ -74,7 +76,7 @@ def test_published_exponents(system, steps, truth, within, variables):
 
 def test_rossler_of_weak_chaos():
     """The exponent of 0.0719 (or 0.0714) comes out up to 9% too low; the range says so."""
-    found = exponent_from_data(trajectory(WEAK, 40_000), 0.1, surrogates=5)
+    found = exponent_from_data(trajectory(WEAK, 40_000), 0.1, NeighbourSettings(surrogates=5))
     assert found.chaotic, found.reason
     assert found.value == pytest.approx(0.0719, rel=0.1)
     assert found.low < 0.0719 < found.high
@@ -90,18 +92,20 @@ def test_ln_2_of_maps(series):
 
 def test_scale_shift_and_dt_do_not_matter():
     x = logistic_map(3_000)
-    found = exponent_from_data(x, 1.0, seed=3)
-    moved = exponent_from_data(5.0 - 7.0 * x, 0.25, seed=3)
+    found = exponent_from_data(x, 1.0, NeighbourSettings(seed=3))
+    moved = exponent_from_data(5.0 - 7.0 * x, 0.25, NeighbourSettings(seed=3))
     assert moved.value == pytest.approx(4 * found.value, rel=1e-6)
     assert moved.low == pytest.approx(4 * found.low, rel=1e-5)
-    again = exponent_from_data(x, 1.0, seed=3)
+    again = exponent_from_data(x, 1.0, NeighbourSettings(seed=3))
     assert (again.value, again.low, again.high) == (found.value, found.low, found.high)
 
 
 def test_lorenz_in_other_units():
     x = trajectory(LORENZ, 10_000)
-    found = exponent_from_data(x, 0.01, surrogates=0)
-    moved = exponent_from_data(x * [1e3, 1e-3, 1.0] + [5.0, 0.0, -1e3], 0.01, surrogates=0)
+    found = exponent_from_data(x, 0.01, NeighbourSettings(surrogates=0))
+    moved = exponent_from_data(
+        x * [1e3, 1e-3, 1.0] + [5.0, 0.0, -1e3], 0.01, NeighbourSettings(surrogates=0)
+    )
     assert moved.value == pytest.approx(found.value, rel=1e-5)
 
 
@@ -168,9 +172,8 @@ def test_surrogates_alone_tell_noise_from_chaos():
         (trajectory(LORENZ, 5_000)[:, :1], False),
     ]:
         data = (series - series.mean()) / series.std()
-        rng = np.random.default_rng(0)
-        alike = like_linear_noise(data, 8, 3, 100, mean_period(data), 9, rng)
-        assert alike is expected
+        settings = NeighbourSettings(lag=8, dimension=3, theiler=100)
+        assert like_linear_noise(data, mean_period(data), settings) is expected
 
 
 def test_theiler_window_is_exact():
@@ -240,12 +243,9 @@ def test_given_settings_are_used():
     found = exponent_from_data(
         trajectory(LORENZ, 10_000),
         0.01,
-        lag=10,
-        dimension=2,
-        theiler=150,
-        horizon=450,
-        fit=(80, 250),
-        references=500,
+        NeighbourSettings(
+            lag=10, dimension=2, theiler=150, horizon=450, fit=(80, 250), references=500
+        ),
     )
     assert (found.lag, found.dimension, found.theiler) == (10, 2, 150)
     assert found.curve[0][-1] <= 450
@@ -269,8 +269,9 @@ def test_given_settings_are_used():
     ],
 )
 def test_requests_that_are_wrong(series, settings, message):
+    dt = settings.pop("dt", 1.0)
     with pytest.raises(RequestError, match=message):
-        exponent_from_data(series, **{"dt": 1.0, **settings})
+        exponent_from_data(series, dt, NeighbourSettings(**settings))
 
 
 def test_surrogates_keep_values_and_spectra():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from known_maps import Map, linear
 from torch import Tensor, nn
 
 from sfbptt_cli.figures.gradients import gradient_growth
@@ -25,24 +25,6 @@ from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.models.gru import GRU
 from sfbptt_cli.models.lstm import LSTM
 from sfbptt_cli.models.rnn import RNN
-
-
-class _Map(LatentModel):
-    """A map of states that are observed directly."""
-
-    def __init__(self, dim: int, map_: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(dim, dim, torch.Generator().manual_seed(0))
-        with torch.no_grad():
-            self.readout.weight.copy_(torch.eye(dim))
-        self.map = map_
-
-    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        return self.map(state)
-
-
-def _linear(matrix: list[list[float]]) -> _Map:
-    A = torch.tensor(matrix, dtype=torch.float64)
-    return _Map(len(A), lambda z: z @ A.T)
 
 
 def _chaotic() -> RNN:
@@ -85,7 +67,7 @@ def test_products_are_those_of_autograd(
 
 def test_a_linear_map_is_exact_far_beyond_overflow() -> None:
     # ‖A^t‖ of a Jordan block 3 I + N: 3^t ‖I + t N / 3‖.
-    found = jacobian_products(_linear([[3, 1], [0, 3]]), torch.zeros(1, 2), 5_000, every=100)
+    found = jacobian_products(linear([[3, 1], [0, 3]]), torch.zeros(1, 2), 5_000, every=100)
     shear = [np.linalg.norm([[1, t / 3], [0, 1]], 2) for t in found.steps]
     np.testing.assert_allclose(
         found.values[0], found.steps * math.log(3) + np.log(shear), rtol=1e-12
@@ -95,9 +77,9 @@ def test_a_linear_map_is_exact_far_beyond_overflow() -> None:
 
 
 def test_a_product_that_vanishes_is_minus_infinity_and_a_diverged_one_is_nan() -> None:
-    gone = jacobian_products(_linear([[0, 1], [0, 0]]), torch.zeros(1, 2), 4)
+    gone = jacobian_products(linear([[0, 1], [0, 0]]), torch.zeros(1, 2), 4)
     assert gone.values[0].tolist() == [0, -math.inf, -math.inf, -math.inf]
-    square = _Map(1, lambda z: z**2)
+    square = Map(1, lambda z: z**2)
     both = jacobian_products(square, torch.tensor([[1.0], [10.0]]), 20)
     np.testing.assert_allclose(both.values[0], np.arange(1, 21) * math.log(2))
     assert np.isfinite(both.values[1, :5]).all()
@@ -107,7 +89,7 @@ def test_a_product_that_vanishes_is_minus_infinity_and_a_diverged_one_is_nan() -
 def test_theorem_1_a_stable_point_and_a_stable_cycle() -> None:
     # z' = tanh(∓2 z) settles on ±.9575, with the derivative 2 (1 - .9575²) = .1664.
     for weight in (2.0, -2.0):
-        model = _Map(1, lambda z, weight=weight: torch.tanh(weight * z))
+        model = Map(1, lambda z, weight=weight: torch.tanh(weight * z))
         rate = growth_rate(jacobian_products(model, torch.tensor([[0.5]]), 500))
         assert rate.value == pytest.approx(math.log(2 * (1 - 0.9575040240772687**2)), rel=1e-6)
 
@@ -133,7 +115,7 @@ def test_theorem_3_quasi_periodic_growth_is_no_exponential() -> None:
         c, s = angle.cos(), angle.sin()
         return torch.stack([c * x - s * y, s * x + c * y], dim=1)
 
-    free = jacobian_products(_Map(2, twist), torch.tensor([[1.0, 0.0]]), 4_000, every=10)
+    free = jacobian_products(Map(2, twist), torch.tensor([[1.0, 0.0]]), 4_000, every=10)
     np.testing.assert_allclose(free.values[0], np.log(2.0 * free.steps), atol=0.02)
     assert abs(growth_rate(free).value) < 1e-3
 

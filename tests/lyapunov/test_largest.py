@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from known_maps import HENON, LOGISTIC, Map, linear, starts
 
-from sfbptt_cli.lyapunov.largest import largest_exponent, tau_predicted
-from sfbptt_cli.models.base import LatentModel
-
-
-class _Map(LatentModel):
-    """A map of the plane or the line, observed directly."""
-
-    def __init__(self, dim: int, map_: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(dim, dim, torch.Generator().manual_seed(0))
-        with torch.no_grad():
-            self.readout.weight.copy_(torch.eye(dim))
-        self.map = map_
-
-    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        return self.map(state)
-
-
-def _henon(state: Tensor) -> Tensor:
-    x, y = state.unbind(dim=1)
-    return torch.stack([1 - 1.4 * x**2 + y, 0.3 * x], dim=1)
-
-
-def _starts(dim: int, count: int = 16) -> Tensor:
-    return 0.2 * torch.rand(count, dim, generator=torch.Generator().manual_seed(1))
+from sfbptt_cli.lyapunov.largest import largest_exponent
+from sfbptt_cli.lyapunov.spectrum import tau_predicted
 
 
 def test_tau_of_the_published_exponents() -> None:
@@ -48,41 +25,44 @@ def test_tau_needs_a_positive_exponent(value: float) -> None:
 
 
 def test_logistic_map_has_ln_2() -> None:
-    model = _Map(1, lambda x: 4 * x * (1 - x))
-    found = largest_exponent(model, _starts(1) + 0.3, steps=20_000, transient=100)
+    found = largest_exponent(LOGISTIC, starts(1) + 0.3, steps=20_000, transient=100)
     assert found.value == pytest.approx(math.log(2), abs=4 * found.standard_error)
     assert 0 < found.standard_error < 2e-3
 
 
 def test_henon_map_has_its_published_exponent() -> None:
-    # .41922: Sprott, Chaos and Time-Series Analysis (2003), table A.3.
-    found = largest_exponent(_Map(2, _henon), _starts(2), steps=20_000, transient=100)
+    found = largest_exponent(HENON, starts(2), steps=20_000, transient=100)
     assert found.value == pytest.approx(0.41922, rel=0.005)
 
 
 @pytest.mark.parametrize("every", [1, 10])
 def test_linear_map_has_its_largest_eigenvalue(every: int) -> None:
-    matrix = torch.tensor([[0.9, 0.5], [0.0, 0.5]], dtype=torch.float64)
-    model = _Map(2, lambda x: x @ matrix.T)
-    found = largest_exponent(model, _starts(2), steps=1_000, transient=0, every=every)
+    model = linear([[0.9, 0.5], [0.0, 0.5]])
+    found = largest_exponent(model, starts(2), steps=1_000, transient=0, every=every)
     assert found.value == pytest.approx(math.log(0.9), rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.11, 1e-3])
+def test_a_strong_contraction_is_followed_step_by_step(factor: float) -> None:
+    # Ten steps of it end below the rounding of states of order one.
+    found = largest_exponent(Map(1, lambda x: 1 + factor * (x - 1)), starts(1), 200, transient=20)
+    assert found.value == pytest.approx(math.log(factor), rel=1e-6)
+    assert found.standard_error < 1e-6
 
 
 def test_rotation_has_a_zero_exponent() -> None:
     c, s = math.cos(1.0), math.sin(1.0)
-    matrix = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
-    found = largest_exponent(_Map(2, lambda x: x @ matrix.T), _starts(2), 2_000, transient=0)
+    found = largest_exponent(linear([[c, -s], [s, c]]), starts(2), 2_000, transient=0)
     assert found.value == pytest.approx(0, abs=1e-9)
 
 
 def test_a_model_that_leaves_the_finite_numbers_has_no_exponent() -> None:
-    found = largest_exponent(_Map(1, lambda x: 1e3 * x), _starts(1), steps=2_000, transient=0)
+    found = largest_exponent(Map(1, lambda x: 1e3 * x), starts(1), steps=2_000, transient=0)
     assert math.isnan(found.value)
-    collapsed = largest_exponent(_Map(1, lambda x: 0 * x), _starts(1), steps=100, transient=0)
+    collapsed = largest_exponent(Map(1, lambda x: 0 * x), starts(1), steps=100, transient=0)
     assert collapsed.value == -math.inf
 
 
 def test_the_model_is_left_alone() -> None:
-    model = _Map(2, _henon).float()
-    largest_exponent(model, _starts(2), steps=100, transient=10)
-    assert model.readout.weight.dtype == torch.float32
+    largest_exponent(HENON, starts(2), steps=100, transient=10)
+    assert HENON.readout.weight.dtype == torch.float32

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from known_maps import HENON, LOGISTIC, linear, starts
 from torch import Tensor
 
 from sfbptt_cli.lyapunov.largest import largest_exponent
@@ -16,28 +16,6 @@ from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.gru import GRU
 from sfbptt_cli.models.lstm import LSTM
 from sfbptt_cli.models.rnn import RNN
-
-
-class _Map(LatentModel):
-    """A map of states that are observed directly."""
-
-    def __init__(self, dim: int, map_: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(dim, dim, torch.Generator().manual_seed(0))
-        with torch.no_grad():
-            self.readout.weight.copy_(torch.eye(dim))
-        self.map = map_
-
-    def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        return self.map(state)
-
-
-def _henon(state: Tensor) -> Tensor:
-    x, y = state.unbind(dim=1)
-    return torch.stack([1 - 1.4 * x**2 + y, 0.3 * x], dim=1)
-
-
-def _starts(dim: int, count: int = 8) -> Tensor:
-    return 0.2 * torch.rand(count, dim, generator=torch.Generator().manual_seed(1))
 
 
 def _network(kind: type[RNN] | type[LSTM] | type[GRU], gain: float, input_dim: int = 0) -> RNN:
@@ -72,86 +50,89 @@ def _slow(model: LatentModel, x: Tensor, steps: int, transient: int, s: Tensor |
 
 
 def test_linear_map_has_the_moduli_of_its_eigenvalues() -> None:
-    matrix = torch.tensor([[0.9, 5, 1], [0, 0.5, 2], [0, 0, 1e-4]], dtype=torch.float64)
-    found = model_spectrum(_Map(3, lambda x: x @ matrix.T), _starts(3), 200, transient=0)
+    model = linear([[0.9, 5, 1], [0, 0.5, 2], [0, 0, 1e-4]])
+    found = model_spectrum(model, starts(3, 8), 200, transient=0)
     expected = [math.log(0.9), math.log(0.5), math.log(1e-4)]
-    np.testing.assert_allclose(found.values, expected, atol=1e-5)
-    assert found.starts == 8
+    np.testing.assert_allclose(found.exponents, expected, atol=1e-5)
+    assert found.trajectories == 8
     assert (found.standard_errors < 1e-5).all()
 
 
 def test_henon_map_has_its_published_exponent_and_its_contraction() -> None:
-    # .41922: Sprott, Chaos and Time-Series Analysis (2003), table A.3; |det J| = .3 everywhere.
-    found = model_spectrum(_Map(2, _henon), _starts(2, 32), steps=1_500, transient=100)
-    assert found.values[0] == pytest.approx(0.41922, abs=4 * found.standard_errors[0])
+    # |det J| = 0.3 everywhere.
+    found = model_spectrum(HENON, starts(2, 32), steps=1_500, transient=100)
+    assert found.exponents[0] == pytest.approx(0.41922, abs=4 * found.standard_errors[0])
     assert found.standard_errors[0] < 5e-3
-    assert found.values.sum() == pytest.approx(math.log(0.3), abs=1e-9)
+    assert found.exponents.sum() == pytest.approx(math.log(0.3), abs=1e-9)
 
 
 @pytest.mark.parametrize(("kind", "gain"), [(RNN, 3.0), (LSTM, 8.0), (GRU, 8.0)])
 def test_a_network_agrees_with_the_slow_way(kind: type[RNN], gain: float) -> None:
-    model, x = _network(kind, gain), _starts(2, 2)
+    model, x = _network(kind, gain), starts(2, 2)
     found = model_spectrum(model, x, steps=100, transient=20)
     # The slow way starts from other vectors, that 10 steps have turned into the directions.
     slow = np.sort(_slow(model, x, 100, 20, None).numpy())[::-1]
-    assert found.values[:3] == pytest.approx(slow[:3], abs=0.05)
-    assert found.values.sum() == pytest.approx(slow.sum(), abs=1e-4)  # ln |det J| needs no turning
+    assert found.exponents[:3] == pytest.approx(slow[:3], abs=0.05)
+    assert found.exponents.sum() == pytest.approx(
+        slow.sum(), abs=1e-4
+    )  # ln |det J| needs no turning
 
 
 def test_a_network_agrees_with_two_nearby_trajectories() -> None:
-    model, x = _network(RNN, 8.0), _starts(2, 16)
+    model, x = _network(RNN, 8.0), starts(2, 16)
     near = largest_exponent(model, x, steps=1_500, transient=200)
     found = model_spectrum(model, x, steps=1_500, transient=200, exponents=1)
     error = math.hypot(near.standard_error, found.standard_errors[0])
     assert near.value > 10 * error, "the example should be chaotic"
-    assert found.values[0] == pytest.approx(near.value, abs=4 * error)
+    assert found.exponents[0] == pytest.approx(near.value, abs=4 * error)
 
 
 def test_inputs_are_those_of_the_times_the_steps_arrive_at() -> None:
-    model, x = _network(RNN, 3.0, input_dim=3), _starts(2, 2)
+    model, x = _network(RNN, 3.0, input_dim=3), starts(2, 2)
     s = torch.randn(120, 3, generator=torch.Generator().manual_seed(5))
     found = model_spectrum(model, x, steps=100, transient=20, s=s)
-    assert found.values.sum() == pytest.approx(_slow(model, x, 100, 20, s).sum().item(), abs=1e-5)
+    assert found.exponents.sum() == pytest.approx(
+        _slow(model, x, 100, 20, s).sum().item(), abs=1e-5
+    )
     for wrong in (None, s[:-1], s[:, :2]):
         with pytest.raises(ValueError, match="inputs s"):
             model_spectrum(model, x, steps=100, transient=20, s=wrong)
 
 
 def test_leading_exponents_are_those_of_the_whole_spectrum() -> None:
-    model, x = _network(LSTM, 8.0), _starts(2, 4)
+    model, x = _network(LSTM, 8.0), starts(2, 4)
     whole = model_spectrum(model, x, steps=300, transient=50)
     two = model_spectrum(model, x, steps=300, transient=50, exponents=2)
-    assert whole.values.shape == (24,)
-    assert two.values == pytest.approx(whole.values[:2], abs=0.02)
+    assert whole.exponents.shape == (24,)
+    assert two.exponents == pytest.approx(whole.exponents[:2], abs=0.02)
     for wrong in (0, 25):
         with pytest.raises(ValueError, match="1 to state_dim = 24"):
             model_spectrum(model, x, steps=10, transient=0, exponents=wrong)
 
 
 def test_a_direction_that_is_wiped_out_has_minus_infinity_and_spoils_no_other() -> None:
-    matrix = torch.tensor([[0.5, 0.0], [0.0, 0.0]], dtype=torch.float64)
-    found = model_spectrum(_Map(2, lambda x: x @ matrix.T), _starts(2), steps=50, transient=0)
-    assert found.values[0] == pytest.approx(math.log(0.5), abs=1e-9)
-    assert found.values[1] < -30
+    found = model_spectrum(linear([[0.5, 0.0], [0.0, 0.0]]), starts(2), steps=50, transient=0)
+    assert found.exponents[0] == pytest.approx(math.log(0.5), abs=1e-9)
+    assert found.exponents[1] < -30
 
 
 def test_starts_that_diverge_do_not_count() -> None:
-    model = _Map(1, lambda x: 4 * x * (1 - x))
+    model = LOGISTIC
     x = torch.tensor([[0.3], [1.5], [0.4], [0.55]])  # 1.5 is outside of the basin
     found = model_spectrum(model, x, steps=2_000, transient=10)
-    assert found.starts == 3
-    assert found.values[0] == pytest.approx(math.log(2), abs=0.03)
+    assert found.trajectories == 3
+    assert found.exponents[0] == pytest.approx(math.log(2), abs=0.03)
     none = model_spectrum(model, x[1:2], steps=100, transient=10)
-    assert none.starts == 0
-    assert np.isnan(none.values).all()
+    assert none.trajectories == 0
+    assert np.isnan(none.exponents).all()
     assert np.isinf(none.standard_errors).all()
     one = model_spectrum(model, x[:1], steps=100, transient=10)
-    assert one.starts == 1
+    assert one.trajectories == 1
     assert np.isinf(one.standard_errors).all()
 
 
 def test_the_model_is_left_alone() -> None:
     model = _network(LSTM, 1.0)
-    model_spectrum(model, _starts(2), steps=20, transient=10)
+    model_spectrum(model, starts(2), steps=20, transient=10)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert all(p.grad is None and p.requires_grad for p in model.parameters())

@@ -64,20 +64,6 @@ def test_d_stsp_equals_the_literal_loop(dimensions: int) -> None:
     assert d_stsp_paper2022(truth, generated) == pytest.approx(expected, rel=1e-11)
 
 
-def test_d_stsp_of_known_histogram() -> None:
-    # With s = 1 the ten bins have width 0.4, from −2. Bin 0, below −1.6, is lost.
-    truth = np.array([-1.7, -0.1, 0.1, 0.2, 0.3, 0.8])[:, None]
-    truth /= truth.std(ddof=1)
-    assert [int((v + 2) / 0.4) for v in truth[:, 0]] == [0, 4, 5, 5, 5, 7]
-    generated = np.array([0.1, 0.1, -0.1, 2.5, -2.3, -1.9])[:, None]  # bins 5, 5, 4, three lost
-    s = 1e-5
-    p = np.array([0, 0, 0, 0, 1, 3, 0, 1, 0, 0]) + s
-    q = np.array([0, 0, 0, 0, 1, 2, 0, 0, 0, 0]) + s
-    expected = float(np.sum(p / (5 + 10 * s) * np.log(p / (5 + 10 * s) * (3 + 10 * s) / q)))
-    assert expected > 2
-    assert d_stsp_paper2022(truth, generated) == pytest.approx(expected, rel=1e-12)
-
-
 def test_d_stsp_is_exactly_zero_for_identical_sets() -> None:
     assert d_stsp_paper2022(noise(0, 500, 3), noise(0, 500, 3)) == 0.0
 
@@ -128,12 +114,6 @@ def test_d_h_of_a_generation_without_any_spectrum_is_one(lost: float) -> None:
     half[:, 1] = lost
     expected = (1 + d_h_paper2022(truth[:, :1], truth[:, :1])) / 2
     assert d_h_paper2022(truth, half) == pytest.approx(expected, rel=1e-12)
-
-
-def test_d_h_does_not_depend_on_unit_or_origin() -> None:
-    truth, generated = np.cumsum(noise(0, 1000), axis=0), noise(1, 1000)
-    moved = d_h_paper2022(truth, generated * [1.0, 1e3] + [0.0, 50.0])
-    assert moved == pytest.approx(d_h_paper2022(truth, generated), rel=1e-9)
 
 
 def test_bad_arguments_are_refused() -> None:

@@ -37,14 +37,6 @@ def test_power_spectrum_is_the_smoothed_periodogram(steps: int, smoothing: float
     np.testing.assert_allclose(spectrum, power / power.sum(axis=0), rtol=1e-9)
 
 
-def test_spectrum_of_a_sine_is_one_line_and_sums_to_one() -> None:
-    spectrum = power_spectrum(np.column_stack([sine(40), 1e3 * sine(900) + 5]), smoothing=0)
-    expected = np.zeros((5000, 2))
-    expected[39, 0] = expected[899, 1] = 1
-    np.testing.assert_allclose(spectrum, expected, atol=1e-12)
-    np.testing.assert_allclose(power_spectrum(noise(0, 999)).sum(axis=0), 1, rtol=1e-12)
-
-
 @pytest.mark.parametrize("bad", [np.full(50, 0.1), np.r_[np.ones(49), np.nan], np.full(50, np.inf)])
 def test_a_dimension_without_spectrum_is_zero_and_leaves_the_others_alone(bad: Array) -> None:
     good = noise(0, 50, 1)

@@ -1,4 +1,4 @@
-"""Every way in which a rollout is computed is the step repeated: kernels, columns, one alone."""
+"""Reverse passes written by hand are those of autograd through the steps."""
 
 from __future__ import annotations
 
@@ -20,25 +20,6 @@ def _model(name: str, input_dim: int = 0) -> LatentModel:
 def _randn(*shape: int) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-@_MODELS
-@pytest.mark.parametrize("input_dim", [0, 2])
-@pytest.mark.parametrize("trajectories", [1, 4])
-@pytest.mark.parametrize("gradient", [False, True])
-def test_a_rollout_is_the_step_repeated(
-    name: str, input_dim: int, trajectories: int, gradient: bool
-) -> None:
-    model = _model(name, input_dim)
-    state = _randn(trajectories, model.state_dim)
-    s = _randn(trajectories, 12, input_dim) if input_dim else None
-    with torch.set_grad_enabled(gradient):
-        latents, last = model.rollout(state, 12, s)
-        assert latents.requires_grad == last.requires_grad == gradient
-        for t in range(12):
-            state = model.step(state) if s is None else model.step(state, s[:, t])
-            torch.testing.assert_close(latents[:, t], state[:, :7], rtol=1e-11, atol=1e-13)
-        torch.testing.assert_close(last, state, rtol=1e-11, atol=1e-13)
 
 
 @_MODELS

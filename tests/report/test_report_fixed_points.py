@@ -17,6 +17,7 @@ from report_runs import TRANSIENT, spiral, write_run
 
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.lyapunov.gradient_growth import gradient_growth
+from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.models.plrnn import PLRNN
 from sfbptt_cli.report import making
 from sfbptt_cli.report.collection import collect
@@ -191,7 +192,10 @@ def test_what_the_gradients_command_writes_is_read_whole(tmp_path: Path) -> None
     t = np.arange(400)
     data = 10 + np.column_stack([np.cos(0.3 * t), np.sin(0.3 * t)])
     scale = Standardiser(np.zeros(2), np.ones(2))
-    growth = gradient_growth(model, scale, as_dataset(data), 10, 300, 0, 4, 5, 1, 20, 0)
+    settings = GradientsSettings(
+        run="-", steps=300, transient=0, orbits=4, lengths=5, cycles=1, starts=20
+    )
+    growth = gradient_growth(model, scale, as_dataset(data), 10, settings)
     write(tmp_path, {"settings": {"cycles": 1}, **growth.as_json()})
     found, reasons = read_gradients(tmp_path, 2)
     assert reasons == []

@@ -12,11 +12,13 @@ from scipy.integrate import solve_ivp
 from scipy.special import lambertw
 
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.lyapunov.equations import kaplan_yorke_dimension, spectrum_from_equations
+from sfbptt_cli.lyapunov.equations import spectrum_from_equations
+from sfbptt_cli.lyapunov.settings import OrbitSettings
+from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.integration import integrate
-from sfbptt_cli.systems.system import System, complete_parameters
+from sfbptt_cli.systems.system import System, Times, complete_parameters
 
 Array = npt.NDArray[np.float64]
 
@@ -34,7 +36,7 @@ def test_polynomials_of_the_method_of_steps() -> None:
     # x' = −x(t − 1) from 1: x(t) = Σ_k (−1)^k (t − k + 1)^k / k! over k ≤ t + 1.
     system = _equation(lambda _, past, tau: [-past[0]], (1.0,))
     times = 0.13 * np.arange(40)
-    found = integrate(system, system.parameters, np.array([1.0]), 0, 40, 0.13, *TIGHT)
+    found = integrate(system, system.parameters, np.array([1.0]), Times(0, 40, 0.13), *TIGHT)
     expected = [
         sum((-1) ** k * (t - k + 1) ** k / math.factorial(k) for k in range(int(t) + 2))
         for t in times
@@ -48,7 +50,7 @@ def test_exponentials_of_the_method_of_steps_in_two_variables() -> None:
     b = 0.4
     system = _equation(lambda now, past, tau: [-now[0] + b * past[0], now[0] - now[1]], (1.0, 1.0))
     times = 0.01 * np.arange(7, 201)
-    found = integrate(system, system.parameters, np.array([1.0, 1.0]), 7, 194, 0.01, *TIGHT)
+    found = integrate(system, system.parameters, np.array([1.0, 1.0]), Times(7, 194, 0.01), *TIGHT)
     first = b + (1 - b) * np.exp(-times)
     s, c = times - 1, b + (1 - b) / math.e - b**2
     second = b**2 + (b * (1 - b) * s + c) * np.exp(-s)
@@ -89,7 +91,7 @@ def _by_solve_ivp(start: float, delays: int) -> Any:
 
 
 def test_mackey_glass_against_another_solver() -> None:
-    found = integrate(GLASS, GLASS.parameters, np.array([0.8]), 0, 205, 1.0, *TIGHT)
+    found = integrate(GLASS, GLASS.parameters, np.array([0.8]), Times(0, 205, 1.0), *TIGHT)
     np.testing.assert_allclose(found[17::17, 0], _by_solve_ivp(0.8, 12), atol=1e-9)
 
 
@@ -129,7 +131,7 @@ def test_several_histories_at_once_are_each_its_own() -> None:
 def test_a_solution_that_explodes_fails() -> None:
     explodes = _equation(lambda now, past, tau: [now[0] ** 2 + 0 * past[0]], (1.0,))
     with pytest.raises(RunFailed, match=r"^dataset: test cannot be integrated"):
-        integrate(explodes, explodes.parameters, np.array([1.0]), 0, 50, 0.1, *TIGHT)
+        integrate(explodes, explodes.parameters, np.array([1.0]), Times(0, 50, 0.1), *TIGHT)
 
 
 def test_a_delay_is_a_time() -> None:
@@ -149,13 +151,23 @@ def test_exponents_at_a_fixed_point_are_the_roots_of_its_characteristic_equation
     parameters = complete_parameters(GLASS, {"delay": delay})
     root = complex(lambertw(-0.4 * delay * math.exp(0.1 * delay))) / delay - 0.1
     assert root.real < 0 < root.imag
-    found = spectrum_from_equations(GLASS, parameters, 1.0, 2, 2000, 1000, 2)
+    found = spectrum_from_equations(
+        GLASS,
+        parameters,
+        1.0,
+        OrbitSettings(exponents=2, steps=2000, transient=1000, trajectories=2),
+    )
     np.testing.assert_allclose(found.exponents.mean(), root.real, rtol=1e-4)
     np.testing.assert_allclose(found.exponents, root.real, rtol=0.02)
 
 
 def test_mackey_glass_is_chaotic_at_a_delay_of_17() -> None:
-    found = spectrum_from_equations(GLASS, GLASS.parameters, 1.0, 3, 8000, 2000, 16)
+    found = spectrum_from_equations(
+        GLASS,
+        GLASS.parameters,
+        1.0,
+        OrbitSettings(exponents=3, steps=8000, transient=2000, trajectories=16),
+    )
     # NeuroBench's data set states a Lyapunov time of 197, λ = 0.0051. Measured: 0.0052 ± 0.0001.
     assert found.exponents[0] == pytest.approx(1 / 197, rel=0.06)
     assert abs(found.exponents[1]) < 3e-4
@@ -166,4 +178,4 @@ def test_mackey_glass_is_chaotic_at_a_delay_of_17() -> None:
 
 def test_all_exponents_of_a_delay_equation_are_too_many() -> None:
     with pytest.raises(ValueError, match="infinitely many"):
-        spectrum_from_equations(GLASS, GLASS.parameters, 1.0)
+        spectrum_from_equations(GLASS, GLASS.parameters, 1.0, OrbitSettings())

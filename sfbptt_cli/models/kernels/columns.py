@@ -38,7 +38,7 @@ class Columns(torch.autograd.Function):
         return latents.permute(2, 0, 1), last.T
 
 
-def by_kernel(state: Tensor) -> bool:
+def without_columns(state: Tensor) -> bool:
     """Whether torch's fused kernel is faster: without a reverse pass, or on a GPU."""
     return state.is_cuda or not torch.is_grad_enabled()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from sfbptt_cli.evaluation.evaluate import singular
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.lyapunov.exponents import Exponents
 
 _ADVICE = "accepted: dataset.lambda_max=… where it is known, or tau=… in steps"
 
 
-def describe_exponents(name: str, found: Exponents, truth: Exponents | None = None) -> str:
-    """A table for people: the exponents (beside those of the system), and what follows."""
+def exponent_table(name: str, found: Exponents, truth: Exponents | None = None) -> str:
+    """Format the exponents, with those of the system if given, and what follows from them."""
     unit = singular(found.time_unit)
     lines = [f"{name}: {found.source}"]
     if truth is not None:
@@ -31,8 +31,8 @@ def describe_exponents(name: str, found: Exponents, truth: Exponents | None = No
         lines.append(f"sum {total:.6g}; mean divergence of the field {found.divergence:.6g}")
     if found.dimension is not None:
         of_system = None if truth is None else truth.dimension
-        beside = "" if of_system is None else f" (system {of_system:.4g})"
-        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{beside}")
+        compared = "" if of_system is None else f" (system {of_system:.4g})"
+        lines.append(f"Kaplan-Yorke dimension {found.dimension:.4g}{compared}")
     return "\n".join([*lines, *_consequences(found)])
 
 
@@ -49,7 +49,7 @@ def _consequences(found: Exponents) -> list[str]:
     ]
 
 
-def describe_heuristics(others: dict[str, int | None]) -> str:
+def heuristics_table(others: dict[str, int | None]) -> str:
     """One line for each of the other choices of τ."""
     words = {name: name.replace("_", " ") for name in others}
     return "\n".join(

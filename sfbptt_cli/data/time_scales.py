@@ -1,0 +1,125 @@
+"""Time scales of recorded data, in steps: autocorrelation, mutual information, mean period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def standardise(series: Array) -> Array:
+    """(T, N) with mean 0 and standard deviation 1 in each column; constant columns become 0."""
+    centred = series - series.mean(axis=0)
+    scale = centred.std(axis=0)
+    flat = scale <= 1e-12 * np.abs(series).max(axis=0, initial=0.0)
+    return np.where(flat, 0.0, centred / np.where(flat, 1.0, scale))
+
+
+def principal_component(series: Array) -> Array:
+    """(T,) of the standardised (T, N) or (T,) along the direction of its greatest variance."""
+    points = standardise(series.reshape(len(series), -1))
+    return points @ np.linalg.eigh(points.T @ points)[1][:, -1]
+
+
+def mean_period(series: Array) -> float:
+    """1 / (mean frequency), frequencies weighted by the power of all columns, in steps.
+
+    series (T, N). Rosenstein, Collins and De Luca (1993) keep neighbours this far apart in time.
+    Infinite for constant data.
+    """
+    centred = series - series.mean(axis=0)
+    power = np.sum(np.abs(np.fft.rfft(centred, axis=0)) ** 2, axis=1)[1:]
+    weighted = float(power @ np.arange(1, len(power) + 1)) / len(series)
+    return float(power.sum()) / weighted if weighted > 0 else math.inf
+
+
+def autocorrelation(series: Array, longest: int) -> Array:
+    """(longest + 1,) of the autocorrelation of (T,), each lag averaged over the pairs that it has.
+
+    1 throughout for constant data, which never decay.
+    """
+    centred = series - series.mean()
+    power = np.abs(np.fft.rfft(centred, 2 * len(series))) ** 2
+    covariance = np.fft.irfft(power)[: longest + 1] / (len(series) - np.arange(longest + 1))
+    return covariance / covariance[0] if centred.any() else np.ones(longest + 1)
+
+
+def autocorrelation_time(series: Array) -> int | None:
+    """The first lag at which the autocorrelation is below 1/e, in steps.
+
+    series (T,) or (T, N), of which the first principal component counts. None where there is none
+    up to T / 2, and for constant data.
+    """
+    below = np.flatnonzero(
+        autocorrelation(principal_component(series), len(series) // 2) < 1 / math.e
+    )
+    return int(below[0]) if len(below) else None
+
+
+class Minimum(NamedTuple):
+    """Of the mutual information over the lag."""
+
+    lag: int | None  # None where there is none
+    depth: float  # the lowest value found, as a share of that at lag 1
+
+
+def symbols_of(series: Array) -> tuple[NDArray[np.intp], int]:
+    """Ranks of (T,) in bins of equal share, and how many bins; equal values share a bin.
+
+    √(T / 20) bins, from 4 to 32.
+    """
+    bins = min(32, max(4, math.isqrt(len(series) // 20)))
+    ranks = np.searchsorted(np.sort(series), series)
+    return ranks * bins // len(series), bins
+
+
+def mutual_information(symbols: NDArray[np.intp], bins: int, lag: int, every: int = 1) -> float:
+    """Σ p(i, j) ln(p(i, j) / p(i) p(j)) over each `every`-th pair of symbols `lag` apart, nats."""
+    pairs = symbols[:-lag:every] * bins + symbols[lag::every]
+    joint = np.bincount(pairs, minlength=bins * bins).reshape(bins, bins) / len(pairs)
+    apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    seen = joint > 0
+    return float(np.sum(joint[seen] * np.log(joint[seen] / apart[seen])))
+
+
+def first_minimum(information: Callable[[int], float], lags: Iterable[int]) -> Minimum:
+    """The first minimum of `information` over ascending `lags`, the first of them 1.
+
+    Histograms are ragged: a lag is a minimum that the next quarter of it, at least 3 samples, does
+    not undercut.
+    """
+    first = lowest = math.inf
+    best = 0
+    for lag in lags:
+        found = information(lag)
+        first = found if lag == 1 else first
+        if found < lowest:
+            lowest, best = found, lag
+        elif lag - best >= max(3, best // 4):
+            return Minimum(best, lowest / first)
+    return Minimum(None, lowest / first if first > 0 else 1.0)
+
+
+def first_minimum_of_mutual_information(series: Array, longest: int | None = None) -> int | None:
+    """The first minimum of I(x_t; x_{t+lag}) over the lag, in steps (Fraser and Swinney 1986).
+
+    series (T,) or (T, N), of which the first principal component counts. None where there is no
+    minimum up to `longest`, by default T / 10, and where the information at lag 1 is that of chance
+    (white noise).
+    """
+    component = principal_component(series)
+    size = len(component)
+    longest = (size - 1) // 10 if longest is None else longest
+    symbols, bins = symbols_of(component)
+    # Of independent symbols (bins − 1)² / 2T nats on average, with a spread of (bins − 1) / T.
+    chance = (bins - 1) ** 2 / (2 * size) + 4 * (bins - 1) / size
+    if longest < 1 or mutual_information(symbols, bins, 1) < chance:
+        return None
+    return first_minimum(
+        lambda lag: mutual_information(symbols, bins, lag), range(1, longest + 1)
+    ).lag

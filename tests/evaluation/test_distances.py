@@ -1,0 +1,110 @@
+"""Distances beside their floors, which are computed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import as_dataset
+
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.evaluation import distances
+from sfbptt_cli.evaluation.distances import Distance, measure_distances
+from sfbptt_cli.evaluation.settings import EvaluationSettings
+
+SETTINGS = EvaluationSettings(bins=8, gmm_points=50, gmm_samples=20, spectrum_smoothing=3.0)
+_RANDOM = np.random.default_rng(0).normal(size=(5, 700, 2))
+GENERATED = _RANDOM[4, 100:]
+
+
+@pytest.fixture
+def simulated() -> Dataset:
+    """A dataset with two independent trajectories."""
+    return as_dataset(_RANDOM[0], test=_RANDOM[1], independent=_RANDOM[2:4])
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each distance as it is computed, with an empty cache."""
+    monkeypatch.setenv("SFBPTT_CACHE", str(tmp_path / "cache"))
+    found: list[str] = []
+    compute = Distance.__call__
+
+    def counted(self: Distance, *pair: Any) -> float:
+        found.append(getattr(self.function, "__name__", "?"))
+        return compute(self, *pair)
+
+    monkeypatch.setattr(Distance, "__call__", counted)
+    return found
+
+
+def _measure(dataset: Dataset, **changes: Any) -> dict[str, dict[str, Any]]:
+    settings = replace(SETTINGS, **changes)
+    return measure_distances(dataset.test[100:], GENERATED, dataset, 100, settings)
+
+
+def test_a_second_measurement_computes_no_floor(simulated: Dataset, calls: list[str]) -> None:
+    first = _measure(simulated)
+    assert len(calls) == 15  # five distances of the generation and of two pairs
+    calls.clear()
+    assert _measure(simulated) == first
+    assert len(calls) == 5
+    calls.clear()
+    _measure(simulated, bins=9)
+    assert calls.count("_binned") == 3
+    assert len(calls) == 7
+
+
+def test_other_data_have_other_floors(simulated: Dataset, calls: list[str]) -> None:
+    assert simulated.independent is not None
+    before = _measure(simulated)
+    calls.clear()
+    other = simulated.independent.copy()
+    other[1, -1] += 1e-3
+    changed = replace(simulated, independent=other)
+    after = _measure(changed)
+    assert len(calls) == 15
+    assert after["d_h"]["floor"] != before["d_h"]["floor"]
+    assert after["d_h"]["value"] == before["d_h"]["value"]
+    calls.clear()
+    measure_distances(simulated.test[100:-1], GENERATED, simulated, 100, SETTINGS)
+    assert len(calls) == 15
+
+
+def test_a_floor_is_the_median_over_the_pairs(simulated: Dataset, calls: list[str]) -> None:
+    assert simulated.independent is not None
+    truth = simulated.test[100:]
+    found = _measure(simulated)["d_h"]
+    floors = [distances.d_h(truth, other[100:], smoothing=3.0) for other in simulated.independent]
+    assert found["floor"] == np.median(floors)
+    assert found["floor_range"] == [min(floors), max(floors)]
+    assert found["value"] == distances.d_h(truth, GENERATED, smoothing=3.0)
+    assert found["smoothing"] == 3.0
+    recorded = _measure(replace(simulated, independent=None))["d_h"]
+    assert recorded["floor"] == distances.d_h(truth[:300], truth[300:], smoothing=3.0)
+
+
+def test_metrics_of_other_packages_have_floors_too(
+    simulated: Dataset, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mean_distance(truth: Any, generated: Any) -> float:
+        return abs(truth.mean() - generated.mean())
+
+    def extended(table: dict[str, Any], group: str) -> dict[str, Any]:
+        assert group == "metrics"
+        return {**table, "mean": mean_distance}
+
+    monkeypatch.setattr(distances, "extended", extended)
+    found = _measure(simulated)
+    assert list(found)[-1] == "mean"
+    truth = simulated.test[100:]
+    assert found["mean"]["value"] == mean_distance(truth, GENERATED)
+    assert simulated.independent is not None
+    floors = [mean_distance(truth, other[100:]) for other in simulated.independent]
+    assert found["mean"]["floor"] == np.median(floors)
+    calls.clear()
+    assert _measure(simulated) == found
+    assert len(calls) == 6
