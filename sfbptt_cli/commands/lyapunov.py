@@ -65,7 +65,7 @@ def lyapunov(config: LyapunovSettings) -> None:
     _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
     if picture is not None and len(picture.curve[0]):
         name = "divergence"
-        drawn = divergence_figure.divergence(picture, dataset.dt, dataset.time_unit, dataset.name)
+        drawn = divergence_figure.separation(picture, dataset.dt, dataset.time_unit, dataset.name)
         figure_style.save(drawn, folder, name)
         _print_files(folder / f"{name}.png", folder / f"{name}.pdf")
 
