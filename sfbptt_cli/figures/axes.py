@@ -36,9 +36,9 @@ def tick_log_axis(axes: Axes) -> None:
         axis.set_major_formatter("{x:g}")
     else:
         # As characters: formulas take several times as long to draw.
-        axis.set_major_formatter(lambda x, _: f"10{_raised(round(math.log10(x)))}")
+        axis.set_major_formatter(_power_of_ten)
     axis.set_minor_locator(NullLocator())  # tens of small ticks take most of the time
 
 
-def _raised(power: int) -> str:
-    return str(power).translate(_RAISED)
+def _power_of_ten(value: float, _: float) -> str:
+    return f"10{str(round(math.log10(value))).translate(_RAISED)}" if value > 0 else "0"

@@ -68,10 +68,10 @@ def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) 
 
 def laid_out(figure: Figure, right: float = 1.0) -> Figure:
     """Lay out the figure once: another pass at each saving would move things a bit."""
-    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     figure.align_ylabels()
-    figure.get_layout_engine().execute(figure)
-    figure.set_layout_engine("none")
+    ConstrainedLayoutEngine(rect=(0, 0, right, 1)).execute(figure)
     return figure
 
 

@@ -229,16 +229,19 @@ def _scale_metric(axes: Axes, panel: Panel) -> None:
     """A logarithmic axis for more than a decade where the panel allows it, else a linear one."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    values = [point.centre for line in panel.lines for point in line.points]
-    values += [panel.band.floor] if panel.band else []
-    values = [value for value in values if math.isfinite(value)]
-    if not values:
+    points = [point for line in panel.lines for point in line.points]
+    centres = [point.centre for point in points] + ([panel.band.floor] if panel.band else [])
+    centres = [value for value in centres if math.isfinite(value)]
+    if not centres:
         axes.set_ylim(0, 1)
         return
-    low, high = min(values), max(values)
-    if panel.may_be_log and low > 0 and high > 10 * low:
+    ends = [end for point in points for end in (point.low, point.high) if math.isfinite(end)]
+    low, high = min(centres), max(centres)
+    log = panel.may_be_log and low > 0 and high > 10 * low
+    low, high = min([low, *(end for end in ends if end > 0 or not log)]), max([high, *ends])
+    if log:
         axes.set_yscale("log")
-        axes.set_ylim(low / 2, high * 2)
+        axes.set_ylim(low / 1.5, high * 1.5)
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 300 * low else (1, 3)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())

@@ -13,6 +13,8 @@ from sfbptt_cli.figures.style import GENERATED, SINGLE, TRUTH, new_figure, settl
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CURVES = ("loss", "validation_d_stsp", "gradient_norm")  # of a row of the history, a panel each
+
 
 @style()
 def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
@@ -22,10 +24,10 @@ def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
     None, NaN or a missing key is a gap. The last epoch with a true `best`, the one whose
     checkpoint was kept, is marked in every panel.
     """
-    keys = ("epoch", "loss", "validation_d_stsp", "gradient_norm")
+    keys = ("epoch", *CURVES)
     table = {key: np.array([row.get(key) for row in history], dtype=np.float64) for key in keys}
-    epoch, _, validation, _ = table.values()
-    known = [key for key in keys[1:] if key == "loss" or np.isfinite(table[key]).any()]
+    epoch, validation = table["epoch"], table["validation_d_stsp"]
+    known = [key for key in CURVES if key == "loss" or np.isfinite(table[key]).any()]
     kept = [i for i, row in enumerate(history) if row.get("best")]
     figure = new_figure(SINGLE, 0.6 + 1.15 * len(known))
     panels = list(figure.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0])
@@ -40,7 +42,7 @@ def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
             axes.axvline(at, color=GENERATED, linewidth=0.6, alpha=0.6, zorder=0)
             if key == "validation_d_stsp":
                 axes.plot(at, score, "o", color=GENERATED, markersize=4)
-                axes.set_title(f"best.pt: {score:.3g} at epoch {at:.0f}", color=GENERATED)
+                axes.set_title(f"best: {score:.3g} at epoch {at:.0f}", color=GENERATED)
     panels[-1].set_xlabel("epoch")
     panels[-1].locator_params("x", nbins=6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
     return settled(figure)

@@ -43,6 +43,7 @@ def card(shown: Highlight, command: str, identifier: str) -> dict[str, Any]:
         "heading": f"{shown.kind.capitalize()}: {MODEL_LABELS.get(run.model, run.model)}, {method}",
         "numbers": numbers,
         "pictures": _pictures(shown, identifier),
+        "cloud": _cloud(shown),
         "view": _view_text(shown),
         "marks": _marks_text(shown),
         "spectrum": _spectrum_rows(shown.spectrum) if shown.spectrum else [],
@@ -58,13 +59,14 @@ def card(shown: Highlight, command: str, identifier: str) -> dict[str, Any]:
     }
 
 
-def cloud_data(shown: Highlight) -> dict[str, Any]:
+def _cloud(shown: Highlight) -> dict[str, Any] | None:
     """The points and marks that the page's script turns."""
-    assert shown.attractor is not None
+    if (cloud := shown.attractor) is None:
+        return None
     return {
-        "truth": encode(shown.attractor.truth),
-        "generated": encode(shown.attractor.generated),
-        "flat": shown.attractor.flat,
+        "truth": encode(cloud.truth),
+        "generated": encode(cloud.generated),
+        "flat": cloud.flat,
         "marks": [
             [*(round(float(x), 4) for x in mark.place), mark.order > 1, mark.attracts]
             for mark in shown.marks

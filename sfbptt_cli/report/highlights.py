@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.figures.attractor import Mark
 from sfbptt_cli.figures.spectra import drawn_frequencies
+from sfbptt_cli.figures.training_curve import CURVES
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.report.cloud import Attractor, attractor
 from sfbptt_cli.report.collection import RunRecord, Skipped
@@ -99,31 +100,32 @@ def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]
 
 def open_highlight(kind: str, run: RunRecord) -> tuple[Highlight, list[Skipped]]:
     """Read what the pictures and tables of a run need; what cannot be read is named."""
-    skipped = []
-    history: tuple[dict[str, Any], ...] = ()
-    pictures: dict[str, Any] = {}
-    try:
-        history = _thinned_history(run.folder.history())
-    except RequestError as error:
-        skipped.append(_skip(run, "metrics.csv", error))
-    try:
-        pictures = _pictures(run, read_trajectories(run.folder.trajectories))
-    except (RequestError, KeyError, ValueError, TypeError, IndexError) as error:
-        skipped.append(_skip(run, "trajectories.h5", error))
+    skipped: list[Skipped] = []
+
+    def read(file: str, reader: Callable[[], Any]) -> Any:
+        try:
+            return reader()
+        except (RequestError, KeyError, ValueError, TypeError, IndexError) as error:
+            reason = " ".join(str(error).removeprefix("run: ").split())
+            reason = reason.replace(f"{run.folder.path}/", "")
+            skipped.append(Skipped(f"{run.label}/{file}", f"not drawn: {reason}"))
+            return None
+
+    folder = run.folder
+    history = read("metrics.csv", lambda: _thinned_history(folder.history()))
+    pictures = read(
+        "trajectories.h5", lambda: _pictures(run, read_trajectories(folder.trajectories))
+    )
     known = len(pictures["variables"]) if pictures else None
-    gradients, reasons = read_gradients(run.folder.path, known)
-    skipped += [_skip(run, "gradients.json", reason) for reason in reasons]
-    spectrum, reasons = read_spectrum(run.folder.path)
-    skipped += [_skip(run, "lyapunov.json", reason) for reason in reasons]
     shown = Highlight(
-        kind, run, history=history, gradients=gradients, spectrum=spectrum, **pictures
+        kind,
+        run,
+        history=history or (),
+        gradients=read("gradients.json", lambda: read_gradients(folder.path, known)),
+        spectrum=read("lyapunov.json", lambda: read_spectrum(folder.path)),
+        **(pictures or {}),
     )
     return shown, skipped
-
-
-def _skip(run: RunRecord, file: str, why: Exception | str) -> Skipped:
-    reason = " ".join(str(why).removeprefix("run: ").split())
-    return Skipped(f"{run.label}/{file}", f"not drawn: {reason.replace(f'{run.folder.path}/', '')}")
 
 
 def _pictures(run: RunRecord, stored: Trajectories) -> dict[str, Any]:
@@ -170,7 +172,8 @@ def _kept(curves: Curves, end: int, stride: int = 1) -> Curves:
 
 
 def _thinned_history(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """About _EPOCHS of the rows, and the one whose checkpoint was kept."""
+    """What is drawn of about _EPOCHS of the rows, and of the one whose checkpoint was kept."""
     best = max((i for i, row in enumerate(rows) if row.get("best")), default=-1)
     stride = max(1, len(rows) // _EPOCHS)
-    return tuple(row for i, row in enumerate(rows) if i % stride == 0 or i == best)
+    kept = [row for i, row in enumerate(rows) if i % stride == 0 or i == best]
+    return tuple({key: row.get(key) for key in (*CURVES, "epoch", "best")} for row in kept)

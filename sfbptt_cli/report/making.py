@@ -28,7 +28,7 @@ class Report:
 
     table: str  # of the groups
     count: str  # how many runs there are, and how they ended
-    notes: tuple[str, ...]  # what forbids comparing some of the numbers
+    notes: tuple[str, ...]  # why some of the numbers cannot be compared
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...]
 

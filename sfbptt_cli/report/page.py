@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 import sfbptt_cli
 from sfbptt_cli.figures.sweep import DASHES
-from sfbptt_cli.report.card import card, cloud_data
+from sfbptt_cli.report.card import card
 from sfbptt_cli.report.collection import METRICS, Skipped
 from sfbptt_cli.report.groups import COLUMNS, Group, short_names, varied
 from sfbptt_cli.report.highlights import Highlight
@@ -45,27 +45,26 @@ class Contents:
     skipped: tuple[Skipped, ...]
 
 
-class Cell(NamedTuple):
-    """A cell of a table, and the key that the script sorts it by; empty: what is missing."""
-
-    text: str
-    key: str
-    is_number: bool
-
-
 class Table(NamedTuple):
     """A table that the script makes sortable; `heading`: the first cell of a row names it."""
 
     caption: str
     header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[str]]
     heading: bool = False
 
     @property
     def numeric(self) -> list[bool]:
-        """Whether the cells of a column are numbers, or missing."""
-        columns = zip(*self.rows, strict=True)
-        return [all(cell.is_number or not cell.key for cell in column) for column in columns]
+        """Whether the cells of a column begin with a number, or are missing."""
+        return [all(map(_begins_with_number, column)) for column in zip(*self.rows, strict=True)]
+
+
+def _begins_with_number(text: str) -> bool:
+    try:
+        float(text.partition(" ")[0].removesuffix("inite"))
+    except ValueError:
+        return text == "-"
+    return True
 
 
 def page(contents: Contents) -> str:
@@ -73,6 +72,7 @@ def page(contents: Contents) -> str:
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     label = STATISTICS[contents.statistic]
     over_seeds = f"{label[0].upper()}{label[1:]} over seeds"
+    highlights = _highlights(contents)
     groups = [group for panel in contents.panels for group in panel.groups]
     drawn = charts(contents.panels, contents.metrics, contents.statistic)
     return (
@@ -89,13 +89,20 @@ def page(contents: Contents) -> str:
             legend=_legend(contents.panels),
             charts=[(title, [Markup(svg) for svg in pictures]) for title, pictures in drawn],
             over_seeds=over_seeds,
-            groups=_groups_table(contents, over_seeds),
-            highlights=_highlights(contents),
+            groups=Table(
+                over_seeds, *group_rows(contents.panels, contents.metrics, contents.statistic)
+            ),
+            highlights=highlights,
             ranked_by=METRICS[contents.metrics[0]],
             runs=_runs_table(groups),
             skipped=contents.skipped,
             version=sfbptt_cli.__version__,
-            attractors=_attractors(contents),
+            attractors={
+                card["id"]: card["cloud"]
+                for section in highlights
+                for card in section["cards"]
+                if card["cloud"]
+            },
         )
     )
 
@@ -130,20 +137,6 @@ def _legend(panels: Sequence[Panel]) -> list[dict[str, Any]]:
     ]
 
 
-def _groups_table(contents: Contents, caption: str) -> Table:
-    header, rows = group_rows(contents.panels, contents.metrics, contents.statistic)
-    groups = [group for panel in contents.panels for group in panel.groups]
-    first = len(header) - 2 * len(contents.metrics)
-    cells = []
-    for row, group in zip(rows, groups, strict=True):
-        numbers = {
-            first + 2 * i: group.summary(metric).interval(contents.statistic)[0]
-            for i, metric in enumerate(contents.metrics)
-        }
-        cells.append([_cell(text, numbers.get(i)) for i, text in enumerate(row)])
-    return Table(caption, header, cells)
-
-
 def _runs_table(groups: Sequence[Group]) -> Table:
     """Every run with its numbers, measured or not."""
     metrics = known_metrics(groups)
@@ -153,24 +146,11 @@ def _runs_table(groups: Sequence[Group]) -> Table:
     rows = []
     for group in groups:
         for run in group.runs:
-            row = [_cell(run.label), *(_cell(group.setting(key)) for key in names)]
-            row += [_cell(str(run.seed)), _cell(run.status), _cell(run.verdict or "-")]
-            for metric in metrics:
-                value = run.metrics[metric].value if metric in run.metrics else math.nan
-                row.append(_cell(number(value), value))
-            rows.append(row)
+            row = [run.label, *(group.setting(key) for key in names)]
+            row += [str(run.seed), run.status, run.verdict or "-"]
+            values = [run.metrics[m].value if m in run.metrics else math.nan for m in metrics]
+            rows.append([*row, *map(number, values)])
     return Table("Every run", header, rows, heading=True)
-
-
-def _cell(text: str, value: float | None = None) -> Cell:
-    if value is None:
-        try:
-            value = float(text)
-        except ValueError:
-            return Cell(text, "" if text == "-" else text, False)
-    if math.isnan(value):
-        return Cell(text, "", True)
-    return Cell(text, repr(value).replace("inf", "Infinity"), True)
 
 
 def _highlights(contents: Contents) -> list[dict[str, Any]]:
@@ -183,12 +163,3 @@ def _highlights(contents: Contents) -> list[dict[str, Any]]:
         }
         for i, (panel, shown) in enumerate(contents.highlights)
     ]
-
-
-def _attractors(contents: Contents) -> dict[str, dict[str, Any]]:
-    return {
-        f"run-{i}-{j}": cloud_data(one)
-        for i, (_, shown) in enumerate(contents.highlights)
-        for j, (one, _) in enumerate(shown)
-        if one.attractor
-    }

@@ -133,7 +133,7 @@ def _tau_predicted(groups: Sequence[Group]) -> float | None:
 
 
 def disagreements(panel: Panel) -> list[str]:
-    """What forbids comparing the numbers of a panel, in words."""
+    """Why numbers of a panel cannot be compared, in words; empty where they can."""
     found = []
     for metric in METRICS:
         measured = {run.metrics[metric].settings for run in panel.runs if metric in run.metrics}

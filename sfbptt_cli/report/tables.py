@@ -1,4 +1,4 @@
-"""The tables of a report: a line a group for people, a row a group and a row a run for programs."""
+"""The tables of a report: groups for people, groups and runs as CSV."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def runs_csv(panels: Sequence[Panel]) -> str:
     return _csv(rows)
 
 
-# What a formula begins with, in one spreadsheet or another.
+# A formula begins with one of these, depending on the spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MANIFEST = ("training_seconds", "parameters", "version", "commit", "started", "finished")
 
@@ -125,7 +125,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, with a quote before it; others as are.
+    """Put a quote before a text that a spreadsheet would take for a formula.
 
     https://owasp.org/www-community/attacks/CSV_Injection
     """

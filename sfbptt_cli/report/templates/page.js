@@ -22,19 +22,19 @@ function makeSortable(table) {
       const up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.setAttribute("aria-sort", "none"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const rows = [...body.rows].map((row) => [row, row.cells[column].dataset.sort]);
-      rows.sort(([, a], [, b]) => order(a, b, up));
-      body.replaceChildren(...rows.map(([row]) => row));
+      const cell = (row) => row.cells[column].textContent;
+      const rows = [...body.rows].sort(
+        (a, b) => order(cell(a), cell(b), head.classList.contains("number"), up));
+      body.replaceChildren(...rows);
     });
   });
 }
 
 // Numbers by size, words by the alphabet, what is missing always last.
-function order(a, b, up) {
-  if (a === "" || b === "") return (a === "") - (b === "");
-  const x = Number(a), y = Number(b);
-  const known = !Number.isNaN(x) && !Number.isNaN(y);
-  const difference = known ? (x === y ? 0 : x < y ? -1 : 1) : a.localeCompare(b);
+function order(a, b, numeric, up) {
+  if (a === "-" || b === "-") return (a === "-") - (b === "-");
+  const value = (text) => parseFloat(text.replace("infinite", "Infinity"));
+  const difference = numeric ? Math.sign(value(a) - value(b)) || 0 : a.localeCompare(b);
   return up ? difference : -difference;
 }
 
