@@ -31,10 +31,11 @@ from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.lyapunov.system import _read as read_exponent
 from sfbptt_cli.lyapunov.system import _write as write_exponent
 from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import open_highlight
 from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import disagreements, group_runs, panels
-from sfbptt_cli.report.sweep_table import groups_csv, printed_table, runs_csv
+from sfbptt_cli.report.panels import disagreements, panels
+from sfbptt_cli.report.tables import groups_csv, printed_table, runs_csv
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 SECONDS = 30.0  # of one case, on a busy machine; reading HDF5 may wait 20 s for its process

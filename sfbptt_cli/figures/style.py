@@ -7,6 +7,7 @@ in grey print).
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def style() -> Iterator[None]:
     # Imported inside functions throughout: matplotlib takes 0.4 s that other commands must not pay.
     from matplotlib import rc, rc_context, rcdefaults
 
-    with rc_context():
+    with rc_context(), warnings.catch_warnings():
         rcdefaults()  # a user's matplotlibrc must not change the files of a run
         rc("font", size=7)
         rc("axes", titlesize=8, labelsize=8, linewidth=0.6, xmargin=0.01)
@@ -43,6 +44,8 @@ def style() -> Iterator[None]:
         rc("agg.path", chunksize=20_000)  # Agg refuses longer paths if they are too entangled
         rc("pdf", fonttype=42)  # TrueType: journals refuse Type 3
         rc("svg", fonttype="none", hashsalt="sfbptt")  # text stays text; the same names each time
+        # Names may have characters that the font lacks; a browser takes them from another font.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 
 

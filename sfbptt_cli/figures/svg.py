@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -42,9 +41,7 @@ def inline_svg(
     page's style sheet; text has the page's font. KeyError for a colour without a variable.
     """
     written = io.StringIO()
-    with style(), warnings.catch_warnings():
-        # A browser has fonts for the characters that matplotlib's font lacks.
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+    with style():
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(written.getvalue())
     root[:] = [part for part in root if _name(part.tag) == "g" or _name(part[0].tag) == "clipPath"]

@@ -72,10 +72,10 @@ def read_gradients(folder: Path, variables: int | None) -> Gradients | None:
     settings = content.get("settings")
     searched = settings.get("cycles") if isinstance(settings, dict) else None
     return Gradients(
-        growth_rate=_number(content.get("growth_rate"), "growth_rate"),
-        growth_error=_number(content.get("growth_rate_standard_error"), "growth_rate error"),
-        lambda_max=_number(content.get("lambda_max"), "lambda_max"),
-        lambda_error=_number(content.get("lambda_max_standard_error"), "lambda_max error"),
+        growth_rate=_field(content, "growth_rate"),
+        growth_error=_field(content, "growth_rate_standard_error"),
+        lambda_max=_field(content, "lambda_max"),
+        lambda_error=_field(content, "lambda_max_standard_error"),
         cycles=tuple(
             _cycle(entry, f"cycles[{i}]", variables)
             for i, entry in enumerate(_list(content.get("cycles"), "cycles"))
@@ -139,6 +139,10 @@ def _list(stored: Any, name: str) -> list[Any]:
     if not isinstance(stored, list):
         raise ValueError(f"{name} {_is(stored)}")
     return stored
+
+
+def _field(content: dict[str, Any], name: str) -> float:
+    return _number(content.get(name), name)
 
 
 def _number(value: Any, name: str) -> float:
