@@ -391,7 +391,7 @@ def test_training_curve_labels_enough_ticks_whatever_the_range(spread: float) ->
 
 
 def test_the_exponent_of_the_model_has_twice_its_error_and_the_system_a_line() -> None:
-    axes = exponent(0.9, 0.05, 1.0, "per s").axes[0]
+    axes: Any = exponent(0.9, 0.05, 1.0, "per s").axes[0]
     (bar,) = axes.containers[0].lines[2]
     np.testing.assert_allclose(bar.get_segments()[0][:, 0], [0.8, 1.0])
     assert any(np.asarray(line.get_xdata())[0] == 1.0 for line in axes.lines)
