@@ -33,10 +33,11 @@ from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.lyapunov.cached import read_spectrum, write_spectrum
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import open_highlight
 from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import disagreements, group_runs, panels
-from sfbptt_cli.report.sweep_table import groups_csv, printed_table, runs_csv
+from sfbptt_cli.report.panels import disagreements, panels
+from sfbptt_cli.report.tables import groups_csv, printed_table, runs_csv
 from sfbptt_cli.storage.checkpoint import load_checkpoint, load_training
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import write_trajectories

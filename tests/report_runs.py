@@ -1,22 +1,25 @@
-"""Run folders as `sfbptt train` leaves them, written at once: what reports are tested on."""
+"""Run folders as `sfbptt train` leaves them, written at once, and reports on them."""
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.report.making import Report, make_report
 from sfbptt_cli.storage.trajectories import write_trajectories
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 DT = 0.01
 LAMBDA_MAX = 1.105  # per time unit, of the Lorenz system with rho = 38
 STEPS, TRANSIENT = 1_500, 100
-
-SIZES = {"lstm": {}, "rnn": {}, "plrnn": {}}
 
 
 def config(
@@ -136,3 +139,41 @@ def write_run(
             {"transient": TRANSIENT},
         )
     return path
+
+
+def edit(path: Path, file: str, change: Callable[[Any], object]) -> None:
+    """Change the content of a run's JSON or YAML file."""
+    target = path / file
+    content = yaml.safe_load(target.read_text(encoding="utf-8"))
+    change(content)
+    text = yaml.safe_dump(content) if file.endswith(".yaml") else json.dumps(content)
+    target.write_text(text, encoding="utf-8")
+
+
+def report(folder: Path, **options: Any) -> Report:
+    """A report on the runs below a folder, in its usual place."""
+    return make_report(folder, CONFIGS, **options)
+
+
+def page_of(folder: Path) -> str:
+    """The page of `report`."""
+    return (folder / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def draw_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw attractors only, for tests of something else: pictures take most of the time."""
+    from matplotlib.figure import Figure
+
+    from sfbptt_cli.report import card, making, page
+
+    monkeypatch.setattr(making, "sweep", lambda *_: None)
+    monkeypatch.setattr(making, "save", lambda *_: [])
+    monkeypatch.setattr(page, "charts", lambda *_: [])
+    for name in ("time_series", "spectra", "exponent", "training_curve"):
+        monkeypatch.setattr(card, name, lambda *_, **__: Figure((1, 1)))

@@ -36,3 +36,19 @@ def number_of(stored: object) -> float:
 def singular(unit: str) -> str:
     """`time units` -> `time unit`; a second stays `s`."""
     return unit.removesuffix("s") or unit
+
+
+def number_text(value: float | str | None, digits: int = 4) -> str:
+    """A number with `digits` significant digits, as people read it in a table.
+
+    A word is returned as it is, infinity as `infinite`, None and not-a-number as `-`. Large numbers
+    keep all digits before the point up to a million: 12346, not 1.235e+04.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return str(word_or_number(value))
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+0" in text and abs(value) < 1e6 else text

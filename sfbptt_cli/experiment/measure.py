@@ -15,8 +15,11 @@ from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.training import require_measurable
-from sfbptt_cli.figures import run as figures
-from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.figures.attractor import attractor
+from sfbptt_cli.figures.spectra import spectra
+from sfbptt_cli.figures.style import save
+from sfbptt_cli.figures.time_series import time_series
+from sfbptt_cli.figures.training_curve import training_curve
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
 from sfbptt_cli.storage.event_files import log_run
@@ -119,7 +122,7 @@ def draw(run: Run) -> None:
         lyapunov_time = dataset.lyapunov_steps * dataset.dt
         stretch = min(round(_STRETCH_LYAPUNOV_TIMES * dataset.lyapunov_steps), _LONGEST_STRETCH)
     pictures = {
-        "attractor": figures.attractor(truth[transient:], generated[transient:], stored.variables),
+        "attractor": attractor(truth[transient:], generated[transient:], stored.variables),
         "spectra": _spectra(
             truth[transient:],
             generated[transient:],
@@ -128,7 +131,7 @@ def draw(run: Run) -> None:
             dataset.time_unit,
             smoothing,
         ),
-        "time_series": figures.time_series(
+        "time_series": time_series(
             stored.time[:stretch],
             truth[:stretch],
             generated[:stretch],
@@ -136,11 +139,11 @@ def draw(run: Run) -> None:
             dataset.time_unit,
             lyapunov_time,
         ),
-        "training_curve": figures.training_curve(run.history),
+        "training_curve": training_curve(run.history),
     }
     run.folder.figures.mkdir(exist_ok=True)
     for name, picture in pictures.items():
-        figure_style.save(picture, run.folder.figures, name)
+        save(picture, run.folder.figures, name)
 
 
 def _spectra(
@@ -154,4 +157,4 @@ def _spectra(
     p, q = (power_spectrum(x, smoothing) for x in (truth, generated))
     # The spectrum leaves out the zero frequency.
     frequencies = np.fft.rfftfreq(len(truth), dt)[-len(p) :]
-    return figures.spectra(frequencies, p, q, variables, f"1 / {singular(unit)}")
+    return spectra(frequencies, p, q, variables, f"1 / {singular(unit)}")

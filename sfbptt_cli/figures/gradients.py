@@ -1,8 +1,4 @@
-"""The picture of exploding gradients: Jacobian products and loss gradients against the time T.
-
-Arrays in, figure out. A free run is vermillion, one with forcing blue,
-the fit dark grey, the exponent dashed green (Okabe-Ito: told apart by colour-blind readers).
-"""
+"""Exploding gradients: Jacobian products and loss gradients against the time T."""
 
 from __future__ import annotations
 
@@ -12,13 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfbptt_cli.figures.style import DOUBLE, Array, new_figure, settled, style
+from sfbptt_cli.figures.arrays import Array
+from sfbptt_cli.figures.style import (
+    COLORS,
+    DOUBLE,
+    GENERATED,
+    LYAPUNOV,
+    TRUTH,
+    new_figure,
+    settled,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FREE, FORCED, FITTED, EXPONENT = "#D55E00", "#0072B2", "#333333", "#009E73"
+FREE, FORCED, FITTED, EXPONENT = GENERATED, LYAPUNOV, TRUTH, COLORS[2]
 
 # Steps (points,) and natural logarithms of norms, (points,) or (orbits, points).
 Growth = tuple[ArrayLike, ArrayLike]

@@ -1,4 +1,4 @@
-"""The separation curve behind an exponent from data, with the part that was fitted."""
+"""The separation of neighbours behind an exponent from data, with the part that was fitted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfbptt_cli.common.numbers import singular
+from sfbptt_cli.figures.axes import plain
 from sfbptt_cli.figures.style import GENERATED, LYAPUNOV, SINGLE, TRUTH, laid_out, new_figure, style
 from sfbptt_cli.lyapunov.from_data import DataExponent
 
@@ -22,8 +23,7 @@ def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
     dt is time units a step. The lines go through the middle of the window with the slopes of the
     estimate and of both ends of its range, per time unit.
     """
-    # A dollar sign would begin a formula.
-    time_unit, name = (text.replace("$", r"\$") for text in (time_unit, name))
+    time_unit, name = plain(time_unit), plain(name)
     steps, curve = found.curve
     figure = new_figure(SINGLE, 2.6)
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""What every picture shares: style, colours, sizes, layout, and how it is saved.
+"""What all figures share: style, colours, sizes, layout, and how they are saved as files.
 
 Truth is dark grey, the reconstruction vermillion (Okabe-Ito: told apart by colour-blind readers and
 in grey print).
@@ -7,31 +7,32 @@ in grey print).
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sfbptt_cli.common.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 TRUTH, GENERATED, LYAPUNOV = "#333333", "#D55E00", "#0072B2"
+# Of lines without a role. Okabe-Ito without its yellow, which is hard to see on white paper.
+COLORS = (LYAPUNOV, GENERATED, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+# The floor of a metric, its median, and notes.
+FLOOR, FLOOR_LINE, NOTE = "#D9D9D9", "#999999", "#404040"
 SINGLE, DOUBLE, DPI = 3.4, 7.0, 200  # inches, one and two columns of a page; pixels an inch
 MOST_PDF_BYTES = 1_000_000  # beyond, lines go into the PDF as pixels
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The settings of matplotlib that pictures are made and saved with, whatever a user's are."""
+    """The settings of matplotlib that figures are drawn and saved with, whatever a user's are."""
     # Imported inside functions throughout: matplotlib takes 0.4 s that other commands must not pay.
     from matplotlib import rc, rc_context, rcdefaults
 
-    with rc_context():
+    with rc_context(), warnings.catch_warnings():
         rcdefaults()  # a user's matplotlibrc must not change the files of a run
         rc("font", size=7)
         rc("axes", titlesize=8, labelsize=8, linewidth=0.6, xmargin=0.01)
@@ -42,6 +43,9 @@ def style() -> Iterator[None]:
         rc("lines", linewidth=0.9)
         rc("agg.path", chunksize=20_000)  # Agg refuses longer paths if they are too entangled
         rc("pdf", fonttype=42)  # TrueType: journals refuse Type 3
+        rc("svg", fonttype="none", hashsalt="sfbptt")  # text stays text; the same names each time
+        # Names may have characters that the font lacks; a browser takes them from another font.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 
 
@@ -53,7 +57,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
-    """Add the legend and lay out, once: another pass at each drawing would move things a bit."""
+    """Add the legend and lay out the figure.
+
+    Where `shown` is less than `total`, the legend says that only the first variables are drawn.
+    `right` is the share of the width that the layout uses.
+    """
     lines, labels = figure.axes[0].get_legend_handles_labels()
     if labels:
         note = f"first {shown} of {total} variables" if shown < total else None
@@ -62,11 +70,11 @@ def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) 
 
 
 def laid_out(figure: Figure, right: float = 1.0) -> Figure:
-    """Room for what was drawn, found once."""
-    figure.set_layout_engine("constrained", rect=(0, 0, right, 1))
+    """Lay out the figure once: another pass at each saving would move things a bit."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     figure.align_ylabels()
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    ConstrainedLayoutEngine(rect=(0, 0, right, 1)).execute(figure)
     return figure
 
 

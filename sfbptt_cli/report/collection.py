@@ -1,6 +1,6 @@
-"""The runs below a folder, from their stored files alone: what each is, and how it ended.
+"""The runs below a folder, read from their stored files alone.
 
-Whatever cannot be read is named with a reason; nothing is dropped silently.
+What cannot be read is named with a reason; nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json",
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
 # Numbers that a picture or a mean can hold.
 _LARGEST, _LARGEST_TAU, _LARGEST_RATE = 1e100, 10**9, 1e9
-# With these a run's numbers are those of finished training.
+# Of these a run's numbers are those of finished training.
 _TRAINED = ("trained", "finished")
 
 
@@ -53,7 +53,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What the report knows of one run."""
+    """One run, as its files describe it."""
 
     folder: RunFolder
     label: str  # its path below the reported folder
@@ -125,8 +125,8 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
 
 
 def _shown(text: str) -> str:
-    """Signs that a terminal shows and a file can hold, whatever names are made of."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """A name with characters that a terminal shows and a file can hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _read(path: Path, label: str) -> RunRecord:
@@ -194,10 +194,12 @@ def _metric(name: str, stored: Any) -> Metric:
     where = f"damaged: evaluation.json: {name}"
     if not isinstance(stored, dict) or "value" not in stored:
         raise ValueError(f"{where} has no value")
-    low, high = stored.get("floor_range") or (None, None)
-    numbers = [stored["value"], stored.get("floor"), low, high]
+    ends = stored.get("floor_range") or (None, None)
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise ValueError(f"{where} has no floor_range of two numbers")
+    numbers = [stored["value"], stored.get("floor"), *ends]
     numbers += [stored.get("truth"), stored.get("standard_error")]
-    # The settings are what is no result: words, and the sizes that the estimators were given.
+    # Words, and the sizes that the estimators were given.
     how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
     settings = tuple((key, stored[key]) for key in how if key in stored)
     if not all(isinstance(value, (str, int, float)) for _, value in settings):
@@ -210,7 +212,7 @@ def _metric(name: str, stored: Any) -> Metric:
 
 
 def _number(value: Any, where: str) -> float:
-    """A stored number, or what a word stands for; None is NaN."""
+    """A stored number, or the number that a word stands for; None is NaN."""
     if value is None:
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""A report: collect, group, draw, and write what came of it."""
+"""Make a report: collect, group, draw and write."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from sfbptt_cli.common.atomic import write_text
 from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.experiment.repeat import repeat_command
-from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.figures.style import save
+from sfbptt_cli.figures.sweep import sweep
 from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
+from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import MOST_SHOWN, Highlight, choose, open_highlight
 from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import Panel, disagreements, group_runs, panels
+from sfbptt_cli.report.panels import Panel, disagreements, panels
 from sfbptt_cli.report.statistics import STATISTICS
-from sfbptt_cli.report.sweep_figure import sweep_figure
-from sfbptt_cli.report.sweep_table import count_text, groups_csv, printed_table, runs_csv
+from sfbptt_cli.report.sweep import sweep_columns
+from sfbptt_cli.report.tables import count_text, groups_csv, printed_table, runs_csv
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says on the terminal, and the files it wrote."""
+    """What a report prints, and the files it wrote."""
 
     table: str  # of the groups
     count: str  # how many runs there are, and how they ended
-    notes: tuple[str, ...]  # what forbids comparing some of the numbers
+    notes: tuple[str, ...]  # why some of the numbers cannot be compared
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...]
 
@@ -44,7 +46,7 @@ def make_report(
     first of `metrics` decides which runs are the best and the worst. RequestError names `runs`
     where there is nothing to report, `statistic` or `metrics`.
     """
-    one_of("statistic", statistic, STATISTICS)
+    one_of("statistic", statistic, tuple(STATISTICS))
     if not metrics:
         raise RequestError(f"metrics: none was given; accepted: {', '.join(METRICS)}")
     for metric in metrics:
@@ -88,8 +90,8 @@ def _write(contents: Contents, out: Path) -> list[Path]:
     }
     for name, text in texts.items():
         write_text(out / name, text)
-    figure = sweep_figure(contents.panels, contents.metrics, contents.statistic)
-    return [*(out / name for name in texts), *figure_style.save(figure, out, "sweep")]
+    figure = sweep(sweep_columns(contents.panels, contents.metrics, contents.statistic))
+    return [*(out / name for name in texts), *save(figure, out, "sweep")]
 
 
 def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:

@@ -1,11 +1,10 @@
-"""What gradients.json and lyapunov.json say of a run's model: fixed points, cycles, exponents.
+"""Fixed points, cycles and exponents of a run's model, from gradients.json and lyapunov.json.
 
-Anybody may have written those files: what is missing or wrong in them is left out, with a reason.
+Anybody may have written those files: one in which a field is missing or wrong is refused.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.documents import read_json
-from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
 
 Array = NDArray[np.float64]
 
 _STABILITIES = ("stable", "neutral", "saddle", "unstable")
-# Distance of |eigenvalue| from one that rounding explains, as where the stability was found.
+# Distance of |eigenvalue| from one that rounding explains, as in the search for cycles.
 _NEUTRAL = 1e-8
-_MOST_REASONS = 3  # told of a file, so that a wrong one does not fill the page
 _LONGEST_WORD = 40
 
 
@@ -44,7 +41,7 @@ class ModelCycle:
 
 @dataclass(frozen=True)
 class Gradients:
-    """gradients.json; rates per step, NaN where they are not known."""
+    """gradients.json; rates per step, NaN where they are undecided."""
 
     growth_rate: float  # of ln ‖∂z_T/∂z_1‖ in T
     growth_error: float
@@ -63,116 +60,63 @@ class Spectrum:
     unit: str
 
 
-class _Fields:
-    """Fields of a JSON object, and the reasons why some of them are not taken."""
+def read_gradients(folder: Path, variables: int | None) -> Gradients | None:
+    """gradients.json of a run, None where there is none.
 
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.content = content
-        self.reasons: list[str] = []
-
-    def number(self, key: str) -> float:
-        """NaN where it is missing or wrong."""
-        try:
-            return _number(self.content.get(key))
-        except ValueError as error:
-            self.reasons.append(f"{key} {error}")
-            return math.nan
-
-    def entries(self, key: str) -> list[Any]:
-        """Nothing where it is missing or no list."""
-        value = self.content.get(key)
-        if not isinstance(value, list):
-            self.reasons.append(f"{key} {_is(value)}")
-            return []
-        return value
-
-    def told(self) -> list[str]:
-        """The reasons, shortened where there are many."""
-        rest = len(self.reasons) - _MOST_REASONS
-        return self.reasons[:_MOST_REASONS] + [f"and {rest} more"] * (rest > 0)
-
-
-def read_gradients(folder: Path, variables: int | None) -> tuple[Gradients | None, list[str]]:
-    """gradients.json of a run, None where there is none, and why parts of it are left out.
-
-    `variables` is how many are observed, where that is known: a cycle with others is left out.
+    `variables` is how many are observed, where that is known. Raises RequestError where the file
+    cannot be read, ValueError for a wrong field.
     """
-    fields, reasons = _open(folder / "gradients.json")
-    if fields is None:
-        return None, reasons
-    cycles = []
-    for i, entry in enumerate(fields.entries("cycles")):
-        try:
-            cycles.append(_cycle(entry, variables))
-        except ValueError as error:
-            fields.reasons.append(f"cycles[{i}]: {error}")
-    settings = fields.content.get("settings")
+    if not (path := folder / "gradients.json").exists():
+        return None
+    content = read_json(path, "run")
+    settings = content.get("settings")
     searched = settings.get("cycles") if isinstance(settings, dict) else None
-    found = Gradients(
-        growth_rate=fields.number("growth_rate"),
-        growth_error=fields.number("growth_rate_standard_error"),
-        lambda_max=fields.number("lambda_max"),
-        lambda_error=fields.number("lambda_max_standard_error"),
-        cycles=tuple(cycles),
+    return Gradients(
+        growth_rate=_field(content, "growth_rate"),
+        growth_error=_field(content, "growth_rate_standard_error"),
+        lambda_max=_field(content, "lambda_max"),
+        lambda_error=_field(content, "lambda_max_standard_error"),
+        cycles=tuple(
+            _cycle(entry, f"cycles[{i}]", variables)
+            for i, entry in enumerate(_list(content.get("cycles"), "cycles"))
+        ),
         searched=searched if type(searched) is int else None,
     )
-    return found, fields.told()
 
 
-def read_spectrum(folder: Path) -> tuple[Spectrum | None, list[str]]:
-    """lyapunov.json of a run, None where there is none, and why parts of it are left out."""
-    fields, reasons = _open(folder / "lyapunov.json")
-    if fields is None:
-        return None, reasons
-    exponents = _exponents(fields, "exponents")
-    system: tuple[float, ...] = ()
-    if isinstance(stored := fields.content.get("system"), dict):
-        of_system = _Fields(stored)
-        system = _exponents(of_system, "exponents")
-        fields.reasons += [f"system: {reason}" for reason in of_system.reasons]
-    elif stored is not None:
-        fields.reasons.append(f"system {_is(stored)}")
-    unit = fields.content.get("unit")
+def read_spectrum(folder: Path) -> Spectrum | None:
+    """lyapunov.json of a run, None where there is none. Raises what `read_gradients` raises."""
+    if not (path := folder / "lyapunov.json").exists():
+        return None
+    content = read_json(path, "run")
+    system, unit = content.get("system"), content.get("unit")
+    if not (system is None or isinstance(system, dict)):
+        raise ValueError(f"system {_is(system)}")
     if not isinstance(unit, str) or len(unit) > _LONGEST_WORD:
-        fields.reasons.append(f"unit {_is(unit)}")
-        unit = ""
-    return (Spectrum(exponents, system, unit) if exponents else None), fields.told()
+        raise ValueError(f"unit {_is(unit)}")
+    return Spectrum(_exponents(content), _exponents(system) if system else (), unit)
 
 
-def _open(path: Path) -> tuple[_Fields | None, list[str]]:
-    if not path.exists():
-        return None, []
-    try:
-        return _Fields(read_json(path, "run")), []
-    except RequestError as error:
-        return None, [str(error).removeprefix("run: ")]
+def _exponents(content: dict[str, Any]) -> tuple[float, ...]:
+    stored = _list(content.get("exponents"), "exponents")
+    return tuple(_number(value, "exponents: one") for value in stored)
 
 
-def _exponents(fields: _Fields, key: str) -> tuple[float, ...]:
-    """All of them or none: without one of them the others are no spectrum."""
-    try:
-        return tuple(_number(value) for value in fields.entries(key))
-    except ValueError as error:
-        fields.reasons.append(f"{key}: one {error}")
-        return ()
-
-
-def _cycle(entry: Any, variables: int | None) -> ModelCycle:
+def _cycle(entry: Any, name: str, variables: int | None) -> ModelCycle:
     if not isinstance(entry, dict):
-        raise ValueError(_is(entry))
+        raise ValueError(f"{name} {_is(entry)}")
     order, stability = entry.get("order"), entry.get("stability")
     if type(order) is not int or order < 1:
-        raise ValueError(f"order {_is(order)}")
+        raise ValueError(f"{name}: order {_is(order)}")
     if stability not in _STABILITIES:
-        raise ValueError(f"stability {_is(stability)}")
-    observed = _table(entry.get("observed"), "observed")
-    if len(observed) != order:
-        raise ValueError(f"observed has {len(observed)} points, order is {order}")
-    if variables is not None and observed.shape[1] != variables:
-        raise ValueError(f"observed has {observed.shape[1]} variables, the run {variables}")
-    eigenvalues = _table(entry.get("eigenvalues"), "eigenvalues")
+        raise ValueError(f"{name}: stability {_is(stability)}")
+    observed = _table(entry.get("observed"), f"{name}: observed")
+    if len(observed) != order or observed.shape[1] != (variables or observed.shape[1]):
+        points, numbers = observed.shape
+        raise ValueError(f"{name}: observed has {points} points of {numbers} variables")
+    eigenvalues = _table(entry.get("eigenvalues"), f"{name}: eigenvalues")
     if eigenvalues.shape[1] != 2:
-        raise ValueError("eigenvalues are no pairs of real and imaginary part")
+        raise ValueError(f"{name}: eigenvalues are no pairs of real and imaginary part")
     with np.errstate(over="ignore"):
         sizes = np.hypot(*eigenvalues.T)
     growing = int((sizes > 1 + _NEUTRAL).sum())
@@ -185,17 +129,27 @@ def _table(stored: Any, name: str) -> Array:
     width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
     if not width or any(not isinstance(row, list) or len(row) != width for row in rows):
         raise ValueError(f"{name} {_is(stored)}")
-    table = np.array([[_number(value) for value in row] for row in rows])
+    table = np.array([[_number(value, name) for value in row] for row in rows])
     if not np.isfinite(table).all():
         raise ValueError(f"{name} is not finite")
     return table
 
 
-def _number(value: Any) -> float:
+def _list(stored: Any, name: str) -> list[Any]:
+    if not isinstance(stored, list):
+        raise ValueError(f"{name} {_is(stored)}")
+    return stored
+
+
+def _field(content: dict[str, Any], name: str) -> float:
+    return _number(content.get(name), name)
+
+
+def _number(value: Any, name: str) -> float:
     try:
         return number_of(value)
     except ValueError:
-        raise ValueError(_is(value)) from None
+        raise ValueError(f"{name} {_is(value)}") from None
 
 
 def _is(value: Any) -> str:

@@ -1,12 +1,15 @@
-"""Median and quartiles, mean and standard error over seeds, and how numbers are written."""
+"""Median and quartiles, mean and standard error over seeds, as numbers and as text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
-STATISTICS = ("median", "mean")
+from sfbptt_cli.common.numbers import number_text
+
+STATISTICS = {"median": "median (quartiles)", "mean": "mean ± standard error"}
 
 
 class Summary(NamedTuple):
@@ -50,12 +53,16 @@ def _quantile(x: Sequence[float], q: float) -> float:
     return x[i] + part * (x[i + 1] - x[i])
 
 
-def number(value: float) -> str:
-    """Three significant digits; words for infinity, a dash where there is no number."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "infinite" if value > 0 else "-infinite"
-    text = f"{value:.3g}"
-    # As 12345 rather than 1.23e+04, which nobody reads in a table.
-    return f"{value:.0f}" if "e+0" in text and abs(value) < 1e6 else text
+# Three significant digits.
+number = partial(number_text, digits=3)
+
+
+def interval_text(summary: Summary, statistic: str) -> str:
+    """`0.055 (0.053–0.058)` for median and quartiles, `0.055 ± 0.003` for the mean."""
+    centre, low, high = summary.interval(statistic)
+    if summary.n < 2:
+        return number(centre)
+    if statistic == "median":
+        between = "–" if low >= 0 else " to "
+        return f"{number(centre)} ({number(low)}{between}{number(high)})"
+    return f"{number(centre)} ± {number(summary.standard_error)}"

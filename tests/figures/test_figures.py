@@ -1,4 +1,4 @@
-"""The pictures of a run: what is drawn, what is said about it, and the bytes on disk."""
+"""The figures of a run: what is drawn and written in them, and the bytes on disk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfbptt_cli.figures import run as figures
-from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.figures import attractor as attractor_module
+from sfbptt_cli.figures import style
+from sfbptt_cli.figures.attractor import attractor, project
+from sfbptt_cli.figures.exponent import exponent
+from sfbptt_cli.figures.spectra import spectra
+from sfbptt_cli.figures.style import save
+from sfbptt_cli.figures.sweep import Band, Column, Line, Panel, Point, sweep
+from sfbptt_cli.figures.time_series import time_series
+from sfbptt_cli.figures.training_curve import training_curve
 
 NAMES = ["x", "y", "z", "a", "b", "c", "d"]
 STEPS = 500
@@ -29,7 +36,7 @@ def spectrum(variables: int, decay: float) -> np.ndarray:
 
 
 def history(epochs: int, validated: bool = True) -> list[dict[str, float | None]]:
-    """Validation every other epoch, best.pt replaced at epochs 2 and 4."""
+    """Validation every other epoch, the best replaced at epochs 2 and 4."""
     return [
         {
             "epoch": epoch,
@@ -53,16 +60,20 @@ def words(figure: Any) -> str:
 def make(kind: str) -> Any:
     time, frequencies = 0.1 * np.arange(STEPS), 0.01 * np.arange(200)
     if kind == "attractor":
-        return figures.attractor(wave(3), wave(3, phase=1), NAMES[:3], "title")
+        return attractor(wave(3), wave(3, phase=1), NAMES[:3], "title")
     if kind == "spectra":
         pair = spectrum(3, 0.1), spectrum(3, 0.12)
-        return figures.spectra(frequencies, *pair, NAMES[:3], "Hz")
+        return spectra(frequencies, *pair, NAMES[:3], "Hz")
     if kind == "time_series":
-        return figures.time_series(time, wave(3), wave(3, phase=0.1), NAMES[:3], "s", 7.0)
-    return figures.training_curve(history(6))
+        return time_series(time, wave(3), wave(3, phase=0.1), NAMES[:3], "s", 7.0)
+    if kind == "sweep":
+        points = tuple(Point(10.0**i, 1.0 + i, 0.5 + i, 2.0 + i, i == 1) for i in range(3))
+        panel = Panel("D_H", (Line("LSTM", 0, None, points),), Band(0.1, 0.0, 0.2), False)
+        return sweep([Column("a", (panel,), 30.0)])
+    return training_curve(history(6))
 
 
-KINDS = ("attractor", "spectra", "time_series", "training_curve")
+KINDS = ("attractor", "spectra", "time_series", "training_curve", "sweep")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +83,7 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     from PIL import Image
 
     figure = make(kind)
-    png, pdf = figure_style.save(figure, tmp_path, kind)
+    png, pdf = save(figure, tmp_path, kind)
     assert sorted(tmp_path.iterdir()) == sorted([png, pdf]), "no temporary file is left"
     with Image.open(png) as image:
         image.verify()
@@ -84,36 +95,24 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     assert content.rstrip().endswith(b"%%EOF")
     assert b"CreationDate" not in content
     assert b"/Type3" not in content, "journals refuse Type 3 fonts"
+    assert b"/FontFile2" in content, "fonts are embedded"
     first = png.read_bytes(), content
     for again in (figure, make(kind)):  # the same figure once more, and one made anew
-        figure_style.save(again, tmp_path, kind)
+        save(again, tmp_path, kind)
         assert (png.read_bytes(), pdf.read_bytes()) == first
-
-
-def test_a_failed_save_leaves_the_old_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figure = make("training_curve")
-    paths = figure_style.save(figure, tmp_path, "curve")
-    before = [path.read_bytes() for path in paths]
-    monkeypatch.setattr(figure, "savefig", lambda path, **_: path.write_text("half") and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        figure_style.save(figure, tmp_path, "curve")
-    assert [path.read_bytes() for path in paths] == before
-    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 def test_dense_lines_become_pixels_in_the_pdf_only_when_it_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure = figures.time_series(np.arange(2000), wave(1, 2000), wave(1, 2000), ["x"], "s")
-    pdf = figure_style.save(figure, tmp_path, "series")[1]
+    figure = time_series(np.arange(2000), wave(1, 2000), wave(1, 2000), ["x"], "s")
+    pdf = save(figure, tmp_path, "series")[1]
     assert b"/Subtype /Image" not in pdf.read_bytes()
-    monkeypatch.setattr(figure_style, "MOST_PDF_BYTES", 1000)
-    figure_style.save(figure, tmp_path, "series")
+    monkeypatch.setattr(style, "MOST_PDF_BYTES", 1000)
+    save(figure, tmp_path, "series")
     first = pdf.read_bytes()
     assert b"/Subtype /Image" in first
-    figure_style.save(figure, tmp_path, "series")
+    save(figure, tmp_path, "series")
     assert pdf.read_bytes() == first
 
 
@@ -122,15 +121,16 @@ def test_neither_import_nor_drawing_touches_pyplot_or_the_settings_of_matplotlib
 ) -> None:
     code = """
 import pathlib, sys
-from sfbptt_cli import figure_style, figures
+from sfbptt_cli.figures import attractor, style, svg, sweep, training_curve
 assert "matplotlib" not in sys.modules, "importing the module must be cheap"
 import matplotlib, numpy
 def settings():  # asking for the backend would import pyplot
     return {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
 before = settings()
-figure = figures.attractor(numpy.eye(3), numpy.eye(3), "xyz")
-figures.training_curve([{"epoch": 1, "loss": 1.0}])
-figure_style.save(figure, pathlib.Path(sys.argv[1]), "attractor")
+figure = attractor.attractor(numpy.eye(3), numpy.eye(3), "xyz")
+curve = training_curve.training_curve([{"epoch": 1, "loss": 1.0}])
+svg.inline_svg(curve, "", "", {})
+style.save(figure, pathlib.Path(sys.argv[1]), "attractor")
 assert settings() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -140,9 +140,9 @@ assert "matplotlib.pyplot" not in sys.modules
 def test_settings_of_the_user_do_not_change_the_files(tmp_path: Path) -> None:
     import matplotlib
 
-    figure_style.save(make("spectra"), tmp_path, "plain")
+    save(make("spectra"), tmp_path, "plain")
     with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.bbox": "tight"}):
-        figure_style.save(make("spectra"), tmp_path, "mine")
+        save(make("spectra"), tmp_path, "mine")
     for ending in ("png", "pdf"):
         assert (tmp_path / f"plain.{ending}").read_bytes() == (
             tmp_path / f"mine.{ending}"
@@ -155,7 +155,7 @@ def test_settings_of_the_user_do_not_change_the_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variables", [1, 2, 3, 7])
 def test_attractor_panels_share_the_limits_of_the_truth(variables: int) -> None:
     truth = wave(variables)
-    figure = figures.attractor(truth, 3 * truth, NAMES[:variables], units=["mV"] * variables)
+    figure = attractor(truth, 3 * truth, NAMES[:variables], units=["mV"] * variables)
     left, right = figure.axes
     assert left.name == right.name == ("3d" if variables > 2 else "rectilinear")
     for axis in "xyz" if variables > 2 else "xy":
@@ -169,18 +169,16 @@ def test_attractor_panels_share_the_limits_of_the_truth(variables: int) -> None:
 @pytest.mark.parametrize("variables", [2, 3])
 def test_attractor_says_and_hides_what_is_out_of_view(variables: int) -> None:
     truth = wave(variables)
+    inside = attractor(truth, 0.9 * truth, NAMES[:variables])
+    assert "out of view" not in words(inside)
     generated = truth.copy()
     generated[:125, 1] = 50.0  # a quarter
-    figure = figures.attractor(truth, generated, NAMES[:variables])
+    figure = attractor(truth, generated, NAMES[:variables])
     assert "25% of the points are out of view" in words(figure)
     line: Any = figure.axes[1].lines[0]
     drawn = np.array(line.get_data_3d() if variables == 3 else line.get_data())
     assert np.isnan(drawn).any(axis=0).sum() == 125
     assert np.nanmax(drawn) <= 1.0
-
-
-def test_attractor_within_the_limits_says_nothing() -> None:
-    assert "out of view" not in words(figures.attractor(wave(3), 0.9 * wave(3), NAMES[:3]))
 
 
 @pytest.mark.parametrize(
@@ -190,29 +188,26 @@ def test_attractor_within_the_limits_says_nothing() -> None:
 def test_attractor_of_a_diverged_generation(variables: int, steps: int, said: str) -> None:
     generated = wave(variables)
     generated[steps:] = np.nan
-    figure = figures.attractor(wave(variables), generated, NAMES[:variables])
+    figure = attractor(wave(variables), generated, NAMES[:variables])
     assert f"diverged after {said}" in words(figure).splitlines()
 
 
-def test_attractor_of_infinite_and_huge_values() -> None:
-    generated = 1e300 * wave(3)
-    generated[400:, 2] = np.inf
-    said = words(figures.attractor(wave(3), generated, NAMES[:3]))
-    assert "diverged after 400 steps" in said
-    assert "99.8% of the points are out of view" in said  # all but the first, which is zero
-
-
-def test_attractor_of_truth_with_gaps_and_a_constant() -> None:
+def test_attractor_of_gaps_a_constant_and_numbers_beyond_drawing() -> None:
     truth = wave(3)
     truth[100:120] = np.nan
     truth[:, 2] = 5.0
-    low, high = figures.attractor(truth, truth[:90], NAMES[:3]).axes[0].get_xlim()
+    generated = 1e300 * wave(3)
+    generated[400:, 2] = np.inf
+    figure = attractor(truth, generated, NAMES[:3])
+    low, high = figure.axes[0].get_xlim()
     assert -1.2 < low < high < 1.2
+    assert "diverged after 400 steps" in words(figure)
+    assert "100% of the points are out of view" in words(figure)
 
 
 def test_attractor_draws_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MOST_STEPS", 50)
-    figure = figures.attractor(wave(2), wave(2), NAMES[:2])
+    monkeypatch.setattr(attractor_module, "MOST_STEPS", 50)
+    figure = attractor(wave(2), wave(2), NAMES[:2])
     assert [len(axes.lines[0].get_path()) for axes in figure.axes] == [50, 50]
 
 
@@ -222,16 +217,25 @@ def test_delay_plot_uses_the_lag_given_or_the_autocorrelation_time(
 ) -> None:
     # The autocorrelation of a long sine of period 62.8 steps is its cosine: 1/e at 11.94 steps.
     series = wave(1, steps=20_000)
-    figure = figures.attractor(series, series, ["x"], lag=lag)
+    figure = attractor(series, series, ["x"], lag=lag)
     assert figure.axes[0].get_ylabel() == f"x, {expected} steps later"
     x, y = (np.asarray(part) for part in figure.axes[0].lines[0].get_data())
     np.testing.assert_array_equal(x[expected:], y[:-expected])
 
 
+def test_a_turned_cloud_keeps_its_distances() -> None:
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    across, up = project(points)
+    a, b = np.eye(3)[:2], np.array(project(np.eye(3)))
+    np.testing.assert_allclose(b @ b.T, a @ a.T, atol=1e-12)
+    np.testing.assert_allclose(np.array([across, up]), b @ points.T)
+    np.testing.assert_array_equal(project(points, flat=True), points[:, :2].T)
+
+
 @pytest.mark.parametrize("shape", [(STEPS,), (STEPS, 2)])
 def test_an_array_that_does_not_fit_the_variables_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="3 variables"):
-        figures.attractor(np.zeros(shape), wave(3), NAMES[:3])
+        attractor(np.zeros(shape), wave(3), NAMES[:3])
 
 
 # Spectra
@@ -240,7 +244,7 @@ def test_an_array_that_does_not_fit_the_variables_is_refused(shape: tuple[int, .
 @pytest.mark.parametrize("variables", [1, 2, 3, 7])
 def test_spectra_have_a_panel_a_variable_up_to_six(variables: int) -> None:
     pair = spectrum(variables, 0.1), spectrum(variables, 0.12)
-    figure = figures.spectra(np.arange(200.0), *pair, NAMES[:variables], "Hz")
+    figure = spectra(np.arange(200.0), *pair, NAMES[:variables], "Hz")
     shown = min(variables, 6)
     assert [axes.get_title() for axes in figure.axes] == NAMES[:shown]
     assert "frequency (Hz)" in words(figure)
@@ -251,7 +255,7 @@ def test_spectra_have_a_panel_a_variable_up_to_six(variables: int) -> None:
 def test_spectra_end_where_the_power_of_the_truth_is_counted() -> None:
     # exp(-0.1 f) holds all but 0.1% below f = ln(1000) / 0.1 = 69.
     pair = spectrum(1, 0.1), spectrum(1, 0.01)
-    axes = figures.spectra(np.arange(200.0), *pair, ["x"], "Hz").axes[0]
+    axes = spectra(np.arange(200.0), *pair, ["x"], "Hz").axes[0]
     assert [np.asarray(line.get_xdata())[-1] for line in axes.lines] == [69, 69]
     assert axes.get_ylim()[0] == pytest.approx(pair[0][69, 0], rel=0.5)
 
@@ -259,29 +263,28 @@ def test_spectra_end_where_the_power_of_the_truth_is_counted() -> None:
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_spectra_of_a_generation_without_power(value: float) -> None:
     pair = spectrum(2, 0.1), np.full((200, 2), value)
-    figure = figures.spectra(np.arange(200.0), *pair, NAMES[:2], "Hz")
+    figure = spectra(np.arange(200.0), *pair, NAMES[:2], "Hz")
     assert figure.axes[0].get_title() == "x: the reconstruction has no power"
 
 
 # Time series
 
 
-@pytest.mark.parametrize("variables", [1, 2, 3, 7])
-def test_time_series_has_a_labelled_row_a_variable(variables: int) -> None:
-    series = wave(variables)
-    time = 0.1 * np.arange(STEPS)
-    units = ["mV", "dimensionless", *[""] * 5][:variables]
-    names = NAMES[:variables]
-    figure = figures.time_series(time, series, series, names, "s", units=units)
-    expected = ["x (mV)", *NAMES[1:variables]]
-    assert [axes.get_ylabel() for axes in figure.axes] == expected
+@pytest.mark.parametrize("variables", [1, 2, 7, 12])
+def test_time_series_has_a_labelled_row_a_variable_up_to_ten(variables: int) -> None:
+    series, names = wave(variables), [f"x{i}" for i in range(variables)]
+    units = ["mV", "dimensionless", *[""] * 10][:variables]
+    figure = time_series(np.arange(STEPS), series, series - 1, names, "s", units=units)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["x0 (mV)", *names[1:10]]
     assert figure.axes[-1].get_xlabel() == "time (s)"
     assert {"truth", "reconstruction"} <= set(words(figure).splitlines())
+    assert ("first 10 of 12 variables" in words(figure)) == (variables == 12)
+    assert figure.axes[0].get_ylim() == pytest.approx((-2, 1.2), abs=0.05), "wider than the truth"
 
 
 def test_time_series_marks_lyapunov_times() -> None:
     time = 3 + 0.1 * np.arange(STEPS)  # 49.9 seconds, 4.99 Lyapunov times
-    figure = figures.time_series(time, wave(2), wave(2), NAMES[:2], "s", 10.0)
+    figure = time_series(time, wave(2), wave(2), NAMES[:2], "s", 10.0)
     *rows, top = figure.axes
     assert top.get_xlabel() == "Lyapunov times"
     assert [tick.get_text() for tick in top.get_xticklabels()] == ["0", "1", "2", "3", "4"]
@@ -293,7 +296,7 @@ def test_time_series_marks_lyapunov_times() -> None:
 
 @pytest.mark.parametrize("lyapunov_time", [None, np.nan, np.inf, -1.0, 0.0, 1000.0])
 def test_time_series_without_a_lyapunov_time_to_mark(lyapunov_time: float | None) -> None:
-    figure = figures.time_series(np.arange(STEPS), wave(2), wave(2), NAMES[:2], "s", lyapunov_time)
+    figure = time_series(np.arange(STEPS), wave(2), wave(2), NAMES[:2], "s", lyapunov_time)
     assert len(figure.axes) == 2
 
 
@@ -301,55 +304,39 @@ def test_time_series_of_a_diverged_generation_keeps_the_truth_legible() -> None:
     generated = wave(2)
     generated[100:200] = 1e300
     generated[200:] = np.nan
-    figure = figures.time_series(np.arange(STEPS), wave(2), generated, NAMES[:2], "s", 50.0)
+    figure = time_series(np.arange(STEPS), wave(2), generated, NAMES[:2], "s", 50.0)
     assert "reconstruction, diverged after 200 steps" in words(figure).splitlines()
     low, high = figure.axes[0].get_ylim()
     assert (low, high) == pytest.approx((-1.2, 3.6), abs=0.05)
     assert len(figure.axes[0].lines[1].get_path()) == 200
 
 
-def test_time_series_widens_to_show_a_generation_that_leaves_the_truth() -> None:
-    figure = figures.time_series(np.arange(STEPS), wave(1), wave(1) - 1, ["x"], "s")
-    assert figure.axes[0].get_ylim() == pytest.approx((-2, 1.2), abs=0.05)
-
-
-def test_time_series_shows_the_first_ten_variables() -> None:
-    series = wave(12)
-    names = [f"x{i}" for i in range(12)]
-    figure = figures.time_series(np.arange(STEPS), series, series, names, "s")
-    assert len(figure.axes) == 10
-    assert "first 10 of 12 variables" in words(figure)
-
-
 # Training curve
 
 
 def test_training_curve_marks_the_best_epoch() -> None:
-    figure = figures.training_curve(history(60))
+    figure = training_curve(history(60))
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == ["loss", r"validation $D_\mathrm{stsp}$", "gradient norm"]
     assert figure.axes[-1].get_xlabel() == "epoch"
-    assert "best.pt: 0.25 at epoch 4" in words(figure)
+    assert "best: 0.25 at epoch 4" in words(figure)
     for axes in figure.axes:
         assert axes.get_yscale() == "log"
         assert np.asarray(axes.lines[1].get_xdata())[0] == 4
-
-
-def test_training_curve_without_validation_leaves_its_panel_out() -> None:
-    figure = figures.training_curve(history(60, validated=False))
+    figure = training_curve(history(60, validated=False))
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "gradient norm"]
     assert "best" not in words(figure)
 
 
 @pytest.mark.parametrize("rows", [[], [{"epoch": 1, "loss": float("nan")}], history(1), history(2)])
 def test_training_curve_of_hardly_any_epochs(rows: list[dict[str, float | None]]) -> None:
-    assert figures.training_curve(rows).axes[0].get_ylabel() == "loss"
+    assert training_curve(rows).axes[0].get_ylabel() == "loss"
 
 
 def test_training_curve_leaves_gaps_where_values_are_not_finite() -> None:
     rows = history(5)
     rows[2].update(loss=float("inf"), gradient_norm=None, validation_d_stsp=float("nan"))
-    loss, _, norm = (axes.lines[0] for axes in figures.training_curve(rows).axes)
+    loss, _, norm = (axes.lines[0] for axes in training_curve(rows).axes)
     assert list(np.asarray(loss.get_xdata())) == [1, 2, 4, 5]
     assert list(np.asarray(norm.get_xdata())) == [1, 2, 4, 5]
 
@@ -357,9 +344,22 @@ def test_training_curve_leaves_gaps_where_values_are_not_finite() -> None:
 @pytest.mark.parametrize("spread", [1.2, 5.0, 50.0, 1e4])
 def test_training_curve_labels_enough_ticks_whatever_the_range(spread: float) -> None:
     rows = [{"epoch": i, "loss": 0.013 * spread ** (i / 9)} for i in range(10)]
-    axes = figures.training_curve(rows).axes[0]
+    axes = training_curve(rows).axes[0]
     low, high = axes.get_ylim()
     ticks = [
         t for t in axes.get_yticklabels() if t.get_text() and low <= t.get_position()[1] <= high
     ]
     assert 2 <= len(ticks) <= 7
+
+
+# Exponent
+
+
+def test_the_exponent_of_the_model_has_twice_its_error_and_the_system_a_line() -> None:
+    axes: Any = exponent(0.9, 0.05, 1.0, "per s").axes[0]
+    (bar,) = axes.containers[0].lines[2]
+    np.testing.assert_allclose(bar.get_segments()[0][:, 0], [0.8, 1.0])
+    assert any(np.asarray(line.get_xdata())[0] == 1.0 for line in axes.lines)
+    assert axes.get_xlabel() == "λ_max (per s)"
+    for value, truth in ((np.nan, 1.0), (np.inf, np.nan)):
+        assert not exponent(value, np.nan, truth, "").axes[0].containers

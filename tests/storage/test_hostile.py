@@ -224,7 +224,10 @@ def test_names_are_nothing_but_text(tmp_path: Path) -> None:
         make_report(tmp_path / kind, tmp_path / kind / "report")
         pages.append(Page((tmp_path / kind / "report" / "index.html").read_text(encoding="utf-8")))
     expected, found = pages
-    assert Counter(found.tags) == Counter(expected.tags)
+    # A long name takes several lines of a figure, each a text of its own.
+    counted = [Counter(tag for tag in page.tags if tag != "text") for page in pages]
+    assert counted[1] == counted[0]
+    assert set(found.tags) == set(expected.tags)
     assert set(found.attributes) == set(expected.attributes)
     assert not [attribute for attribute in found.attributes if attribute.startswith("on")]
     with (tmp_path / "hostile" / "report" / "table.csv").open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The tables of a report: a line a group for people, a row a group and a row a run for programs."""
+"""The tables of a report: groups for people, groups and runs as CSV."""
 
 from __future__ import annotations
 
@@ -8,28 +8,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from sfbptt_cli.common.tables import aligned
 from sfbptt_cli.report.collection import METRICS, Metric, RunRecord
-from sfbptt_cli.report.panels import COLUMNS, Group, Panel, short_names, varied
-from sfbptt_cli.report.statistics import number
-
-STATISTIC_LABELS = {"median": "median (quartiles)", "mean": "mean ± standard error"}
+from sfbptt_cli.report.groups import COLUMNS, Group, short_names, varied
+from sfbptt_cli.report.panels import Panel
+from sfbptt_cli.report.statistics import STATISTICS, interval_text, number
 
 
 def known_metrics(groups: Sequence[Group]) -> list[str]:
     """The metrics that any run has, in the order of METRICS."""
     return [m for m in METRICS if any(m in run.metrics for group in groups for run in group.runs)]
-
-
-def interval_text(group: Group, metric: str, statistic: str) -> str:
-    """`0.055 (0.053–0.058)` for median and quartiles, `0.055 ± 0.003` for the mean."""
-    summary = group.summary(metric)
-    centre, low, high = summary.interval(statistic)
-    if summary.n < 2:
-        return number(centre)
-    if statistic == "median":
-        between = "–" if low >= 0 else " to "
-        return f"{number(centre)} ({number(low)}{between}{number(high)})"
-    return f"{number(centre)} ± {number(summary.standard_error)}"
 
 
 def group_rows(
@@ -51,7 +39,7 @@ def group_rows(
             row += [str(group.unfinished)] * some_unfinished
             for metric in metrics:
                 band = panel.band(metric)
-                row.append(interval_text(group, metric, statistic))
+                row.append(interval_text(group.summary(metric), statistic))
                 row.append(number(band.floor if band else math.nan))
             rows.append(row)
     return header, rows
@@ -60,12 +48,7 @@ def group_rows(
 def printed_table(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> str:
     """Aligned text: what the statistic is, then a line a group."""
     header, rows = group_rows(panels, metrics, statistic)
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    return "\n".join([f"{STATISTIC_LABELS[statistic]} over seeds", *lines])
+    return f"{STATISTICS[statistic]} over seeds\n{aligned([header, *rows])}"
 
 
 def groups_csv(panels: Sequence[Panel]) -> str:
@@ -107,7 +90,7 @@ def runs_csv(panels: Sequence[Panel]) -> str:
     return _csv(rows)
 
 
-# What a formula begins with, in one spreadsheet or another.
+# A formula begins with one of these, depending on the spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MANIFEST = ("training_seconds", "parameters", "version", "commit", "started", "finished")
 
@@ -142,7 +125,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, with a quote before it; others as are.
+    """Put a quote before a text that a spreadsheet would take for a formula.
 
     https://owasp.org/www-community/attacks/CSV_Injection
     """

@@ -1,0 +1,61 @@
+"""Power spectra of truth and generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sfbptt_cli.figures.arrays import Array, matrix
+from sfbptt_cli.figures.axes import plain, tick_log_axis, with_units
+from sfbptt_cli.figures.style import DOUBLE, GENERATED, SINGLE, TRUTH, new_figure, settled, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SPECTRA = 6  # panels that stay legible on a page
+_SHARE = 0.999  # of the power of the truth that is drawn
+
+
+@style()
+def spectra(
+    frequencies: ArrayLike,
+    truth: ArrayLike,
+    generated: ArrayLike,
+    variables: Sequence[str],
+    frequency_unit: str,
+    *,
+    columns: int = 3,
+) -> Figure:
+    """Power spectra of truth and generation (F, N), one panel a variable, the first six.
+
+    `frequencies` (F,) are in `frequency_unit`; the spectra are smoothed and sum to 1 over
+    frequencies. An axis ends where 99.9% of the power of the truth is counted. A row has at most
+    `columns` panels; one column is drawn narrow.
+    """
+    f = np.asarray(frequencies, dtype=np.float64)
+    p, q = matrix(truth, variables), matrix(generated, variables)
+    shown = min(len(variables), MOST_SPECTRA)
+    columns = min(shown, columns)
+    rows = -(-shown // columns)
+    figure = new_figure(SINGLE if columns == 1 else DOUBLE, 0.7 + 1.5 * rows)
+    for i in range(shown):
+        note = "" if (q[:, i] > 0).any() else ": the reconstruction has no power"
+        axes = figure.add_subplot(rows, columns, i + 1, title=plain(variables[i]) + note)
+        end = drawn_frequencies(p[:, i])
+        axes.semilogy(f[:end], p[:end, i], color=TRUTH, label="truth")
+        floor = axes.get_ylim()[0]
+        axes.semilogy(f[:end], q[:end, i], color=GENERATED, label="reconstruction")
+        axes.set_ylim(bottom=floor)
+        tick_log_axis(axes)
+    figure.supxlabel(plain(with_units(["frequency"], [frequency_unit])[0]))
+    figure.supylabel("share of power")
+    return settled(figure, shown, len(variables))
+
+
+def drawn_frequencies(power: Array) -> int:
+    """The number of frequencies, from the lowest, that hold 99.9% of `power` (F,)."""
+    counted = np.cumsum(np.nan_to_num(power))
+    return int(np.sum(counted < _SHARE * counted[-1])) + 1

@@ -1,0 +1,48 @@
+"""What every epoch of training was like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfbptt_cli.figures.axes import tick_log_axis
+from sfbptt_cli.figures.style import GENERATED, SINGLE, TRUTH, new_figure, settled, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CURVES = ("loss", "validation_d_stsp", "gradient_norm")  # of a row of the history, a panel each
+
+
+@style()
+def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
+    """Loss, validation D_stsp and gradient norm against the epoch, a panel for each that is known.
+
+    Rows of `history` have the keys epoch, loss, gradient_norm, validation_d_stsp (dimensionless);
+    None, NaN or a missing key is a gap. The last epoch with a true `best`, the one whose
+    checkpoint was kept, is marked in every panel.
+    """
+    keys = ("epoch", *CURVES)
+    table = {key: np.array([row.get(key) for row in history], dtype=np.float64) for key in keys}
+    epoch, validation = table["epoch"], table["validation_d_stsp"]
+    known = [key for key in CURVES if key == "loss" or np.isfinite(table[key]).any()]
+    kept = [i for i, row in enumerate(history) if row.get("best")]
+    figure = new_figure(SINGLE, 0.6 + 1.15 * len(known))
+    panels = list(figure.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0])
+    for axes, key in zip(panels, known, strict=True):
+        drawn = np.isfinite(table[key]) & (table[key] > 0)
+        line = "o-" if drawn.sum() <= 40 else "-"  # a lone point draws no line
+        axes.semilogy(epoch[drawn], table[key][drawn], line, color=TRUTH, markersize=2)
+        axes.set_ylabel(key.replace("_", " ").replace("d stsp", r"$D_\mathrm{stsp}$"))
+        tick_log_axis(axes)
+        if kept:
+            at, score = epoch[kept[-1]], validation[kept[-1]]
+            axes.axvline(at, color=GENERATED, linewidth=0.6, alpha=0.6, zorder=0)
+            if key == "validation_d_stsp":
+                axes.plot(at, score, "o", color=GENERATED, markersize=4)
+                axes.set_title(f"best: {score:.3g} at epoch {at:.0f}", color=GENERATED)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].locator_params("x", nbins=6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+    return settled(figure)

@@ -1,0 +1,95 @@
+"""Points of an attractor in few bytes, for a picture that can be turned."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.figures.arrays import correlation_steps
+
+Array = NDArray[np.float64]
+
+MOST_POINTS = 6_000  # of an attractor
+# Steps are thinned out until the median step is this part of the attractor's extent.
+_STEP_LENGTH = 0.03
+_GAP = 65_535  # the code of a point that is not drawn
+_VIEW_MARGIN = 0.3  # of the range of the truth; a point farther out is a gap
+
+
+class Attractor(NamedTuple):
+    """Points of truth and generation (n, 3), quantised; axes are those of the truth."""
+
+    truth: NDArray[np.uint16]
+    generated: NDArray[np.uint16]
+    labels: tuple[str, ...]  # of one to three axes
+    outside: float  # share of the generated points that is out of view
+    flat: bool  # two variables: there is nothing to rotate
+    low: Array  # (3,), of the view, in data units
+    high: Array
+    lag: int  # steps between two axes, of one variable
+
+    def place(self, observed: Array) -> Array:
+        """Consecutive points of a cycle (order, N) in the view, (order, 3).
+
+        Coordinates are shares of the view, from 0 to 1 for what is in it.
+        """
+        x = observed
+        if self.lag:  # after as many steps the model is as many points further on its cycle
+            x = np.hstack([np.roll(x, -i * self.lag, axis=0) for i in range(3)])
+        x = np.pad(x[:, :3], ((0, 0), (0, max(0, 3 - x.shape[1]))))
+        with np.errstate(over="ignore"):
+            return (x - self.low) / (self.high - self.low)
+
+
+def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attractor:
+    """Truth and free generation (T, N) as codes of 16 bits, at most MOST_POINTS consecutive ones.
+
+    Three or more variables: the first three; one: x(t), x(t + lag), x(t + 2 lag) with the lag at
+    which the autocorrelation of the truth falls to 1/e. Codes 0 to 65534 go from the lowest to the
+    highest value of the truth, moved out by 0.3 of the range; 65535 is a gap.
+    """
+    labels, lag = tuple(variables[:3]), 0
+    if truth.shape[1] == 1:
+        lag = min(correlation_steps(truth[:, 0]), (len(truth) - 2) // 2)
+        labels = (labels[0], f"{lag} steps later", f"{2 * lag} steps later")
+        n = len(truth) - 2 * lag
+        truth, generated = (
+            np.hstack([x[i * lag : i * lag + n] for i in range(3)]) for x in (truth, generated)
+        )
+    truth, generated = truth[:, :3], generated[:, :3]
+    flat = truth.shape[1] == 2
+    if flat:
+        truth, generated = (np.pad(x, ((0, 0), (0, 1))) for x in (truth, generated))
+    low, high = truth.min(axis=0), truth.max(axis=0)
+    reach = np.where(high > low, high - low, 1.0)
+    step = np.median(np.linalg.norm(np.diff(truth, axis=0) / reach, axis=1))
+    stride = int(np.clip(_STEP_LENGTH / max(step, 1e-12), 1, max(len(truth) // MOST_POINTS, 1)))
+    truth, generated = (x[::stride][:MOST_POINTS] for x in (truth, generated))
+    low, high = low - _VIEW_MARGIN * reach, low + (1 + _VIEW_MARGIN) * reach
+    with np.errstate(invalid="ignore"):
+        outside = ~((generated >= low) & (generated <= high)).all(axis=1)
+    truth_codes, codes = (_quantise(x, low, high) for x in (truth, generated))
+    return Attractor(truth_codes, codes, labels, float(outside.mean()), flat, low, high, lag)
+
+
+def _quantise(x: Array, low: Array, high: Array) -> NDArray[np.uint16]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = np.round((x - low) / (high - low) * (_GAP - 1))
+        seen = ((scaled >= 0) & (scaled < _GAP)).all(axis=1, keepdims=True)
+    return np.where(seen, scaled, _GAP).astype(np.uint16)
+
+
+def encode(codes: NDArray[np.uint16]) -> str:
+    """Little-endian bytes in base64."""
+    return base64.b64encode(codes.astype("<u2").tobytes()).decode("ascii")
+
+
+def decode_share(codes: NDArray[np.uint16]) -> Array:
+    """Codes as shares of the view, 0 to 1; NaN where there is a gap."""
+    share = codes.astype(np.float64) / (_GAP - 1)
+    share[(codes == _GAP).any(axis=1)] = np.nan
+    return share

@@ -1,0 +1,132 @@
+"""Runs grouped by their settings, and the settings that were varied."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sfbptt_cli.report.collection import RunRecord, identity
+from sfbptt_cli.report.statistics import Summary, summarise
+
+MODEL_LABELS = {
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "rnn": "RNN",
+    "plrnn": "PLRNN",
+    "al_rnn": "AL-RNN",
+    "dendritic_plrnn": "dendritic PLRNN",
+    "shallow_plrnn": "shallow PLRNN",
+}
+# Columns that every table has.
+COLUMNS = {
+    "dataset.name": "dataset",
+    "model.name": "model",
+    "forcing.name": "forcing",
+    "tau": "tau",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in the seed only, sorted by it."""
+
+    settings: dict[str, Any]
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def tau(self) -> int | None:
+        return self.runs[0].tau
+
+    @property
+    def measured(self) -> int:
+        return sum(run.measured for run in self.runs)
+
+    @property
+    def diverged(self) -> int:
+        return sum(run.diverged for run in self.runs)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a figure can show it: it has a number, or its runs diverged."""
+        return self.measured > 0 or self.diverged > 0
+
+    @property
+    def unfinished(self) -> int:
+        """Runs without numbers that did not diverge: interrupted, failed, running, …"""
+        return sum(not run.measured and not run.diverged for run in self.runs)
+
+    def summary(self, metric: str) -> Summary:
+        """Of the measured runs; one whose training diverged has no number, and is counted."""
+        return summarise(run.metrics[metric].value for run in self.runs if metric in run.metrics)
+
+    def setting(self, key: str) -> str:
+        """A setting as it stands in a table."""
+        value = self.settings.get(key)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "-" if value is None else f"{value:.12g}" if _real(value) else str(value)
+
+
+def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
+    """Runs with the same settings but for the seed, sorted by dataset, model, method and τ."""
+    found: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        found[identity(run.settings)].append(run)
+    groups = [
+        Group(members[0].settings, tuple(sorted(members, key=lambda run: run.seed)))
+        for members in found.values()
+    ]
+    return sorted(groups, key=_order)
+
+
+def varied(groups: Sequence[Group]) -> list[str]:
+    """The settings in which groups differ, without those of COLUMNS.
+
+    A setting of a dataset, model or method counts where it differs between groups of the same one:
+    that another model has other sizes is no variation.
+    """
+    keys = sorted({key for group in groups for key in group.settings} - COLUMNS.keys())
+    return [key for key in keys if _varies(groups, key)]
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of a dotted key where that is enough to tell it from the others.
+
+    Validation and evaluation share their words with each other and with training.
+    """
+    last = [key.rpartition(".")[2] for key in keys]
+    taken = [*COLUMNS.values(), "seed", "name"]
+    shared = ("validation.", "evaluation.")
+    return {
+        key: key if last.count(name) > 1 or name in taken or key.startswith(shared) else name
+        for key, name in zip(keys, last, strict=True)
+    }
+
+
+def _varies(groups: Sequence[Group], key: str) -> bool:
+    """Whether groups of the same dataset, model, … differ in its setting `key`."""
+    name = f"{key.partition('.')[0]}.name"
+    seen: dict[Any, set[str]] = defaultdict(set)
+    for group in groups:
+        # Settings of different choices of a config group are not compared.
+        owner = group.settings.get(name) if name != key else None
+        if key == "optimizer.learning_rate":  # its default is the model's
+            owner = (owner, group.settings.get("model.name"))
+        seen[owner].add(repr(group.settings.get(key)))
+    return any(len(values) > 1 for values in seen.values())
+
+
+def _order(group: Group) -> tuple[Any, ...]:
+    run = group.runs[0]
+    other = [(k, _sortable(v)) for k, v in sorted(group.settings.items())]
+    return run.dataset, run.model, run.forcing != "sparse", run.forcing, run.tau or 0, other
+
+
+def _sortable(value: Any) -> tuple[int, float, str]:
+    return (0, float(value), "") if _real(value) else (1, 0.0, repr(value))
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,130 @@
+"""The sweep as it is drawn: lines, colours and levels, and the text of every point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sfbptt_cli.figures.style import COLORS
+from sfbptt_cli.figures.svg import inline_svg
+from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
+from sfbptt_cli.figures.sweep import Panel as DrawnPanel
+from sfbptt_cli.report.collection import METRICS
+from sfbptt_cli.report.groups import Group
+from sfbptt_cli.report.panels import Panel, Series
+from sfbptt_cli.report.statistics import interval_text, number
+
+_SYMBOLS = {
+    "d_stsp": r"$D_\mathrm{stsp}$",
+    "d_stsp_gmm": r"$D_\mathrm{stsp}$ (GMM)",
+    "d_h": r"$D_H$",
+    "d_stsp_paper2022": r"$D_\mathrm{stsp}$ (paper2022)",
+    "d_h_paper2022": r"$D_H$ (paper2022)",
+    "lambda_max": r"$\lambda_\mathrm{max}$",
+}
+_MOST_DESCRIBED = 40  # groups in the text of a chart
+
+
+class LineStyle(NamedTuple):
+    """Indices into COLORS, and into DASHES for a level; None for a line over τ."""
+
+    color: int
+    dash: int | None
+
+
+def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
+    """The style of every label: a level without τ has the colour of its model's first line."""
+    series = sorted((s for panel in panels for s in panel.series), key=lambda s: not s.swept)
+    styles: dict[str, LineStyle] = {}
+    of_model: dict[str, int] = {}
+    dashes: dict[str, int] = {}
+    colors = 0
+    for one in series:
+        if one.label in styles:
+            continue
+        color = None if one.swept else of_model.get(one.model)
+        if color is None:
+            color, colors = colors % len(COLORS), colors + 1
+            of_model.setdefault(one.model, color)
+        dash = None
+        if not one.swept:
+            dash = dashes[one.model] = dashes.get(one.model, -1) + 1
+            dash %= len(DASHES)
+        styles[one.label] = LineStyle(color, dash)
+    return styles
+
+
+def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> list[Column]:
+    """What the sweep figure draws: a column a dataset with a panel a metric."""
+    styles = line_styles(panels)
+    columns = []
+    for panel in panels:
+        drawn = [_drawn(panel, metric, statistic, styles) for metric in metrics]
+        columns.append(Column(panel.title, tuple(drawn), panel.tau_predicted))
+    return columns
+
+
+def _drawn(panel: Panel, metric: str, statistic: str, styles: dict[str, LineStyle]) -> DrawnPanel:
+    lines = []
+    for series in panel.series:
+        points = [
+            Point(
+                math.nan if group.tau is None else group.tau,
+                *group.summary(metric).interval(statistic),
+                group.diverged > 0,
+            )
+            for group in _shown(series)
+        ]
+        lines.append(Line(series.label, *styles[series.label], tuple(points)))
+    # D_H and λ_max are bounded.
+    unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
+    symbol = _SYMBOLS.get(metric, METRICS[metric])
+    return DrawnPanel(symbol, tuple(lines), panel.band(metric), unbounded)
+
+
+def _shown(series: Series) -> list[Group]:
+    return [group for group in series.groups if group.judged]
+
+
+def charts(
+    panels: Sequence[Panel], metrics: Sequence[str], statistic: str
+) -> Iterator[tuple[str, list[str]]]:
+    """For every panel its title and an SVG element a metric.
+
+    What belongs to a line has its number in `data-series`, by which the legend hides it; every
+    point its text in `data-tip`.
+    """
+    numbers = {label: str(i) for i, label in enumerate(line_styles(panels))}
+    columns = sweep_columns(panels, metrics, statistic)
+    for i, (panel, column) in enumerate(zip(panels, columns, strict=True)):
+        drawn = []
+        for j, metric in enumerate(metrics):
+            attributes: dict[str, dict[str, str]] = {}
+            texts = []
+            for k, series in enumerate(panel.series):
+                own = {"data-series": numbers[series.label]}
+                attributes[f"line-{k}"] = own
+                for m, group in enumerate(_shown(series)):
+                    texts.append(_text(series, group, metric, statistic))
+                    attributes[f"point-{k}-{m}"] = {**own, "data-tip": texts[-1]}
+            figure = sweep([Column("", column.panels[j : j + 1], column.tau_predicted)], False)
+            label = f"{panel.title}: {METRICS[metric]} against τ. {_described(texts)}"
+            if band := panel.band(metric):
+                label += f" Floor {number(band.floor)}."
+            drawn.append(inline_svg(figure, label, f"sweep-{i}-{j}", attributes))
+        yield panel.title, drawn
+
+
+def _text(series: Series, group: Group, metric: str, statistic: str) -> str:
+    where = "" if group.tau is None else f", τ = {group.tau}"
+    value = f"{METRICS[metric]} {interval_text(group.summary(metric), statistic)}"
+    runs = f"{group.measured} of {len(group.runs)} runs measured"
+    diverged = f", {group.diverged} diverged" if group.diverged else ""
+    return f"{series.label}{where}: {value}, {runs}{diverged}"
+
+
+def _described(texts: Sequence[str]) -> str:
+    rest = len(texts) - _MOST_DESCRIBED
+    more = f" and {rest} more groups, in the table" if rest > 0 else ""
+    return f"{'; '.join(texts[:_MOST_DESCRIBED])}{more}."

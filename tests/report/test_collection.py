@@ -1,0 +1,228 @@
+"""Which runs there are, what their files hold, and what is left out."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_runs import LAMBDA_MAX, draw_little, edit, evaluation, page_of, report, rows, write_run
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.report.collection import collect
+
+
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_little(monkeypatch)
+
+
+def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
+    scores = [0.11, 0.13, 0.19, 0.5]
+    for seed, score in enumerate(scores):
+        write_run(tmp_path, seed=seed, d_stsp=score, d_h=score / 2)
+    made = report(tmp_path)
+    assert made.count == "4 runs: 4 measured"
+    assert not made.skipped
+    assert not made.notes
+    names = ["groups.csv", "index.html", "sweep.pdf", "sweep.png", "table.csv"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == names
+    assert sorted(made.files) == [tmp_path / "report" / name for name in names]
+    runs = rows(tmp_path / "report" / "table.csv")
+    assert [float(row["d_stsp"]) for row in runs] == scores
+    assert [row["seed"] for row in runs] == ["0", "1", "2", "3"]
+    assert runs[0]["run"] == "lorenz_paper/lstm/sparse-tau30/seed0"
+    assert float(runs[0]["lambda_max_truth"]) == LAMBDA_MAX
+    (group,) = rows(tmp_path / "report" / "groups.csv")
+    assert float(group["d_stsp_median"]) == pytest.approx(0.16)
+    assert float(group["d_stsp_lower_quartile"]) == pytest.approx(np.quantile(scores, 0.25))
+    assert float(group["d_stsp_mean"]) == pytest.approx(np.mean(scores))
+    error = np.std(scores, ddof=1) / 2
+    assert float(group["d_stsp_standard_error"]) == pytest.approx(error)
+    assert [group[f"d_stsp_{k}"] for k in ("floor", "floor_low", "floor_high")] == [
+        "0.05",
+        "0.04",
+        "0.06",
+    ]
+    header, line = made.table.splitlines()[1:]
+    assert " ".join(header.split()) == (
+        "dataset model forcing tau runs diverged D_stsp floor D_H floor"
+    )
+    assert line.split()[:7] == ["lorenz_paper", "lstm", "sparse", "30", "4", "0", "0.16"]
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_every_way_for_a_run_to_end_is_counted(tmp_path: Path) -> None:
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, status="trained")
+    write_run(tmp_path, seed=2, status="diverged")
+    path = write_run(tmp_path, seed=3, verdict="diverged", d_stsp="infinite", d_h=1.0)
+    exponent = {"value": "diverged", "standard_error": "diverged", "truth": 0.9}
+    edit(path, "evaluation.json", lambda e: e["metrics"].update(lambda_max=exponent))
+    for seed, status in enumerate(("interrupted", "running", "failed"), start=4):
+        write_run(tmp_path, seed=seed, status=status)
+    made = report(tmp_path)
+    assert not made.skipped
+    assert made.count == (
+        "7 runs: 3 measured, 1 diverged in training, 1 interrupted, 1 running, 1 failed; "
+        "1 of the measured diverges when running freely"
+    )
+    (group,) = rows(tmp_path / "report" / "groups.csv")
+    counts = [group[k] for k in ("runs", "measured", "diverged", "unfinished", "d_stsp_n")]
+    assert counts == ["7", "3", "2", "3", "3"]
+    assert group["d_stsp_mean"] == "inf"
+    statuses = [row["status"] for row in rows(tmp_path / "report" / "table.csv")]
+    assert statuses.count("finished") == 2
+    assert {"trained", "diverged", "interrupted", "running", "failed"} < set(statuses)
+
+
+def test_numbers_of_an_interrupted_run_are_no_result(tmp_path: Path) -> None:
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, d_stsp=9.0)
+    edit(tmp_path / "lorenz_paper/lstm/sparse-tau30/seed1", "run.json",
+         lambda entries: entries.update(status="interrupted"))  # fmt: skip
+    (run,) = [run for run in collect(tmp_path)[0] if run.measured]
+    assert run.seed == 0
+
+
+def _cut(path: Path, file: str) -> None:
+    (path / file).write_bytes((path / file).read_bytes()[:40])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda p: (p / "run.json").unlink(), "half-written: there is no run.json"),
+        (lambda p: (p / "config.yaml").unlink(), "half-written: there is no config.yaml"),
+        (lambda p: (p / "evaluation.json").unlink(), "there is no evaluation.json"),
+        (lambda p: _cut(p, "evaluation.json"), "evaluation.json' cannot be read"),
+        (lambda p: _cut(p, "run.json"), "run.json' cannot be read"),
+        (lambda p: (p / "config.yaml").write_text("a: [1"), "config.yaml' cannot be read"),
+        (lambda p: (p / "config.yaml").write_text("[1]"), "is not a mapping"),
+        (lambda p: (p / "config.yaml").write_text("seed: 1"), "dataset.name is None"),
+        (lambda p: edit(p, "config.yaml", lambda c: c.update(seed="x")), "seed is 'x'"),
+        (lambda p: edit(p, "run.json", lambda c: c.update(schema=2)), "schema 2; this version"),
+        (lambda p: edit(p, "run.json", lambda c: c.update(schema=0)), "schema 0; this version"),
+        (lambda p: edit(p, "run.json", lambda c: c.pop("schema")), "schema None"),
+        (lambda p: edit(p, "run.json", lambda c: c.pop("status")), "status is None"),
+        (lambda p: edit(p, "run.json", lambda c: c.update(tau="auto")), "tau is 'auto'"),
+        (lambda p: edit(p, "run.json", lambda c: c.update(lambda_max=[])), "lambda_max: [] is no"),
+        (lambda p: edit(p, "evaluation.json", lambda c: c.pop("verdict")), "no verdict"),
+        (lambda p: edit(p, "evaluation.json", lambda c: c.update(metrics=[])), "no verdict and"),
+        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"].update(d_h={})), "d_h has no"),
+        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"]["d_h"].update(value="x")),
+         "d_h: 'x' is no number"),
+        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"]["d_h"].update(floor_range=3)),
+         "no floor_range of two numbers"),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_is_named_and_the_others_are_reported(
+    damage: Any, reason: str, tmp_path: Path
+) -> None:
+    write_run(tmp_path, seed=0)
+    damage(write_run(tmp_path, seed=1))
+    runs, (skipped,) = collect(tmp_path)
+    assert [run.seed for run in runs] == [0]
+    assert skipped.path == "lorenz_paper/lstm/sparse-tau30/seed1"
+    assert reason in skipped.reason
+    assert "\n" not in skipped.reason
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_damaged_trajectories_only_cost_their_pictures(tmp_path: Path) -> None:
+    path = write_run(tmp_path, seed=0)
+    (path / "trajectories.h5").write_bytes(b"cut short")
+    (path / "metrics.csv").unlink()
+    made = report(tmp_path)
+    assert made.count == "1 run: 1 measured"
+    assert [skipped.path.rpartition("/")[2] for skipped in made.skipped] == [
+        "metrics.csv",
+        "trajectories.h5",
+    ]
+    assert all("not drawn: " in skipped.reason for skipped in made.skipped)
+    page = page_of(tmp_path)
+    assert "Left out" in page
+    assert "<h4>Repeat</h4>" in page
+
+
+def test_a_run_of_the_same_seed_and_settings_is_no_second_seed(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=0, status="interrupted")
+    write_run(tmp_path / "b", seed=0, d_stsp=0.3)
+    write_run(tmp_path / "c", seed=0, d_stsp=0.3)
+    # The number that auto led to is the same run, too.
+    write_run(tmp_path / "d", seed=0, tau="auto", manifest={"tau": 30})
+    runs, skipped = collect(tmp_path)
+    assert [run.label for run in runs] == ["b/lorenz_paper/lstm/sparse-tau30/seed0"]
+    assert len(skipped) == 3
+    assert all("repeats settings and seed of b/" in reason for _, reason in skipped)
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_refusals_name_the_field(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"^runs: '.*nowhere' is not a folder; accepted: "):
+        report(tmp_path / "nowhere")
+    (tmp_path / "empty" / "notes").mkdir(parents=True)
+    with pytest.raises(RequestError, match=r"^runs: '.*empty' holds no run; accepted: "):
+        report(tmp_path / "empty")
+    assert not (tmp_path / "empty" / "report").exists()
+    broken = write_run(tmp_path / "broken")
+    (broken / "run.json").unlink()
+    with pytest.raises(RequestError, match=r"^runs: no run below .*half-written.*; accepted: "):
+        report(tmp_path / "broken")
+    write_run(tmp_path / "good")
+    with pytest.raises(RequestError, match=r"^statistic: 'mode' was given; accepted: mean, median"):
+        report(tmp_path / "good", statistic="mode")
+    with pytest.raises(RequestError, match=r"^metrics: 'd_stps' is unknown; .*mean 'd_stsp'"):
+        report(tmp_path / "good", metrics=["d_stps"])
+    with pytest.raises(RequestError, match=r"^metrics: no run has d_stsp_gmm; accepted: d_h, d_s"):
+        report(tmp_path / "good", metrics=["d_stsp_gmm"])
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_nothing_is_written_through_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    write_run(tmp_path / "runs")
+    (tmp_path / "runs" / "report").symlink_to(elsewhere)
+    with pytest.raises(RequestError, match=r"runs: '.*report' is a link to elsewhere"):
+        report(tmp_path / "runs")
+    assert not list(elsewhere.iterdir())
+    report(tmp_path / "runs", out=tmp_path / "runs" / "report")  # who says so may
+    assert (elsewhere / "table.csv").is_file()
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_settings_of_another_version_are_shown_without_a_command(tmp_path: Path) -> None:
+    path = write_run(tmp_path)
+    edit(path, "config.yaml", lambda c: c.update(gone=3))
+    report(tmp_path)
+    page = page_of(tmp_path)
+    assert "# This version does not accept the settings" in page
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_evaluations_of_every_shape_are_read(tmp_path: Path) -> None:
+    """Unknown metrics are passed over, words are numbers, floors may be missing."""
+    path = write_run(tmp_path)
+    stored = evaluation("infinite", "nan")
+    stored["metrics"]["kaplan_yorke"] = "later"
+    stored["metrics"]["lambda_max"] = {"value": "-inf", "standard_error": "nan", "truth": None}
+    (path / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
+    ((run,), _) = collect(tmp_path)
+    assert run.metrics["d_stsp"].value == math.inf
+    assert math.isnan(run.metrics["d_h"].value)
+    assert run.metrics["lambda_max"].value == -math.inf
+    assert "kaplan_yorke" not in run.metrics
+    report(tmp_path)
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_runs_without_numbers_make_a_report_of_counts(tmp_path: Path) -> None:
+    write_run(tmp_path, status="diverged", seed=0)
+    write_run(tmp_path, status="running", seed=1)
+    made = report(tmp_path, statistic="mean")
+    assert made.count == "2 runs: 0 measured, 1 diverged in training, 1 running"
+    assert made.table.startswith("mean ± standard error over seeds\n")
+    assert made.table.splitlines()[-1].split()[-4:] == ["-", "-", "-", "-"]

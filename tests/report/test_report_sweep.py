@@ -1,0 +1,138 @@
+"""The sweep: what is drawn of runs, on paper and on the page."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_runs import DT, LAMBDA_MAX, write_run
+
+from sfbptt_cli.figures.sweep import sweep
+from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.groups import group_runs
+from sfbptt_cli.report.panels import Panel, panels
+from sfbptt_cli.report.sweep import charts, sweep_columns
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> list[Panel]:
+    """Two models over four τ and clipping on one dataset, one model on another; 1 s."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for model in ("lstm", "rnn"):
+        for tau in (5, 30, 60, 200):
+            for seed, factor in enumerate((1.0, 2.0, 4.0)):
+                score = factor * abs(math.log(tau / 30)) + 0.1
+                diverged = tau == 200 and model == "rnn" and seed == 2
+                status = "diverged" if diverged else "finished"
+                setting = {"model": model, "tau": tau, "seed": seed, "window": 200}
+                write_run(folder, status, score, min(score / 10, 1), **setting)
+    for seed in range(2):
+        write_run(folder, d_stsp=8.0 + seed, d_h=0.7, forcing="none", tau=None, seed=seed)
+    for seed in range(2):
+        write_run(folder, "diverged", dataset="second $x$", tau=100, seed=seed)
+    write_run(folder, d_stsp="infinite", d_h=1.0, dataset="second $x$", tau=50, verdict="diverged")
+    write_run(folder, d_stsp=0.5, d_h=0.2, dataset="second $x$", tau=10)
+    return panels(group_runs(collect(folder)[0]))
+
+
+def drawn(shown: list[Panel], metrics: list[str], statistic: str = "median") -> Any:
+    return sweep(sweep_columns(shown, metrics, statistic))
+
+
+def test_medians_quartiles_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp", "d_h"])
+    first, _, below, _ = figure.axes
+    assert len(figure.axes) == 4
+    assert all(axes.get_xscale() == "log" for axes in figure.axes)
+    assert first.get_title() == "lorenz_paper"
+    assert (first.get_yscale(), below.get_yscale()) == ("log", "linear")
+    (line,) = [
+        line
+        for line in first.lines
+        if (len(line.get_xdata()), line.get_color(), line.get_linestyle()) == (4, "#0072B2", "-")
+    ]
+    expected = [2 * abs(math.log(tau / 30)) + 0.1 for tau in (5, 30, 60, 200)]
+    np.testing.assert_allclose(line.get_ydata(), expected)
+    # Moved apart by less than 2%.
+    np.testing.assert_allclose(line.get_xdata(), [5, 30, 60, 200], rtol=0.02)
+    (bar, *_) = [bar for container in first.containers for bar in container.lines[2]]
+    distance = abs(math.log(5 / 30))
+    quartiles = [1.5 * distance + 0.1, 3 * distance + 0.1]
+    np.testing.assert_allclose(bar.get_segments()[0][:, 1], quartiles)
+    assert first.get_ylim()[1] > 3 * math.log(200 / 30) + 0.1, "the highest bar is within the axis"
+    predicted = math.log(2) / (LAMBDA_MAX * DT)
+    assert any(
+        line.get_linestyle() == ":" and line.get_xdata()[0] == predicted for line in first.lines
+    )
+    (level,) = [line for line in first.lines if line.is_dashed() and line.get_linestyle() == "--"]
+    assert level.get_ydata()[0] == 8.5
+    assert level.get_color() == "#0072B2", "the colour of its model"
+    (band,) = first.patches
+    np.testing.assert_allclose(
+        band.get_extents().transformed(first.transData.inverted()).intervaly, [0.04, 0.06]
+    )
+
+
+def test_what_diverged_is_marked(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp"])
+    first, second = figure.axes
+    hollow = [line for line in first.lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose([x for line in hollow for x in line.get_xdata()], [200], rtol=0.03)
+    crosses = [line for line in second.lines if line.get_marker() == "x"]
+    np.testing.assert_allclose([x for line in crosses for x in line.get_xdata()], [50, 100])
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:3] == ["LSTM", "RNN", "LSTM, clipping"]
+    assert legend[3:] == ["floor: truth against truth", "some runs diverged", "no finite value"]
+    assert second.get_title() == r"second \$x\$", "a name is no formula"
+
+
+def test_mean_and_standard_error_when_asked_for(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp"], "mean")
+    line = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 4)
+    assert line.get_ydata()[0] == pytest.approx(7 / 3 * abs(math.log(5 / 30)) + 0.1)
+
+
+def test_labels_in_the_figure_do_not_overlap(shown: list[Panel]) -> None:
+    """Tick labels of an axis, and titles with the name of τ_pred, stay clear of one another."""
+    figure = drawn(shown, ["d_stsp", "d_h"])
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = axis.get_view_interval()
+            labels = zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False)
+            boxes = [
+                label.get_window_extent()
+                for label, place in labels
+                if label.get_text() and label.get_visible() and low <= place <= high
+            ]
+            assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        title = axes.title.get_window_extent()
+        assert not any(text.get_window_extent().overlaps(title) for text in axes.texts)
+    legend = figure.legends[0].get_window_extent()
+    assert not any(axes.get_tightbbox().overlaps(legend) for axes in figure.axes)
+
+
+def test_the_page_has_a_text_for_every_point_and_level(shown: list[Panel]) -> None:
+    (title, (svg,)), (_, (other,)) = charts(shown, ["d_stsp"], "median")
+    assert title == "lorenz_paper"
+    tips = re.findall(r'data-series="(\d)" data-tip="([^"]*)"', svg)
+    assert len(tips) == 4 + 4 + 1
+    assert ("1", "RNN, τ = 200: D_stsp 2.95 (2.47–3.42), 2 of 3 runs measured, 1 diverged") in tips
+    assert ("2", "LSTM, clipping: D_stsp 8.5 (8.25–8.75), 2 of 2 runs measured") in tips
+    assert "D_stsp infinite, 1 of 1 runs measured, 1 diverged" in other
+    assert svg.count("<svg") == 1
+    assert "Floor 0.05." in svg
+    # Bars, caps and the line itself are hidden with the points.
+    assert len(re.findall(r'<g data-series="0">', svg)) >= 3
+
+
+def test_many_datasets_go_below_one_another(tmp_path: Path) -> None:
+    for i in range(5):
+        write_run(tmp_path, dataset=f"dataset_{i}_with_a_rather_long_name")
+    figure = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"])
+    assert len(figure.axes) == 5
+    assert figure.get_figwidth() == 7.0
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2
