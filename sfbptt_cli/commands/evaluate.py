@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
+from sfbptt_cli.common.numbers import number_text
 from sfbptt_cli.config.commands import EvaluateSettings
 from sfbptt_cli.storage.run_folder import RunFolder
 
@@ -87,7 +88,7 @@ def evaluate_runs(
             if run.failed:
                 log.error("sfbptt: %s: %s", run.path, run.done)
                 continue
-            numbers = "  ".join(f"{_text(value):>8}" for value in run.values)
+            numbers = "  ".join(f"{number_text(value):>8}" for value in run.values)
             print(f"{name:<{width}}  {run.verdict:<11}  {numbers}  {run.done}", flush=True)
     if failed:
         raise RunFailed(f"{failed} of {len(paths)} runs could not be measured")
@@ -132,7 +133,3 @@ def _row(folder: RunFolder, done: str) -> Measured:
     metrics = evaluation["metrics"]
     values = tuple(metrics[name]["value"] for name in ("d_stsp", "d_h"))
     return Measured(folder.path, done, verdict=evaluation["verdict"], values=values)
-
-
-def _text(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"

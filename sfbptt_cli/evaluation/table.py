@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.common.tables import aligned
+
 # The metrics of evaluation.json, with the words for them.
 METRICS: dict[str, str] = {
     "d_stsp": "D_stsp",
@@ -19,7 +22,7 @@ METRICS: dict[str, str] = {
 
 
 def table(evaluation: dict[str, Any]) -> str:
-    """Verdict, then one row a metric: its value, its floor or true value, and what it is."""
+    """Format the verdict, then a row a metric: value, floor or true value, a note."""
     rows: list[tuple[str, str, str, str]] = [("metric", "value", "floor", "note")]
     for name, metric in evaluation["metrics"].items():
         floor: Any = metric.get("floor", metric.get("truth"))
@@ -31,19 +34,7 @@ def table(evaluation: dict[str, Any]) -> str:
                 _note(name, metric),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = [
-        f"{label:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {note}".rstrip()
-        for label, value, floor, note in rows
-    ]
-    return "\n".join([f"verdict: {evaluation['verdict']}", *lines])
-
-
-def number_text(value: Any) -> str:
-    """Four significant digits; a word as it is, a dash for nothing."""
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return f"verdict: {evaluation['verdict']}\n{aligned(rows, right=(1, 2))}"
 
 
 def _note(name: str, metric: dict[str, Any]) -> str:

@@ -95,7 +95,7 @@ def prepare(
         settings = {**stored, "seed": own.seed, "ensemble": 1}
         trainer = build_trainer(own, dataset, standardiser, tau)
         folder = RunFolder(path)
-        overrides = [*origin["overrides"][:-1], f"seed={own.seed}"]
+        overrides = [*origin["overrides"], f"seed={own.seed}"]
         found = (dataset, standardiser, tau, tau_source, trainer)
         runs.append(TrainingRun(folder, own, settings, {**origin, "overrides": overrides}, *found))
     require_measurable(config.evaluation, dataset)

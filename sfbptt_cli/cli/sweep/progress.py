@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.numbers import number_of, word_or_number
-from sfbptt_cli.evaluation.table import number_text
+from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
+from sfbptt_cli.common.tables import aligned
 from sfbptt_cli.storage.run_folder import RunFolder
 
 _POLL_SECONDS = 0.5
@@ -109,16 +109,7 @@ def table(jobs: Sequence[Job]) -> str:
     keys = list(jobs[0].varied)
     rows = [[*keys, "status", "D_stsp", "D_H"]]
     rows += [[*job.varied.values(), job.status, *_metrics(job)] for job in jobs]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    words = len(keys) + 1  # the columns to the left; numbers stand to the right
-    lines = (
-        "  ".join(
-            cell.ljust(width) if column < words else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(rows, right=range(len(keys) + 1, len(rows[0])))
 
 
 def summary(jobs: Sequence[Job], before: int, folder: SweepFolder) -> str:
