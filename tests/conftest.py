@@ -134,12 +134,6 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> tuple[str, ...]:
-    """Overrides of `sfbptt train` that make a run small."""
-    return TINY
-
-
-@pytest.fixture(scope="session")
 def cli() -> Cli:
     """Runs the command line in this process, which saves the import of torch."""
 

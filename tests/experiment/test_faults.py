@@ -549,6 +549,7 @@ def test_a_stop_signal_at_any_time_is_one_line(
     cli: Cli,
     trained_copy: Path,
     undisturbed: Undisturbed,
+    no_figures: None,
     monkeypatch: pytest.MonkeyPatch,
     at: str,
     where: str,
@@ -591,7 +592,11 @@ def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
 
 
 def test_a_cluster_s_handler_is_called_during_the_evaluation(
-    cli: Cli, trained_copy: Path, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    trained_copy: Path,
+    undisturbed: Undisturbed,
+    no_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As submitit's: SIGTERM is passed over, SIGUSR2 requeues the job and exits."""
     passed: list[int] = []
