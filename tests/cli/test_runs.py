@@ -14,7 +14,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import yaml
@@ -262,13 +261,8 @@ def test_another_run_in_the_folder_is_refused(cli: Cli, copy: Path) -> None:
     assert (outcome.status, outcome.stdout) == (2, "")
     (line,) = outcome.stderr.splitlines()
     assert line.startswith("sfbptt: name: ")
-    for words in (
-        "seed (5 there, 0 given)",
-        "lr_schedule.extra (1 there",
-        "name=",
-        "overwrite=true",
-    ):
-        assert words in line
+    differing = ("seed (5 there, 0 given)", "lr_schedule.extra (1 there")
+    assert all(words in line for words in (*differing, "name=", "overwrite=true"))
     assert tree(copy) == before
 
 
@@ -337,36 +331,16 @@ def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> 
     assert after["checkpoint_sha256"] == hashlib.sha256(last).hexdigest()
 
 
-# Reproducibility.
-
-
-def test_the_same_command_gives_the_same_bytes(
-    cli: Cli, finished: Finished, tmp_path: Path, no_figures: None
-) -> None:
-    assert train(cli, tmp_path / "b").status == 0
-    again = run_folder(tmp_path / "b")
-    assert again.relative_to(tmp_path / "b") == finished.run.relative_to(finished.cwd)
-    assert results(again) == results(finished.run)
-    with (
-        h5py.File(again / "trajectories.h5") as a,
-        h5py.File(finished.run / "trajectories.h5") as b,
-    ):
-        assert set(a) == set(b) == {"generated", "truth", "time", "trajectory", "variable"}
-        for name in a:
-            np.testing.assert_array_equal(a[name], b[name])
-
-
-# Interruption: a process of its own, and what disturbs it, are in test_faults.py.
+# Interruption; test_process.py and test_faults.py have processes of their own.
 
 
 @pytest.mark.parametrize(
     ("update", "signals", "where"),
     [
-        (2, (signal.SIGTERM,), "stopped in epoch 1 of 2 by SIGTERM; the same command continues it"),
         (6, (signal.SIGUSR1,), "stopped after the last epoch by SIGUSR1; the same command"),
         (4, (signal.SIGINT, signal.SIGINT), "interrupted"),
     ],
-    ids=["within", "at the end", "impatient"],
+    ids=["at the end", "impatient"],
 )
 def test_interrupted_and_continued(
     cli: Cli,
