@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,8 +17,9 @@ import pytest
 
 from sfbptt_cli.cli.main import main
 from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.storage.run_folder import RunFolder
 
-# Settings of a run that takes two seconds, most of them for its figures.
+# Settings of a run that takes two seconds, half of them for its figures.
 TINY = (
     "threads=1",  # the cores belong to the other workers of the tests
     "tau=30",
@@ -42,6 +43,45 @@ TINY = (
     "evaluation.lyapunov_steps=100",
     "evaluation.dimension_steps=100",
 )
+
+
+def composed(command: str, *overrides: str) -> dict[str, Any]:
+    """The settings that `sfbptt COMMAND OVERRIDES` composes, as plain values, not yet checked."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    from sfbptt_cli.cli.configs import config_folder
+    from sfbptt_cli.config.store import register
+
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = compose(command, [*overrides])
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def at_update(patch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
+    """Call `act` after each model's update of that number, counted from 1."""
+    from sfbptt_cli.training.trainer import Trainer
+
+    step = Trainer.step
+
+    def acting(trainer: Trainer, loss: Any) -> None:
+        step(trainer, loss)
+        if trainer.updates == number:
+            act()
+
+    patch.setattr(Trainer, "step", acting)
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """The bytes of a run that must not depend on what disturbed it, by the name of the file."""
+    folder = RunFolder(run)
+    paths = (folder.last, folder.best, folder.metrics_file, folder.evaluation_file)
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def as_dataset(train: npt.NDArray[Any], **changes: Any) -> Dataset:
@@ -94,12 +134,6 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> tuple[str, ...]:
-    """Overrides of `sfbptt train` that make a run small."""
-    return TINY
-
-
-@pytest.fixture(scope="session")
 def cli() -> Cli:
     """Runs the command line in this process, which saves the import of torch."""
 
@@ -132,6 +166,13 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "draw", lambda run: None)
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text in a file, which must have it."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
 def tree(folder: Path) -> dict[str, str]:
     """Every file below a folder with the SHA-256 of its bytes, and every folder."""
     return {
@@ -159,9 +200,14 @@ def finished(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return Finished(cwd, run_folder(cwd), outcome)
 
 
+def run_folders(cwd: Path, name: str = "run") -> list[Path]:
+    """The runs below outputs/<name>."""
+    return sorted((cwd / "outputs" / name).glob("*/*/*/seed*"))
+
+
 def run_folder(cwd: Path, name: str = "run") -> Path:
     """The only run below outputs/<name>."""
-    (found,) = (cwd / "outputs" / name).glob("*/*/*/seed*")
+    (found,) = run_folders(cwd, name)
     return found
 
 

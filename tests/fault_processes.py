@@ -1,4 +1,4 @@
-"""Short trainings in processes of their own, to be killed."""
+"""Short trainings in processes of their own, to be killed or stopped."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from conftest import TINY
 
-# A run of about three seconds: start-up, sixteen checkpoints, evaluation, figures.
-SETTINGS = (
-    *TINY,
-    "tau=20",
-    "window=40",
-    "epochs=16",
-    "batches_per_epoch=8",
-)
+# A run of about two seconds: start-up, eight checkpoints, evaluation, figures.
+SETTINGS = (*TINY, "tau=20", "window=40", "epochs=8", "batches_per_epoch=4", "batch_size=8")
+SFBPTT = str(Path(sys.executable).with_name("sfbptt"))
 # Without a commit, which runs record and which may change between two of them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GIT_DIR": os.devnull}
 PATIENCE = 300.0  # seconds; a process that takes longer hangs
@@ -44,10 +40,9 @@ class Console:
     """The console script, as users start it."""
 
     def __init__(self, cwd: Path, arguments: tuple[str, ...]) -> None:
-        script = Path(sys.executable).with_name("sfbptt")
         with stream(cwd, "stdout").open("a") as out, stream(cwd, "stderr").open("a") as err:
             self._process = subprocess.Popen(
-                [str(script), *arguments],
+                [SFBPTT, *arguments],
                 cwd=cwd,
                 stdout=out,
                 stderr=err,
@@ -68,16 +63,17 @@ class Console:
 class Forked:
     """The command in a fork of a process that has imported everything: most starts cost nothing.
 
-    It writes a checkpoint after every epoch, not every five seconds.
+    It writes a checkpoint after every epoch, not every five seconds. With `sleep`, seconds an
+    update, there are no figures, and the process leads a group of its own.
     """
 
-    def __init__(self, cwd: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(self, cwd: Path, arguments: tuple[str, ...], sleep: float | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
             ["sfbptt_cli.commands.train", "hydra", "matplotlib.backends", "pytorch_optimizer"]
         )
         self._process: BaseProcess = context.Process(
-            target=_main, args=(cwd, arguments, dict(os.environ))
+            target=_main, args=(cwd, arguments, dict(os.environ), sleep)
         )
         self._process.start()
 
@@ -104,9 +100,11 @@ def heed_sigint() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+def _main(
+    cwd: Path, arguments: tuple[str, ...], environment: dict[str, str], sleep: float | None
+) -> None:
     from sfbptt_cli.cli.main import main as cli
-    from sfbptt_cli.experiment import training as run_training
+    from sfbptt_cli.experiment import training
 
     heed_sigint()
     # Semaphores of this process would else be those of the parent to clean up.
@@ -117,8 +115,41 @@ def _main(cwd: Path, arguments: tuple[str, ...], environment: dict[str, str]) ->
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = ["sfbptt", *arguments]
-    run_training._CHECKPOINT_SECONDS = 0.0
-    cli()
+    training._CHECKPOINT_SECONDS = 0.0
+    if sleep is not None:
+        os.setsid()
+        slow_down(sleep)
+        _fork_workers()
+    try:
+        cli()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        # Without joining joblib's idle workers, which end with their parent.
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
+
+
+def slow_down(seconds: float) -> None:
+    """Let every update wait, without work for the cores, and checkpoint often; draw no figures."""
+    from sfbptt_cli.experiment import measure, training
+    from sfbptt_cli.training.trainer import Trainer
+
+    step = Trainer.step
+
+    def slow(self: Trainer, loss: Any) -> None:
+        time.sleep(seconds)
+        step(self, loss)
+
+    Trainer.step = slow
+    measure.draw = lambda run: None
+    training._CHECKPOINT_SECONDS = 0.0
+
+
+def _fork_workers() -> None:
+    """Fork joblib's workers, which would import everything again, and know of no patch."""
+    from joblib.externals.loky.backend import context
+
+    warnings.filterwarnings("ignore", "`fork` start method")  # of threads, and there are none
+    context.set_start_method("fork")
 
 
 def finish(start: Start, cwd: Path, *arguments: str) -> float:

@@ -12,6 +12,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,13 @@ def unreadable(run: Path | None) -> list[str]:
         folder.metrics_file: folder.history,
         folder.evaluation_file: folder.evaluation,
         folder.trajectories: lambda: read_trajectories(folder.trajectories),
+        **{p: partial(load_checkpoint, p) for p in (folder.last, folder.previous, folder.best)},
     }
     refused = []
     for path in run.rglob("[!.]*"):
         reader = {
-            ".safetensors": lambda path=path: load_checkpoint(path),
-            ".png": lambda path=path: image.imread(path),
-            ".pdf": lambda path=path: _read_pdf(path),
+            ".png": partial(image.imread, path),
+            ".pdf": partial(_read_pdf, path),
         }.get(path.suffix, readers.get(path))
         try:
             if path.is_file():

@@ -45,11 +45,11 @@ def identify(config: TrainSettings) -> Identity:
     whose values differ from what the chosen dataset, model and forcing have by default, sorted;
     other config groups appear by the name of the choice.
     """
-    hydra = GlobalHydra.instance().hydra
-    usual = _usual_choices(hydra)
+    search_path = str(GlobalHydra.instance().config_loader().get_search_path())
+    usual = _usual_choices(search_path)
     chosen = HydraConfig.get().runtime.choices
     choices = {group: chosen.get(group) for group in (*GROUPS, "experiment")}
-    before = _defaults(hydra, tuple(f"{k}={v}" for k, v in choices.items() if v))
+    before = _defaults(search_path, tuple(f"{k}={v}" for k, v in choices.items() if v))
     values = flatten(asdict(config))
     varied = {
         key: value
@@ -76,17 +76,17 @@ def _path(config: TrainSettings, named: dict[str, Any]) -> Path:
     return Path(config.outputs).joinpath(*folders, f"seed{config.seed}")
 
 
-# Cached, as a sweep identifies many runs and composing takes a tenth of a second. The parameter is
-# what `compose` uses, so that another search path has an entry of its own.
+# Cached, as a sweep identifies many runs and composing takes a tenth of a second. `compose` reads
+# the search path that is the key of the cache.
 
 
 @lru_cache(maxsize=1)
-def _usual_choices(hydra: Any) -> dict[str, str]:
+def _usual_choices(search_path: str) -> dict[str, str]:
     return dict(compose("train", return_hydra_config=True).hydra.runtime.choices)
 
 
 @lru_cache(maxsize=64)
-def _defaults(hydra: Any, choices: tuple[str, ...]) -> dict[str, Any]:
+def _defaults(search_path: str, choices: tuple[str, ...]) -> dict[str, Any]:
     """Return the settings that the choices have by themselves, with dotted keys."""
     plain: Any = OmegaConf.to_container(compose("train", list(choices)), resolve=True)
     try:

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Cli
-from sweep_processes import LONG, checkpoints, latest, manifest, records, start, wait
+from conftest import TINY, Cli, results
+from fault_processes import SFBPTT, heed_sigint
+from sweep_processes import latest, records, wait
+
+from sfbptt_cli.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name)]
@@ -33,6 +36,37 @@ for word; do
   previous="$word"
 done
 """
+# Python runs this at its start: patches of a test do not reach the jobs of a cluster.
+_SITE = """
+import importlib.abc, importlib.util, os, sys
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "sfbptt_cli.commands.train":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def patched(module):
+            execute(module)
+            from fault_processes import slow_down
+            slow_down(float(os.environ["SFBPTT_TEST_SLEEP"]))
+
+        spec.loader.exec_module = patched
+        return spec
+
+sys.meta_path.insert(0, Slow())
+"""
+# A minute of training where an update waits for 0.3 seconds.
+LONG = (
+    "epochs=20",
+    "batches_per_epoch=10",
+    "window=40",
+    "tau=20",
+    "validation.every=10",
+    "model=rnn",
+)
 SLURM = (
     "hydra/launcher=slurm",
     "hydra.launcher.mem_gb=1",
@@ -63,6 +97,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             subprocess.run([script, "stop", str(folder / "node")], check=True)
 
 
+def start(cwd: Path, *arguments: str, sleep: float = 0.0) -> subprocess.Popen[str]:
+    """`sfbptt train -m …` in a session of its own, `sleep` seconds an update."""
+    site = cwd.parent / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(_SITE)
+    paths = f"{site}:{ROOT / 'tests'}"
+    return subprocess.Popen(
+        [SFBPTT, "train", "-m", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths, "SFBPTT_TEST_SLEEP": str(sleep)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_sigint,
+    )
+
+
 def slurm(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -90,7 +142,7 @@ def preempt_one(cwd: Path) -> int:
 
     wait(requeued)
     (number,) = requeued()
-    assert manifest(run_of(cwd, number))["status"] == "requeued"
+    assert RunFolder(run_of(cwd, number)).manifest()["status"] == "requeued"
     return number
 
 
@@ -104,7 +156,7 @@ def cwd(tmp_path: Path) -> Path:
 def test_a_disturbed_array(
     cluster: None, cli: Cli, cwd: Path, tmp_path: Path, no_figures: None
 ) -> None:
-    arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(6)")
+    arguments = (*TINY, *LONG, *SLURM, "seed=range(6)")
     sweep = start(cwd, *arguments, sleep=0.3)
     try:
         wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(6)))
@@ -129,7 +181,7 @@ def test_a_disturbed_array(
     assert again == preempted
     assert logs[preempted].count("continuing ") == 2
     assert logs[limited].count("continuing ") >= 1
-    finished = {n: checkpoints(run_of(cwd, n)) for n in range(6) if n not in lost}
+    finished = {n: results(run_of(cwd, n)) for n in range(6) if n not in lost}
 
     # The same command makes only what is missing.
     sweep = start(cwd, *arguments)
@@ -137,14 +189,14 @@ def test_a_disturbed_array(
     assert sweep.returncode == 0, stderr
     assert statuses(stdout) == dict.fromkeys(range(6), "finished")
     assert records(latest(cwd)).keys() == lost
-    assert {n: checkpoints(run_of(cwd, n)) for n in finished} == finished
+    assert {n: results(run_of(cwd, n)) for n in finished} == finished
 
     quiet = tmp_path / "undisturbed"
     quiet.mkdir()
     for seed in (preempted, limited, cancelled, crashed):
-        outcome = cli("train", *TINY, *LONG, "model=rnn", f"seed={seed}", cwd=quiet)
+        outcome = cli("train", *TINY, *LONG, f"seed={seed}", cwd=quiet)
         assert outcome.status == 0, outcome.stderr
-        assert checkpoints(run_of(quiet, seed)) == checkpoints(run_of(cwd, seed))
+        assert results(run_of(quiet, seed)) == results(run_of(cwd, seed))
 
 
 def statuses(printed: str) -> dict[int, str]:
@@ -154,7 +206,7 @@ def statuses(printed: str) -> dict[int, str]:
 
 def test_ctrl_c_leaves_the_array_in_the_queue(cluster: None, cwd: Path) -> None:
     """Only the watching ends; the same command then finds the runs finished."""
-    arguments = (*TINY, *LONG, *SLURM, "model=rnn", "seed=range(2)")
+    arguments = (*TINY, *LONG, *SLURM, "seed=range(2)")
     sweep = start(cwd, *arguments, sleep=0.05)
     wait(lambda: all(epochs(cwd, seed) >= 1 for seed in range(2)))
     os.killpg(sweep.pid, signal.SIGINT)

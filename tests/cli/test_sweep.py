@@ -1,36 +1,40 @@
-"""Sweeps: only what is missing, in several processes, through failure, death and stop signals.
-
-Those over processes take ten to twenty seconds each, mostly for the imports of their workers.
-"""
+"""Sweeps: only what is missing, in several processes, through failure, death and stop signals."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TINY, Cli, Finished, tree
-from report_runs import write_run
-from sweep_processes import LONG, checkpoints, latest, manifest, records, start, wait
+from conftest import TINY, Cli, Finished, at_update, results, run_folders, tree
+from fault_processes import PATIENCE, SFBPTT, Forked, said, stream
+from sweep_processes import LONG, latest, records, wait
 
 from sfbptt_cli.cli.sweep.folder import Job
 from sfbptt_cli.cli.sweep.progress import table
+from sfbptt_cli.storage.run_folder import RunFolder
 
-JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "model=rnn")
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+SWEEP = ("train", "-m", *TINY, *LONG, *JOBLIB, "seed=range(3)")
 
 
-def runs(cwd: Path) -> list[Path]:
-    return sorted((cwd / "outputs" / "run").glob("*/*/*/seed*"))
+def status(run: Path) -> str | None:
+    """The status of a run, None before it has begun."""
+    return RunFolder(run).manifest().get("status")
 
 
 def cells(printed: str) -> list[list[str]]:
     """The table's rows below its head."""
     return [line.split() for line in printed.splitlines()[1:]]
+
+
+def failures(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("sfbptt: ")]
 
 
 # One process, one run after another.
@@ -52,39 +56,74 @@ def test_the_table_and_what_is_missing(
     ]
     assert done[:3] == ["30", "0.01", "finished"]
     assert all(0 < float(number) < 20 for number in done[3:])
-    lines = [line for line in outcome.stderr.splitlines() if line.startswith("sfbptt: ")]
+    lines = failures(outcome.stderr)
     assert [line.partition(": ")[2].split(": ")[0] for line in lines] == [
         "tau=999 optimizer.learning_rate=1e+30",
         "tau=999 optimizer.learning_rate=0.01",
         "tau=30 optimizer.learning_rate=1e+30",
     ]
+    assert "tau: '999' was given" in lines[0]
     assert "diverged in epoch 1" in lines[2]
     assert "4 of 4 runs done, 3 failed, 00:00 left" in outcome.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
-    # Again: the finished run is not touched, and nothing is imported for it.
+    # Again: the finished run is not touched.
     from sfbptt_cli.commands import train as commands
 
     trained: list[Path] = []
-    train = commands.train
-    monkeypatch.setattr(
-        commands,
-        "train",
-        lambda config, stored, path: (trained.append(path), train(config, stored, path)),
-    )
-    (finished,) = [run for run in runs(tmp_path) if manifest(run)["status"] == "finished"]
+    train = commands.run_training
+
+    def run_training(config: Any, stored: Any, paths: list[Path], origin: Any) -> None:
+        trained.extend(paths)
+        train(config, stored, paths, origin)
+
+    monkeypatch.setattr(commands, "run_training", run_training)
+    runs = run_folders(tmp_path)
+    (finished,) = [run for run in runs if status(run) == "finished"]
     before = tree(finished)
     again = cli(*sweep, cwd=tmp_path)
     assert again.status == 1
-    assert [tmp_path / path for path in trained] == [r for r in runs(tmp_path) if r != finished]
+    assert [tmp_path / path for path in trained] == [run for run in runs if run != finished]
     assert tree(finished) == before
     assert again.stdout == outcome.stdout
     assert "(1 before)" in again.stderr
 
 
-def test_a_finished_sweep_needs_no_torch(tmp_path: Path, finished: Finished) -> None:
-    import subprocess
+def test_every_run_is_the_one_that_the_same_settings_make_alone(
+    cli: Cli, finished: Finished, tmp_path: Path, no_figures: None
+) -> None:
+    outcome = cli("train", *TINY, "-m", "seed=0,1", cwd=tmp_path)
+    assert outcome.status == 0, outcome.stderr
+    # The tables of the runs stand in their logs, in a hidden folder with the sweep's plan.
+    logs = sorted(latest(tmp_path).glob("*.log"))
+    assert [log.read_text().count("verdict: ") for log in logs] == [1, 1]
+    assert "verdict" not in outcome.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["outputs"]
+    assert [p.name for p in (tmp_path / "outputs").iterdir()] == ["run"]
+    assert {p.name for p in (tmp_path / "outputs" / "run").iterdir()} == {".sweeps", "lorenz"}
+    assert not list(tmp_path.rglob(".hydra"))
+    runs = run_folders(tmp_path)
+    assert [(run.name, status(run)) for run in runs] == [
+        ("seed0", "finished"),
+        ("seed1", "finished"),
+    ]
+    assert runs[0].relative_to(tmp_path) == finished.run.relative_to(finished.cwd)
+    # Seed 0 is a seed; another one changes every number.
+    zero, one = results(runs[0]), results(runs[1])
+    assert zero == results(finished.run)
+    assert all(zero[name] != one[name] for name in zero)
 
+
+def test_a_stop_signal_ends_a_sweep_in_one_process(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_update(monkeypatch, 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    outcome = cli("train", *TINY, "-m", "seed=0,1", cwd=tmp_path)
+    assert outcome.status == 130
+    assert len(failures(outcome.stderr)) == 1
+    assert [run.name for run in run_folders(tmp_path)] == ["seed0"]
+
+
+def test_a_finished_sweep_needs_no_torch(finished: Finished) -> None:
     script = (
         "import sys; from sfbptt_cli.cli.main import main\n"
         "try: main()\n"
@@ -102,9 +141,8 @@ def test_a_finished_sweep_needs_no_torch(tmp_path: Path, finished: Finished) -> 
 
 
 def test_all_refused_is_a_wrong_request(cli: Cli, tmp_path: Path) -> None:
-    outcome = cli("train", *TINY, "-m", "tau=998,999", cwd=tmp_path)
-    assert outcome.status == 2
-    assert runs(tmp_path) == []
+    assert cli("train", *TINY, "-m", "tau=998,999", cwd=tmp_path).status == 2
+    assert run_folders(tmp_path) == []
 
 
 def test_interpolations_and_groups_are_those_of_hydra(
@@ -113,29 +151,29 @@ def test_interpolations_and_groups_are_those_of_hydra(
     """The planned folder of every run is the one that it is made in."""
     from sfbptt_cli.commands import train as commands
 
-    made: list[Path] = []
-    monkeypatch.setattr(commands, "train", lambda config, stored, path: made.append(path))
+    made: list[str] = []
+    monkeypatch.setattr(
+        commands, "run_training", lambda _, stored, paths, origin: made.append(str(*paths))
+    )
     cli(
         *("train", *TINY, "-m", "model=rnn,plrnn", "window=50,60", "tau=${window},10"),
         *("experiment=poster_lorenz", "name=run", "optimizer.learning_rate=0.01"),
         cwd=tmp_path,
     )
-    import json
-
     plan = json.loads((latest(tmp_path) / "sweep.json").read_text())["jobs"]
-    assert len(plan) == 8
-    assert [job["runs"] for job in plan] == [[str(path)] for path in made]
+    assert len(plan) == len({*made}) == 8
+    assert [job["runs"] for job in plan] == [[path] for path in made]
 
 
 @pytest.mark.parametrize(
-    ("launcher", "fragments"),
+    ("launcher", "fragment"),
     [
-        ("slurm", ["pip install 'sfbptt[slurm]'"]),
-        ("jolib", ["hydra/launcher: 'jolib' was given; accepted: ", "basic"]),
+        ("slurm", "pip install 'sfbptt[slurm]'"),
+        ("jolib", "hydra/launcher: 'jolib' was given; accepted: basic"),
     ],
 )
 def test_a_missing_launcher(
-    cli: Cli, tmp_path: Path, launcher: str, fragments: list[str], monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tmp_path: Path, launcher: str, fragment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sfbptt_cli.cli import overrides
 
@@ -143,7 +181,8 @@ def test_a_missing_launcher(
     outcome = cli("train", "-m", "seed=0,1", f"hydra/launcher={launcher}", cwd=tmp_path)
     assert (outcome.status, outcome.stdout) == (2, "")
     (line,) = outcome.stderr.splitlines()
-    assert all(fragment in line for fragment in ("hydra/launcher: ", *fragments))
+    assert line.startswith("sfbptt: hydra/launcher: ")
+    assert fragment in line
     assert list(tmp_path.iterdir()) == []
 
 
@@ -157,60 +196,60 @@ def cwd(tmp_path: Path) -> Path:
     return folder
 
 
-def undisturbed(cli: Cli, tmp_path: Path, overrides: tuple[str, ...]) -> dict[str, bytes]:
-    folder = tmp_path / "undisturbed"
-    folder.mkdir()
-    outcome = cli("train", *TINY, *LONG, "model=rnn", *overrides, cwd=folder)
-    assert outcome.status == 0, outcome.stderr
-    return checkpoints(runs(folder)[0])
+def ended(sweep: Forked, cwd: Path, expected: int = 0) -> list[list[str]]:
+    """Wait for the end of a sweep; the rows of its table."""
+    assert sweep.wait(PATIENCE) == expected, said(cwd)
+    printed = stream(cwd, "stdout").read_text()
+    stream(cwd, "stdout").unlink()
+    return cells(printed)
 
 
-def begun(cwd: Path) -> Callable[[], bool]:
-    def several_have_trained() -> bool:
-        found = [run for run in runs(cwd) if (run / "metrics.csv").exists()]
-        return len(found) >= 2
-
-    return several_have_trained
+def several_train(cwd: Path) -> bool:
+    return sum((run / "metrics.csv").exists() for run in run_folders(cwd)) >= 2
 
 
 def test_processes_share_the_work(cwd: Path, tmp_path: Path) -> None:
+    """Of the console script, whose workers begin with nothing."""
     cache = tmp_path / "cache"
-    overrides = (*TINY[1:], *JOBLIB, "optimizer.learning_rate=0.01,1e30", "seed=0,1")
-    sweep = start(cwd, *overrides, SFBPTT_CACHE=str(cache))
-    stdout, stderr = sweep.communicate(timeout=240)
+    varied = ("model=rnn", "optimizer.learning_rate=0.01,1e30", "seed=0,1")
+    sweep = subprocess.Popen(
+        [SFBPTT, "train", "-m", *TINY[1:], *JOBLIB, *varied],
+        cwd=cwd,
+        env={**os.environ, "SFBPTT_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stdout, stderr = sweep.communicate(timeout=PATIENCE)
     assert sweep.returncode == 1, stderr
     assert [row[2] for row in cells(stdout)] == ["finished"] * 2 + ["diverged"] * 2
     assert len(list(cache.glob("*.npz"))) == 1
-    failures = [line for line in stderr.splitlines() if line.startswith("sfbptt: ")]
-    assert len(failures) == 2
+    assert len(failures(stderr)) == 2
     assert "verdict" not in stdout + stderr
     assert "4 of 4 runs done, 2 failed" in stderr
-    assert {manifest(run)["threads"] for run in runs(cwd)} == {1}
-    found = records(latest(cwd))
-    assert len({record["process"] for record in found.values()}) == 2
-    assert sweep.pid not in {record["process"] for record in found.values()}
+    assert {RunFolder(run).manifest()["threads"] for run in run_folders(cwd)} == {1}
+    processes = {record["process"] for record in records(latest(cwd)).values()}
+    assert len(processes - {sweep.pid}) == 2
     assert [path.name for path in cwd.iterdir()] == ["outputs"]
     assert (latest(cwd) / "job 0.log").read_text().startswith("epoch 1 of 2")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["all processes", "only the parent"])
 def test_kill_and_again(whole: bool, cwd: Path, cli: Cli, tmp_path: Path, no_figures: None) -> None:
-    overrides = (*TINY, *LONG, *JOBLIB, "seed=range(3)")
-    sweep = start(cwd, *overrides, sleep=0.03)
-    wait(lambda: any(manifest(run).get("status") == "finished" for run in runs(cwd)))
+    sweep = Forked(cwd, SWEEP, sleep=0.05)
+    wait(lambda: any(status(run) == "finished" for run in run_folders(cwd)))
     (os.killpg if whole else os.kill)(sweep.pid, signal.SIGKILL)
-    sweep.communicate()
+    sweep.wait(PATIENCE)
     if not whole:  # its workers notice, and stop after a checkpoint
         wait(lambda: not any(_alive(r["process"]) for r in records(latest(cwd)).values()))
-    finished = {run: tree(run) for run in runs(cwd) if manifest(run)["status"] == "finished"}
+    finished = {run: tree(run) for run in run_folders(cwd) if status(run) == "finished"}
     assert 0 < len(finished) < 3
-    again = start(cwd, *overrides)
-    stdout, stderr = again.communicate(timeout=240)
-    assert again.returncode == 0, stderr
-    assert [row[1] for row in cells(stdout)] == ["finished"] * 3
+    rows = ended(Forked(cwd, SWEEP, sleep=0), cwd)
+    assert [row[1] for row in rows] == ["finished"] * 3
     assert {run: tree(run) for run in finished} == finished
     assert len(records(latest(cwd))) == 3 - len(finished)
-    assert checkpoints(runs(cwd)[2]) == undisturbed(cli, tmp_path, ("seed=2",))
+    assert cli("train", *TINY, *LONG, "seed=2", cwd=tmp_path).status == 0
+    assert results(run_folders(cwd)[2]) == results(run_folders(tmp_path)[0])
 
 
 def _alive(process: int) -> bool:
@@ -224,31 +263,25 @@ def _alive(process: int) -> bool:
 
 def test_a_worker_that_dies(cwd: Path) -> None:
     """Its run, begun again, succeeds; so do those that it took with it."""
-    sweep = start(cwd, *TINY, *LONG, *JOBLIB, "seed=range(3)", sleep=0.03)
-    wait(begun(cwd))
+    sweep = Forked(cwd, SWEEP, sleep=0.05)
+    wait(lambda: several_train(cwd))
     os.kill(records(latest(cwd))[0]["process"], signal.SIGKILL)
-    stdout, stderr = sweep.communicate(timeout=240)
-    assert sweep.returncode == 0, stderr
-    assert [row[1] for row in cells(stdout)] == ["finished"] * 3
+    assert [row[1] for row in ended(sweep, cwd)] == ["finished"] * 3
     assert "continuing " in (latest(cwd) / "job 0.log").read_text()
 
 
 @pytest.mark.parametrize("to", ["parent", "group"])
 def test_a_stop_signal(to: str, cwd: Path) -> None:
     """SIGTERM to the parent, or what a terminal does at Ctrl-C; every run has saved."""
-    sweep = start(cwd, *TINY, *LONG, *JOBLIB, "seed=range(3)", sleep=0.05)
-    wait(begun(cwd))
-    sent = time.monotonic()
+    sweep = Forked(cwd, SWEEP, sleep=0.05)
+    wait(lambda: several_train(cwd))
     if to == "parent":
         os.kill(sweep.pid, signal.SIGTERM)
     else:
         os.killpg(sweep.pid, signal.SIGINT)
-    stdout, stderr = sweep.communicate(timeout=240)
-    assert sweep.returncode == 130, stderr
-    assert time.monotonic() - sent < 30
-    states: list[Any] = [manifest(run)["status"] for run in runs(cwd)]
-    assert states == ["interrupted"] * 2
-    assert [row[1] for row in cells(stdout)] == ["interrupted"] * 2 + ["waiting"]
+    rows = ended(sweep, cwd, 130)
+    assert [row[1] for row in rows] == ["interrupted"] * 2 + ["waiting"]
+    assert [status(run) for run in run_folders(cwd)] == ["interrupted"] * 2
 
 
 def test_threads(cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: Any) -> None:
@@ -260,19 +293,23 @@ def test_threads(cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: Any) -
         patch.setattr(job, "apart", lambda: True)
         patch.setattr("sfbptt_cli.commands.train.measure", _interrupt)
         assert cli(*overrides, cwd=tmp_path).status == 130
-    (run,) = runs(tmp_path)
-    assert manifest(run)["threads"] == 1
+    (run,) = map(RunFolder, run_folders(tmp_path))
+    assert run.manifest()["threads"] == 1
     assert cli(*overrides, cwd=tmp_path).status == 0
-    assert (manifest(run)["status"], manifest(run)["threads"]) == ("finished", 1)
+    assert (run.manifest()["status"], run.manifest()["threads"]) == ("finished", 1)
     assert cli(*overrides, "overwrite=true", cwd=tmp_path).status == 0
-    assert manifest(run)["threads"] == 2
+    assert run.manifest()["threads"] == 2
 
 
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_score_may_be_a_word(tmp_path: Path) -> None:
-    run = write_run(tmp_path, d_stsp="infinite", d_h=1.0)
-    job = Job(["seed=0"], {"seed": "0"}, [run], "finished")
+def test_a_score_may_be_a_word(own_run: Path) -> None:
+    run = RunFolder(own_run)
+    evaluation = run.evaluation()
+    for name, value in (("d_stsp", "infinite"), ("d_h", 1.0)):
+        evaluation["metrics"][name]["value"] = value
+    run.write_evaluation(evaluation)
+    job = Job(["seed=0"], {"seed": "0"}, [own_run], "finished")
     assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1"]

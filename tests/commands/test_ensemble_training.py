@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, Cli
+from conftest import TINY, Cli, at_update
 
 from sfbptt_cli.storage.checkpoint import load_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -25,10 +25,8 @@ def _folders(outputs: Path) -> list[RunFolder]:
 
 
 def _same_numbers(ours: RunFolder, alone: RunFolder) -> None:
-    for name in ("best", "last"):
-        first, second = (
-            load_checkpoint(f.checkpoints / f"{name}.safetensors")["model"] for f in (ours, alone)
-        )
+    for mine, other in ((ours.best, alone.best), (ours.last, alone.last)):
+        first, second = (load_checkpoint(path)["model"] for path in (mine, other))
         assert first.keys() == second.keys()
         for key in first:
             torch.testing.assert_close(first[key], second[key], rtol=1e-4, atol=1e-5)
@@ -55,7 +53,7 @@ def test_an_ensemble_is_the_runs_of_its_seeds(
         assert folder.manifest()["trained_with_seeds"] == [4, 5, 6]
         assert str(folder.path.relative_to(tmp_path)) in together.stdout
     # Finished members are found, alone and together; nothing is trained again.
-    monkeypatch.setattr(Trainer, "begin", None)
+    monkeypatch.setattr(Trainer, "next_batch", None)
     assert cli(*_TRAIN, "seed=5", "name=together", cwd=tmp_path).status == 0
     again = cli(*_TRAIN, "seed=4", "ensemble=3", "name=together", cwd=tmp_path)
     assert (again.status, again.stdout) == (0, together.stdout)
@@ -66,15 +64,8 @@ def test_a_stopped_ensemble_goes_on(
 ) -> None:
     expected = tmp_path / "undisturbed"
     assert cli(*_TRAIN, "ensemble=2", f"outputs={expected}", cwd=tmp_path).status == 0
-    begin = Trainer.begin
-
-    def stop(trainer: Trainer, starts: Any) -> Any:
-        if trainer.updates == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return begin(trainer, starts)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "begin", stop)
+        at_update(patch, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
         stopped = cli(*_TRAIN, "ensemble=2", cwd=tmp_path)
     assert stopped.status == 130
     assert "seed0 and 1 more stopped in epoch 2 of 2 by SIGTERM" in stopped.stderr
@@ -86,25 +77,34 @@ def test_a_stopped_ensemble_goes_on(
         _same_numbers(ours, whole)
 
 
+@pytest.mark.parametrize("then_stopped", [False, True])
 def test_a_member_that_diverges_does_not_end_the_others(
-    cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    tmp_path: Path,
+    no_figures: None,
+    monkeypatch: pytest.MonkeyPatch,
+    then_stopped: bool,
 ) -> None:
-    begin = Trainer.begin
+    next_batch = Trainer.next_batch
 
-    def harm(trainer: Trainer, starts: Any) -> Any:
+    def harm(trainer: Trainer) -> Any:
         if trainer.updates == 2 and trainer.windows._seed == 1:
             with torch.no_grad():
                 trainer.model.readout.weight.fill_(float("nan"))
-        return begin(trainer, starts)
+        return next_batch(trainer)
 
-    monkeypatch.setattr(Trainer, "begin", harm)
+    monkeypatch.setattr(Trainer, "next_batch", harm)
+    if then_stopped:
+        at_update(monkeypatch, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
     outcome = cli(*_TRAIN, "ensemble=3", cwd=tmp_path)
-    assert outcome.status == 1
-    line = outcome.stderr.splitlines()[-1]
-    assert "/seed1 diverged in epoch 1, update 3: " in line
-    assert "SeedSequence(1, spawn_key=(1, 0))" in line
     folders = _folders(tmp_path / "outputs")
-    assert [f.manifest()["status"] for f in folders] == ["finished", "diverged", "finished"]
+    end = "interrupted" if then_stopped else "finished"
+    assert [f.manifest()["status"] for f in folders] == [end, "diverged", end]
+    if not then_stopped:
+        assert outcome.status == 1
+        line = outcome.stderr.splitlines()[-1]
+        assert "/seed1 diverged in epoch 1, update 3: " in line
+        assert "SeedSequence(1, spawn_key=(1, 0))" in line
 
 
 def test_a_sweep_of_ensembles_shows_medians(cli: Cli, tmp_path: Path, no_figures: None) -> None:
@@ -124,17 +124,3 @@ def test_a_sweep_of_ensembles_shows_medians(cli: Cli, tmp_path: Path, no_figures
     assert "2 finished (2 before)" in again.stderr
     (plan,) = {json.dumps(json.loads(p.read_text())) for p in tmp_path.rglob("sweep.json")}
     assert [len(job["runs"]) for job in json.loads(plan)["jobs"]] == [3, 3]
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (("ensemble=0",), "ensemble: 0 was given; accepted: "),
-        (("ensemble=2", "tau=search"), "ensemble: 2 was given; accepted: 1 with tau=search"),
-    ],
-)
-def test_refusals(cli: Cli, tmp_path: Path, given: tuple[str, ...], said: str) -> None:
-    outcome = cli(*_TRAIN, *given, cwd=tmp_path)
-    assert outcome.status == 2
-    assert said in outcome.stderr
-    assert not (tmp_path / "outputs").exists()

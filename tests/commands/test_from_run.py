@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sweep_processes import checkpoints
-
-from tests.conftest import TINY, Cli
+from conftest import TINY, Cli, results, run_folder
 
 _SETTINGS = (
     *TINY,
     "model=rnn",
     "seed=3",
-    "optimizer.schedule=cosine",
+    "lr_schedule=cosine",
     "regularization.latent_weight=1e-4",
 )
 
@@ -22,26 +20,27 @@ _SETTINGS = (
 @pytest.fixture(scope="module")
 def stored(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
-    outputs = tmp_path_factory.mktemp("first")
-    outcome = cli("train", *_SETTINGS, f"outputs={outputs}", cwd=outputs)
+    from sfbptt_cli.experiment import measure
+
+    cwd = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "draw", lambda run: None)
+        outcome = cli("train", *_SETTINGS, cwd=cwd)
     assert outcome.status == 0, outcome.stderr
-    return next(outputs.rglob("run.json")).parent
+    return run_folder(cwd)
 
 
-def _only_run(folder: Path) -> Path:
-    (manifest,) = folder.rglob("run.json")
-    return manifest.parent
-
-
-def test_the_repeated_run_is_bit_equal(stored: Path, cli: Cli, tmp_path: Path) -> None:
+def test_the_repeated_run_is_bit_equal(
+    stored: Path, cli: Cli, tmp_path: Path, no_figures: None
+) -> None:
     outcome = cli("train", f"from={stored}", cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
-    again = _only_run(tmp_path / "outputs")
+    again = run_folder(tmp_path)
     assert again.parts[-4:] == stored.parts[-4:]
-    assert checkpoints(again) == checkpoints(stored)
+    assert results(again) == results(stored)
 
 
-def test_what_is_given_beside_it_goes_before(stored: Path, cli: Cli, tmp_path: Path) -> None:
+def test_overrides_of_the_command_line_win(stored: Path, cli: Cli, tmp_path: Path) -> None:
     given = ("seed=4", "tau=20", "model=lstm", "model.latent_dim=7")
     outcome = cli("train", f"from={stored}", *given, "--cfg", "job", "--resolve", cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
@@ -49,22 +48,9 @@ def test_what_is_given_beside_it_goes_before(stored: Path, cli: Cli, tmp_path: P
     assert (composed["seed"], composed["tau"]) == (4, 20)
     assert composed["model"]["name"] == "lstm"
     assert composed["model"]["latent_dim"] == 7
-    assert composed["optimizer"]["schedule"] == "cosine"
+    assert composed["lr_schedule"]["name"] == "cosine"
     assert composed["epochs"] == 2
-
-
-def test_the_folder_of_outputs_is_not_taken_from_the_run(
-    stored: Path, cli: Cli, tmp_path: Path
-) -> None:
-    outcome = cli("train", f"from={stored}", "--cfg", "job", cwd=tmp_path)
-    assert yaml.safe_load(outcome.stdout)["outputs"] == "outputs"
-
-
-def test_a_folder_without_a_run_is_refused(cli: Cli, tmp_path: Path) -> None:
-    outcome = cli("train", f"from={tmp_path}", cwd=tmp_path)
-    assert outcome.status == 2
-    assert outcome.stderr.startswith(f"sfbptt: from: '{tmp_path}' is not a run")
-    assert not list(tmp_path.iterdir())
+    assert composed["outputs"] == "outputs"  # which is never the run's
 
 
 @pytest.mark.parametrize(

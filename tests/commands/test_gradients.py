@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, Cli, Finished, as_dataset, tree
+from conftest import TINY, Cli, as_dataset
 
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.lyapunov.gradient_growth import GradientGrowth, gradient_growth
@@ -93,34 +93,6 @@ def test_what_is_written_and_printed(cli: Cli, own_run: Path, tmp_path: Path) ->
     for kind in ("png", "pdf"):
         assert (own_run / "figures" / f"gradients.{kind}").stat().st_size > 3_000
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ((), "run: nothing was given"),
-        (("run=nowhere",), "run: 'nowhere' is not a folder"),
-        (("run=x", "tau=20000"), "tau: 20000 was given; accepted: a whole number of steps from 1"),
-        (("run=x", "lengths=1"), "lengths: 1 was given"),
-    ],
-)
-def test_requests_that_are_refused(
-    cli: Cli, tmp_path: Path, overrides: tuple[str, ...], message: str
-) -> None:
-    outcome = cli("gradients", *overrides, cwd=tmp_path)
-    assert outcome.status == 2
-    assert message in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
-
-
-def test_a_test_trajectory_that_is_too_short_is_told(
-    cli: Cli, finished: Finished, tmp_path: Path
-) -> None:
-    before = tree(finished.run)
-    outcome = cli("gradients", f"run={finished.run}", "steps=5000", cwd=tmp_path)
-    assert outcome.status == 2
-    assert "steps: 5000 was given; accepted: at most 1199" in outcome.stderr
-    assert tree(finished.run) == before
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Cli, tree
+from conftest import Cli
 
 from sfbptt_cli.lyapunov.exponents import Exponents
 
@@ -71,30 +71,6 @@ def test_the_spectrum_of_a_model_beside_its_system(cli: Cli, own_run: Path, tmp_
     assert written["system"]["lambda_max"] == pytest.approx(0.9057, rel=0.02)
     assert "system" in outcome.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ((), "run: nothing was given; accepted: either the folder of a run"),
-        (("dataset=lorenz", "run=x"), "run: a dataset, too, was given"),
-        (("dataset=lorenz", "theiler=3"), "theiler: 3 was given; accepted: null where method is"),
-        (("dataset=npy", "method=equations"), "method: 'equations' was given; accepted: data"),
-        (("dataset=lorenz", "steps=1"), "steps: 1 was given; accepted: a whole number of at least"),
-        (("dataset=lorenz", "method=data", "fit=[9,2]"), "fit: [9, 2] was given"),
-        (("run=nowhere",), "run: 'nowhere' is not a folder"),
-        (("dataset=lorenz", "exponents=4"), "exponents: 4 was given; accepted: 1 to 3"),
-        (("dataset=mackey_glass",), "exponents: null was given; accepted for mackey_glass"),
-    ],
-)
-def test_requests_that_are_refused(
-    cli: Cli, tmp_path: Path, overrides: tuple[str, ...], message: str
-) -> None:
-    outcome = cli("lyapunov", *overrides, cwd=tmp_path)
-    assert outcome.status == 2
-    assert message in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
-    assert "lyapunov.json" not in str(tree(tmp_path))
 
 
 def _found(values: list[float], **changes: Any) -> Exponents:
