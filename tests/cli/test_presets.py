@@ -107,15 +107,15 @@ def test_every_optimizer_and_every_schedule_trains(one: str, other: str) -> None
         ("validation.every=0 validation.steps=500", "validation.steps: 500 was given; accepted: "),
         (
             "dataset=temperature dataset.dimension=1 dataset.lag=3",
-            "dataset.lag: 3 was given; accepted: null where dataset.dimension is 1",
+            "dataset.lag: 3 was given; accepted: auto where dataset.dimension is 1",
         ),
         (
             "dataset=csv dataset.path=x.csv dataset.max_gap=3",
-            "dataset.max_gap: 3 was given; accepted: null where dataset.missing is refuse",
+            "dataset.max_gap: 3 was given; accepted: 10 where dataset.missing is refuse",
         ),
         (
             "dataset=csv dataset.path=x.csv dataset.time_format=%d",
-            "dataset.time_format: %d was given; accepted: null where dataset.time_column is null",
+            "dataset.time_format: %d was given; accepted: auto where dataset.time_column is null",
         ),
     ],
 )
