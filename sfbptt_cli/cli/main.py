@@ -77,7 +77,8 @@ def _run(command: str, arguments: list[str]) -> int:
     import hydra
 
     from sfbptt_cli.cli.configs import config_folder
-    from sfbptt_cli.cli.messages import explain, refuse_unknown_keys, settings_help
+    from sfbptt_cli.cli.help import settings_help
+    from sfbptt_cli.cli.messages import explain, refuse_unknown_keys
     from sfbptt_cli.cli.overrides import prepare, require_launcher
     from sfbptt_cli.cli.stored import use_stored
     from sfbptt_cli.config.store import register

@@ -1,4 +1,4 @@
-"""Help, and one line for what is wrong with a command line."""
+"""One line for what is wrong with a command line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from dataclasses import fields, is_dataclass
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sfbptt_cli.cli.configs import config_folder, group_choices
@@ -90,23 +88,3 @@ def _known_keys(command: str, unknown: str) -> list[str]:
             stated = yaml.safe_load(path.read_text(encoding="utf-8"))
             keys += [f"dataset.parameters.{name}" for name in stated.get("parameters", {})]
     return keys
-
-
-def settings_help(command: str, arguments: list[str]) -> str:
-    """List groups with their choices, and every setting with its value after the overrides.
-
-    Hydra's own help takes seconds to list the groups, schemas among them.
-    """
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose(command, overrides)
-    groups = {k: v for k, v in group_choices().items() if k in config or command == "train"}
-    listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
-    return (
-        f"sfbptt {command} [overrides]\n\n"
-        "Overrides are key=value; a config group is chosen by its name, as in model=lstm.\n\n"
-        f"Config groups and their choices:\n{listed}\n\n"
-        f"Settings:\n{OmegaConf.to_yaml(config)}\n"
-        "Where the runs of -m go: hydra/launcher=basic (one after another), joblib, slurm.\n"
-        "Hydra's own flags are listed by --hydra-help."
-    )

@@ -14,14 +14,16 @@ from sfbptt_cli.models.settings import ModelSettings
 
 @dataclass
 class OptimizerSettings(Settings):
-    """An optimizer, looked up by `name` in the table of optimizers."""
+    """An optimizer, looked up by `name` in the table of optimizers.
+
+    `learning_rate` is Any as OmegaConf cannot merge a Union into a group that was not chosen yet.
+    """
 
     group: ClassVar[str] = "optimizer"
     onecycle_rise: ClassVar[float] = 0.3  # what lr_schedule.rise=auto is
 
     name: str = MISSING
-    # The schedule's maximum; auto: what the optimizer and the model bear. (Any, as OmegaConf cannot
-    # merge a Union into a group that was not chosen yet.)
+    # The schedule's maximum; auto: what the optimizer and the model bear.
     learning_rate: Any = number("auto", "auto", above=0)
     clip_norm: float | None = number(1.0, above=0)  # the gradient is scaled down to this norm
     clip_value: float | None = number(None, above=0)  # each entry of it is cut at ± this
