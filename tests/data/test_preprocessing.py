@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.embedding import (
     delay_embed,
-    delay_names,
     estimate_dimension,
     estimate_lag,
     false_neighbours,
@@ -91,13 +90,14 @@ def test_smoothing_is_a_gaussian_filter() -> None:
     impulse[100, 0] = 1
     kernel = np.exp(-0.5 * ((np.arange(201) - 100) / 5) ** 2)
     kernel[np.abs(np.arange(201) - 100) > 20] = 0
-    np.testing.assert_allclose(smooth(impulse, 5.0)[:, 0], kernel / kernel.sum(), atol=1e-16)
-    np.testing.assert_array_equal(smooth(impulse, 5.0)[:, 1], 0)
+    (smoothed,) = smooth([impulse], 5.0)
+    np.testing.assert_allclose(smoothed[:, 0], kernel / kernel.sum(), atol=1e-16)
+    np.testing.assert_array_equal(smoothed[:, 1], 0)
     # A sine of angular frequency w is damped by exp(−(w σ)²/2), up to the cut at 4 σ.
     time = np.arange(2000)
     sine = np.sin(0.2 * time)[:, None]
-    damped = smooth(sine, 5.0)[100:-100]
-    np.testing.assert_allclose(damped, np.exp(-0.5) * sine[100:-100], atol=2e-4)
+    (damped,) = smooth([sine], 5.0)
+    np.testing.assert_allclose(damped[100:-100], np.exp(-0.5) * sine[100:-100], atol=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,6 @@ def test_delay_embedding_counts_back() -> None:
         expected = [now, now - 7, now - 14, -now, -(now - 7), -(now - 14)]
         np.testing.assert_array_equal(embedded[t], expected)
     np.testing.assert_array_equal(delay_embed(series, 5, 1), series)
-    assert delay_names(("a", "b"), 7, 2) == ("a t-0", "a t-7", "b t-0", "b t-7")
 
 
 def test_the_papers_temperature_and_its_five_delays() -> None:
@@ -214,5 +213,7 @@ def test_estimates_in_a_dataset(tmp_path: Path, lorenz_x: Array) -> None:
     assert notes[1].startswith("dimension 3 estimated from the training part: 0.")
     for wrong in ({"lag": "auto"}, {"dimension": "auto"}):
         settings = {"lag": 5, "dimension": 3, **wrong}
-        with pytest.raises(RequestError, match=r"auto was given for 2 columns; accepted: a number"):
+        with pytest.raises(
+            RequestError, match=r"auto was given for 2 variables; accepted: a number"
+        ):
             read_csv(CsvSettings("x", path=str(path), **settings), window=100)

@@ -207,7 +207,7 @@ def test_mackey_glass_is_observed_with_delays_of_its_own() -> None:
     [
         (
             {"observed": ["x", "w"]},
-            "dataset.observed: 'w' is no variable; accepted: x, y, z",
+            "dataset.observed: 'w' was given; accepted: x, y, z",
         ),
         (
             {"observed": ["x", "x"]},
