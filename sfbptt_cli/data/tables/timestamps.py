@@ -78,7 +78,8 @@ def _dates(column: Column) -> NDArray[np.int64]:
     separator = _separator(column.fields[0])
     parts = [stamp.partition(separator) for stamp in column.fields]
     days, clocks = [part[0] for part in parts], [part[2] for part in parts]
-    zoned = {clock: _has_offset(clock) for clock in set(clocks)}
+    found = {clock: _CLOCK.fullmatch(clock) for clock in set(clocks)}
+    zoned = {clock: bool(match and (match[5] or match[6])) for clock, match in found.items()}
     if len(set(zoned.values())) > 1:
         odd = next(i for i, clock in enumerate(clocks) if zoned[clock] != zoned[clocks[0]])
         raise column.refusal(odd, "an offset from UTC in every row or in none")
@@ -136,11 +137,6 @@ def _day_pattern(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], 
         f"is the day and which the month; accepted: %d{sign}%m{sign}%Y or %m{sign}%d{sign}%Y, and "
         "the signs of the time"
     )
-
-
-def _has_offset(clock: str) -> bool:
-    match = _CLOCK.fullmatch(clock)
-    return bool(match and (match[5] or match[6]))
 
 
 def _time_of_day(clock: str) -> int:
