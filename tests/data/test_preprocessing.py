@@ -70,21 +70,6 @@ def test_what_is_no_cycle_is_left() -> None:
     assert notes == []
 
 
-@pytest.mark.parametrize("part", ["trend", "yearly_cycle", "daily_cycle", "smoothing"])
-def test_the_training_part_alone_decides(part: str) -> None:
-    settings = {"trend": "linear", "yearly_cycle": 1, "daily_cycle": 2, "smoothing": 6.0}
-    cleaning = CleaningSettings(**{part: settings[part]})
-    series = (TREND + YEARLY + DAILY)[:, None]
-    other = series.copy()
-    other[20_000:] = np.random.default_rng(0).normal(size=(len(series) - 20_000, 1))
-    left = cleaned(series, 20_000, 1 / 24, "days", cleaning)
-    left_of_other = cleaned(other, 20_000, 1 / 24, "days", cleaning)
-    np.testing.assert_array_equal(left[:20_000], left_of_other[:20_000])
-    if part != "smoothing":
-        subtracted, subtracted_from_other = series - left, other - left_of_other
-        np.testing.assert_allclose(subtracted, subtracted_from_other, atol=1e-12)
-
-
 def test_smoothing_is_a_gaussian_filter() -> None:
     impulse = np.zeros((201, 2))
     impulse[100, 0] = 1
@@ -211,9 +196,3 @@ def test_estimates_in_a_dataset(tmp_path: Path, lorenz_x: Array) -> None:
     assert dataset.test.shape == (4_000 - 2 * lag, 3)
     assert notes[0].startswith(f"lag {lag} samples estimated from the training part: first min")
     assert notes[1].startswith("dimension 3 estimated from the training part: 0.")
-    for wrong in ({"lag": "auto"}, {"dimension": "auto"}):
-        settings = {"lag": 5, "dimension": 3, **wrong}
-        with pytest.raises(
-            RequestError, match=r"auto was given for 2 variables; accepted: a number"
-        ):
-            read_csv(CsvSettings("x", path=str(path), **settings), window=100)
