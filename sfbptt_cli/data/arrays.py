@@ -44,7 +44,7 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
     dataset = recorded_dataset(
         settings, parts, variables, settings.dt, settings.time_unit, [], window
     )
-    constant = np.flatnonzero(np.ptp(dataset.train, axis=0) == 0)
+    constant = np.flatnonzero(dataset.train.max(axis=0) == dataset.train.min(axis=0))
     if len(constant):
         raise RequestError(
             f"dataset.path: '{path}' column {constant[0]} (counted from 0) is constant "

@@ -82,6 +82,7 @@ def regularise(readings: Readings, repairs: RepairSettings) -> tuple[Series, lis
 
 
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
+    """Sort the rows by time, if that is allowed."""
     back = np.flatnonzero(np.diff(readings.times) < 0)
     if not len(back):
         return readings
@@ -96,6 +97,7 @@ def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
 
 
 def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
+    """Make one row of those with the same time, if that is allowed."""
     again = np.flatnonzero(np.diff(readings.times) == 0) + 1
     if not len(again):
         return readings
@@ -180,15 +182,11 @@ def _binned(readings: Readings, interval: float) -> tuple[list[_Points], int]:
     for values in readings.values.T:
         present = ~np.isnan(values)
         samples, starts, counts = np.unique(bins[present], return_index=True, return_counts=True)
-        positions = _means(times[present], starts, counts) - origin
-        means = _means(values[present], starts, counts)
+        positions = np.add.reduceat(times[present], starts) / counts - origin
+        means = np.add.reduceat(values[present], starts) / counts
         points.append(_Points(positions, samples, means, readings.lines[present][starts]))
     last = times[bins == bins[-1]].mean() - origin
     return points, int(np.floor(last + 1e-9)) + 1
-
-
-def _means(values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp]) -> Array:
-    return np.add.reduceat(values, starts) / counts if len(starts) else values[:0]
 
 
 def _fill(

@@ -24,7 +24,10 @@ from sfbptt_cli.systems.system import complete_parameters
 
 
 def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True) -> Dataset:
-    """Simulate or read the dataset that `config` describes; with `exponent`, λ_max of a system."""
+    """Simulate or read the dataset that `config` describes.
+
+    With `exponent`, the λ_max of a simulated system is the given, published or computed one.
+    """
     dataset = _SOURCES[type(config)](config, window)
     if exponent and isinstance(config, SimulatedSettings):
         system = find_system(config.system, config.library)

@@ -146,7 +146,7 @@ def test_types_of_numbers(tmp_path: Path, dtype: str, kept: str) -> None:
 
 
 def _refusal(path: Path | None, key: str | None = None, **changes: Any) -> str:
-    """The message of the refusal, one line, with the path as {path}."""
+    """Return the message of the refusal, one line, with the path as {path}."""
     with pytest.raises(RequestError) as refused:
         _read(path, key, **changes)
     message = str(refused.value)
@@ -267,7 +267,7 @@ def test_a_value_that_is_no_number_is_found(
 
 
 class _Touch:
-    """Unpickled, it makes a file."""
+    """Makes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -206,7 +206,7 @@ def test_rows_without_bound_and_encrypted_files_are_refused(tmp_path: Path) -> N
     for content, message in (
         ("1" * 2_000_000 + "\n1\n", r"has a row of more than 1048576 characters"),
         ("x,y\n" + '"a\n",' * 400_000 + "1\n", r"has a row of more than 1048576 characters"),
-        (("x," * 20_000 + "x\n") * 2, r"row 1 has 20001 fields; accepted: at most 10000"),
+        (("x," * 70_000 + "x\n") * 2, r"row 1 has 70001 fields; accepted: at most 10000"),
         (encrypted(), r"cannot be read: its file is encrypted"),
     ):
         with pytest.raises(RequestError, match=message):
@@ -357,6 +357,7 @@ def test_a_file_without_times(tmp_path: Path) -> None:
     dataset = read_csv(given, window=100)
     assert (dataset.dt, dataset.time_unit, dataset.lambda_max) == (0.25, "ms", 0.1)
     assert dataset.lambda_source == "dataset.lambda_max"
+    assert dataset.lambda_step == pytest.approx(0.025)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ ALL = Repairs(order="sort", duplicates="first", missing="interpolate", max_gap=2
 
 
 def line(times: Array) -> Array:
-    """Two straight lines (T, 2)."""
+    """Return two straight lines (T, 2)."""
     return np.column_stack([3 - 2 * times, 0.5 * times])
 
 

@@ -35,7 +35,7 @@ DAILY = 3 * np.cos(DAY - 1) + np.cos(2 * DAY) + 0.5 * np.sin(3 * DAY)
 
 
 def cleaned(values: Array, split: int, dt: float, unit: str, cleaning: CleaningSettings) -> Array:
-    """Both parts together."""
+    """Return both parts together."""
     train, test, _ = clean(values, split, split, dt, unit, cleaning)
     return np.concatenate([train, test])
 

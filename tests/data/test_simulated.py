@@ -32,24 +32,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PAPER = ROOT.parent / "shared" / "data" / "lorenz_paper.npy"
 
 SETTINGS: dict[str, Any] = {
-    "name": "test",
     "system": "lorenz",
-    "parameters": {},
     "dt": 0.02,
     "train_steps": 300,
     "test_steps": 200,
     "floor_trajectories": 2,
     "transient": 50,
-    "seed": 0,
-    "scaling": "none",
     "rtol": 1e-8,
     "atol": 1e-8,
-    "lambda_max": None,
 }
 
 
 def _simulate(**changes: Any) -> Dataset:
-    return simulate_dataset(SimulatedSettings(**{**SETTINGS, **changes}))
+    return simulate_dataset(SimulatedSettings(**{"name": "test", **SETTINGS, **changes}))
 
 
 def _parts(data: Dataset) -> list[Array]:
@@ -59,7 +54,7 @@ def _parts(data: Dataset) -> list[Array]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for every test."""
+    """Give every test an empty cache."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("SFBPTT_CACHE", str(folder))
     return folder
@@ -67,7 +62,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_simulation(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Called, it forbids every later integration."""
+    """Return what forbids every later integration."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("integrated, and not taken from the cache")
@@ -129,10 +124,6 @@ def test_every_setting_of_the_simulation_changes_the_key(
     assert after.fingerprint() != before.fingerprint()
 
 
-def _flip(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-
-
 # Earlier versions wrote no digest, so that their files are read whatever they hold.
 @pytest.mark.parametrize("digest", [True, False])
 @pytest.mark.parametrize("damage", ["cut", "bit", "lacking"])
@@ -141,8 +132,9 @@ def test_a_damaged_cache_is_replaced(
 ) -> None:
     before = _simulate()
     (file,) = cache.glob("*.npz")
-    content = file.read_bytes()
-    file.write_bytes(_flip(content, len(content) // 2) if damage == "bit" else content[:-1])
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= damage == "bit"
+    file.write_bytes(content[:-1] if damage == "cut" else content)
     if damage == "lacking":
         np.savez(file, allow_pickle=False, train=before.train)
     if not digest:

@@ -36,7 +36,7 @@ class NumberReader:
     """Converts fields to float64, missing ones to NaN.
 
     `decimal='auto'` is decided by the first fraction of the file and then holds for all of it.
-    In a file that commas divide, a comma within a field may also separate thousands: there
+    If commas divide the fields, a comma within one may also separate thousands, so that
     `decimal='comma'` must be given. `missing_values` are words, or numbers in any spelling.
     """
 
