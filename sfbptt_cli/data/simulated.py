@@ -120,6 +120,7 @@ def _definition(
 
 
 def _require_noise_possible(system: System, process_noise: float) -> None:
+    """Raise RequestError for process noise on a system that has no place for it."""
     obstacles = {
         "is a map": system.discrete,
         "is a delay equation": system.delay is not None,

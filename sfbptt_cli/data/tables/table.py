@@ -128,20 +128,17 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
     blank: list[Row] = []
     chunk: list[Row] = []
     begun = rows.characters
-    for row in body:
-        line, fields = row
-        if len(fields) != width or width == 1:
-            if _is_blank(fields):
-                blank += [(line, [""])] * (width == 1)
-                continue
-            if len(fields) != width:
-                raise RequestError(
-                    f"dataset.path: row {line} has {len(fields)} fields; "
-                    f"accepted: {width}, as many as the first row"
-                )
-            chunk += blank
-            blank.clear()
-        chunk.append(row)
+    for line, fields in body:
+        if _is_blank(fields):
+            blank += [(line, [""])] * (width == 1)
+            continue
+        if len(fields) != width:
+            raise RequestError(
+                f"dataset.path: row {line} has {len(fields)} fields; "
+                f"accepted: {width}, as many as the first row"
+            )
+        chunk += [*blank, (line, fields)]
+        blank.clear()
         if len(chunk) >= _CHUNK or rows.characters - begun > _CHUNK_CHARACTERS:
             yield chunk
             chunk, begun = [], rows.characters
