@@ -15,7 +15,7 @@ from sfbptt_cli.common.errors import RequestError, nearest
 from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
 from sfbptt_cli.common.hdf5 import list_datasets, read_datasets
 from sfbptt_cli.data.dataset import CHUNK, Dataset
-from sfbptt_cli.data.recorded import check_length, describe_trajectories, recorded_dataset
+from sfbptt_cli.data.recorded import recorded_dataset
 from sfbptt_cli.data.settings import ArraySettings
 
 _LARGEST_FILE = 2**40  # bytes
@@ -38,23 +38,25 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
     read = _trajectories(path, settings.key)
     for place, series in read:
         _check(series, place)
-    train, test, lengths = _split(read, settings.train_fraction, path)
-    check_length(max(lengths, default=len(train)), len(test), window, path)
-    _check_varies(train, path)
-    if train.dtype.kind != "f" or train.dtype.itemsize > 8:
-        train, test = train.astype(np.float64), test.astype(np.float64)
-    variables = [f"x{i + 1}" for i in range(train.shape[1])]
-    notes = describe_trajectories(lengths, window)
+    parts = _split(read, settings.train_fraction, path)
+    variables = [f"x{i + 1}" for i in range(parts[0].shape[1])]
     assert settings.dt is not None
-    return recorded_dataset(
-        settings, train, test, variables, settings.dt, settings.time_unit, notes, lengths
+    dataset = recorded_dataset(
+        settings, parts, variables, settings.dt, settings.time_unit, [], window
     )
+    constant = np.flatnonzero(dataset.train.max(axis=0) == dataset.train.min(axis=0))
+    if len(constant):
+        raise RequestError(
+            f"dataset.path: '{path}' column {constant[0]} (counted from 0) is constant "
+            "in the training part; accepted: columns that vary"
+        )
+    return dataset
 
 
 def _split(
     read: list[tuple[str, NDArray[Any]]], train_fraction: float | None, path: str
-) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]:
-    """Return training part, test part, and the lengths of several training trajectories."""
+) -> list[NDArray[Any]]:
+    """Return the training part or the training trajectories, and the test part."""
     place, first = read[0]
     if len(read) == 1:
         if train_fraction is None:
@@ -63,7 +65,7 @@ def _split(
                 "accepted: a number between 0 and 1"
             )
         split = round(train_fraction * len(first))
-        return first[:split], first[split:], ()
+        return [first[:split], first[split:]]
     if train_fraction is not None:
         raise RequestError(
             f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
@@ -75,8 +77,7 @@ def _split(
                 f"dataset.path: '{other}' has {series.shape[1]} variables and '{place}' "
                 f"{first.shape[1]}; accepted: the same number in every trajectory"
             )
-    *trained, test = (series for _, series in read)
-    return np.concatenate(trained), test, tuple(map(len, trained))
+    return [series for _, series in read]
 
 
 def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
@@ -185,12 +186,3 @@ def _check(series: NDArray[Any], path: str) -> None:
                 f"dataset.path: '{path}' row {row}, column {column} holds {value} "
                 "(counted from 0); accepted: finite numbers"
             )
-
-
-def _check_varies(train: NDArray[Any], path: str) -> None:
-    constant = np.flatnonzero(train.max(axis=0) == train.min(axis=0))
-    if len(constant):
-        raise RequestError(
-            f"dataset.path: '{path}' column {constant[0]} (counted from 0) is constant "
-            "in the training part; accepted: columns that vary"
-        )

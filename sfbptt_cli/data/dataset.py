@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError, choices, nearest
 
 Array = NDArray[Any]
@@ -93,9 +94,8 @@ class Dataset:
     @property
     def lyapunov_steps(self) -> float | None:
         """The Lyapunov time 1 / λ_max in steps; None where there is none, as without chaos."""
-        return (
-            1 / self.lambda_step if self.lambda_step is not None and self.lambda_step > 0 else None
-        )
+        step = self.lambda_step
+        return 1 / step if step is not None and step > 0 else None
 
     def longest_training(self, steps: int) -> Array:
         """Return at most the first `steps` of the longest training trajectory: (T, N)."""
@@ -116,21 +116,26 @@ class Dataset:
         return digest.hexdigest()
 
 
+def places_of(names: Sequence[str], variables: Sequence[str], field: str) -> list[int]:
+    """Return the places of the variables `names`, which the setting `field` holds.
+
+    Raises RequestError for a variable that does not exist or is named twice.
+    """
+    for name in names:
+        accepted = f"{choices(variables)}{nearest(name, variables)}"
+        require(name in variables, field, f"'{name}'", accepted)
+    if len(set(names)) < len(names):
+        raise RequestError(f"{field}: a variable stands twice; accepted: different ones")
+    return [variables.index(name) for name in names]
+
+
 def separate_inputs(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Turn the variables `names` into external inputs instead of observations.
 
     Raises RequestError for a variable that does not exist, is named twice or does not vary, and if
     none is left to observe.
     """
-    for name in names:
-        if name not in dataset.variables:
-            raise RequestError(
-                f"dataset.inputs: '{name}' was given; accepted: {choices(dataset.variables)}"
-                f"{nearest(name, dataset.variables)}"
-            )
-    if len(set(names)) < len(names):
-        raise RequestError("dataset.inputs: a variable stands twice; accepted: different ones")
-    chosen = [dataset.variables.index(name) for name in names]
+    chosen = places_of(names, dataset.variables, "dataset.inputs")
     observed = [i for i in range(len(dataset.variables)) if i not in chosen]
     if not observed:
         raise RequestError(

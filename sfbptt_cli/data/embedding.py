@@ -8,12 +8,13 @@ histogram for a minimum, and brings five packages.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.settings import DelaySettings
 from sfbptt_cli.data.time_scales import (
     autocorrelation,
     first_minimum,
@@ -37,7 +38,7 @@ _QUERIES = 2_000
 
 
 def delay_embed(series: Array, lag: int, dimension: int) -> Array:
-    """Delay vectors of (T, N) as (T − (m − 1) lag, N m), the latest value of a variable first.
+    """Return the delay vectors of (T, N): (T − (m − 1) lag, N m), the latest value first.
 
     embedded[t, m n + k] = series[t + (m − 1) lag − k lag, n] for k < m = dimension, in the order
     of Mikhaeil et al. (2022). No row before the (m − 1) lag-th has all its past.
@@ -48,20 +49,66 @@ def delay_embed(series: Array, lag: int, dimension: int) -> Array:
     return np.stack(delays, axis=2).reshape(rows, -1)
 
 
-def delay_names(names: Sequence[str], lag: int, dimension: int) -> tuple[str, ...]:
-    """Names of the columns of `delay_embed`: `T (degC) t-0`, `T (degC) t-500`, …"""
-    return tuple(f"{name} t-{k * lag}" for name in names for k in range(dimension))
+def settle_delays(
+    delays: DelaySettings, names: Sequence[str], training: Callable[[], Array]
+) -> tuple[int, int, list[str]]:
+    """Return lag and dimension, and notes on what `auto` finds in the training part (T, 1).
+
+    Raises RequestError for `auto` and several variables `names`, or if there is no lag.
+    """
+    lag, dimension = delays.lag, delays.dimension
+    if dimension == 1:
+        return 1, 1, []
+    if "auto" in (lag, dimension) and len(names) > 1:
+        wrong = "lag" if lag == "auto" else "dimension"
+        raise RequestError(
+            f"dataset.{wrong}: auto was given for {len(names)} variables; "
+            "accepted: a number, or one observed variable"
+        )
+    notes = []
+    if lag == "auto":
+        lag, criterion = estimate_lag(training()[:, 0])
+        notes.append(f"lag {lag} samples estimated from the training part: {criterion}")
+    if dimension == "auto":
+        dimension, share = estimate_dimension(training()[:, 0], int(lag))
+        notes.append(
+            f"dimension {dimension} estimated from the training part: "
+            f"{100 * share:.1f}% false neighbours"
+        )
+    return int(lag), int(dimension), notes
+
+
+def embed_parts(
+    parts: list[Array], names: tuple[str, ...], lag: int, dimension: int
+) -> tuple[list[Array], tuple[str, ...], list[str]]:
+    """Return the delay vectors of each part (T, N), the names of their columns, and a note.
+
+    The names are those of the variables followed by `t-0`, `t-500`, …; nothing changes if
+    `dimension` is 1. Raises RequestError for a part that is shorter than a delay vector.
+    """
+    if dimension == 1:
+        return parts, names, []
+    shortest = min(map(len, parts))
+    if (dimension - 1) * lag >= shortest:
+        raise RequestError(
+            f"dataset.dimension: {dimension} delays of {lag} samples span more than the "
+            f"{shortest} samples of the shortest part; accepted: fewer or shorter delays, or "
+            "another dataset.train_fraction"
+        )
+    columns = tuple(f"{name} t-{k * lag}" for name in names for k in range(dimension))
+    note = f"{dimension} delays of {lag} samples, each part alone"
+    return [delay_embed(part, lag, dimension) for part in parts], columns, [note]
 
 
 def estimate_lag(series: Array) -> tuple[int, str]:
-    """A lag in samples, and the criterion that gave it.
+    """Return a lag in samples, and the criterion that gave it.
 
     The first minimum of the mutual information of x_t and x_{t+lag} (Fraser and Swinney 1986) or
     the decay of the autocorrelation to 1/e, whichever comes first; a minimum is one that the
     following quarter of the lag, at least 3 samples, does not undercut. Where the information
     never falls to half its value at lag 1, as in periodic series, the first zero of the
     autocorrelation (Kantz and Schreiber 2004, 3.3): a quarter of a period.
-    series (T,). RequestError where there is none up to T / 10.
+    series (T,). Raises RequestError if there is none up to T / 10.
     """
     longest = (len(series) - 1) // 10
     correlation = autocorrelation(series, longest)
@@ -87,7 +134,7 @@ def estimate_lag(series: Array) -> tuple[int, str]:
 
 
 def _lags(longest: int) -> Iterator[int]:
-    """Far enough for a minimum at `longest` to show; those above 50 are taken 2% apart."""
+    """Yield lags, far enough for a minimum at `longest` to show; those above 50 are 2% apart."""
     lag = 1
     while lag <= longest + max(3, longest // 4):
         yield lag
@@ -95,7 +142,7 @@ def _lags(longest: int) -> Iterator[int]:
 
 
 def _first_below(correlation: Array, level: float) -> int | None:
-    """The lag nearest to the first passage of a level, at least 1."""
+    """Return the lag nearest to the first passage of a level, at least 1."""
     below = np.flatnonzero(correlation <= level)
     if not len(below):
         return None
@@ -105,11 +152,11 @@ def _first_below(correlation: Array, level: float) -> int | None:
 
 
 def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
-    """The smallest dimension in which less than 1% of the nearest neighbours are false, and the
-    share of false ones in it; where none up to 10 suffices, the one with the smallest share.
+    """Return the smallest dimension with less than 1% false nearest neighbours, and their share.
 
-    Neighbours in time, closer than a lag, are left out (Theiler 1986).
-    series (T,). RequestError where the series is too short for two dimensions.
+    If none up to 10 suffices, it is the one with the smallest share. Neighbours in time, closer
+    than a lag, are left out (Theiler 1986).
+    series (T,). Raises RequestError if the series is too short for two dimensions.
     """
     shares: list[float] = []
     for dimension in range(1, MAX_DIMENSION + 1):
@@ -129,7 +176,7 @@ def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
 
 
 def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
-    """The share of nearest neighbours in `dimension` delays that the next delay separates.
+    """Return the share of nearest neighbours in `dimension` delays that the next delay separates.
 
     Distances below the smallest difference of two values of the series count as that difference,
     so that rounding makes no neighbour false. None where the series is too short.

@@ -30,35 +30,31 @@ def clean(
     Trend and cycles are fitted to the training part and subtracted everywhere. The filter runs
     over each part alone. So no value of the training part depends on a later one.
     """
-    harmonics = {"yearly_cycle": cleaning.yearly_cycle, "daily_cycle": cleaning.daily_cycle}
-    periods = {
-        name: _samples_a_period(name, count, dt, unit, train)
-        for name, count in harmonics.items()
-        if count
-    }
-    notes = []
+    notes, frequencies = [], []
     if cleaning.trend == "linear":
         notes.append(f"linear trend removed, fitted to the {train} training samples")
-    for name, period in periods.items():
-        notes.append(
-            f"{name.replace('_', ' ')} removed: {harmonics[name]} harmonics of {PERIODS[name]:g} "
-            f"days, fitted to the {train} training samples ({train / period:.2f} periods)"
-        )
+    for name, days in PERIODS.items():
+        if harmonics := getattr(cleaning, name):
+            period = _samples_a_period(name, harmonics, dt, unit, train)
+            frequencies += [k / period for k in range(1, harmonics + 1)]
+            notes.append(
+                f"{name.replace('_', ' ')} removed: {harmonics} harmonics of {days:g} days, "
+                f"fitted to the {train} training samples ({train / period:.2f} periods)"
+            )
     if notes:
-        frequencies = [k / p for n, p in periods.items() for k in range(1, harmonics[n] + 1)]
         values = remove_fit(values, train, cleaning.trend == "linear", frequencies)
-    parts = values[:train], values[test:]
+    parts = [values[:train], values[test:]]
     if cleaning.smoothing > 0:
-        first, second = smooth_all(parts, cleaning.smoothing)
-        parts = first, second
+        parts = smooth(parts, cleaning.smoothing)
         notes.append(
             f"Gaussian filter of sigma {cleaning.smoothing:g} samples, "
             "over training and test part alone, reflected at their ends"
         )
-    return *parts, notes
+    return parts[0], parts[1], notes
 
 
 def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: int) -> float:
+    """Return the period of a cycle in samples; RequestError if it cannot be removed."""
     if unit not in UNITS:
         raise RequestError(
             f"dataset.{name}: {harmonics} harmonics were given, but the time unit is '{unit}'; "
@@ -79,15 +75,20 @@ def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: in
     return period
 
 
-def smooth_all(parts: Sequence[Array], sigma: float) -> list[Array]:
-    """Smooth each part alone; RequestError if the filter is longer than the shortest part."""
+def smooth(parts: Sequence[Array], sigma: float) -> list[Array]:
+    """Filter each part (T, N) along time by a Gaussian, cut at 4 sigma; its ends are reflected.
+
+    Raises RequestError if the filter is longer than the shortest part.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
     shortest = min(map(len, parts))
     if 4 * sigma >= shortest:
         raise RequestError(
             f"dataset.smoothing: {sigma:g} samples were given; accepted: less than a quarter of "
             f"the shortest part, which has {shortest}"
         )
-    return [smooth(part, sigma) for part in parts]
+    return [gaussian_filter1d(x, sigma, axis=0, mode="reflect", truncate=4.0) for x in parts]
 
 
 def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[float]) -> Array:
@@ -105,10 +106,3 @@ def remove_fit(values: Array, split: int, trend: bool, frequencies: Sequence[flo
     design = np.column_stack(columns)
     coefficients = np.linalg.lstsq(design[:split], values[:split])[0]
     return values - design @ coefficients
-
-
-def smooth(values: Array, sigma: float) -> Array:
-    """Filter (T, N) along time by a Gaussian, cut at 4 sigma; the ends are reflected."""
-    from scipy.ndimage import gaussian_filter1d
-
-    return gaussian_filter1d(values, sigma, axis=0, mode="reflect", truncate=4.0)

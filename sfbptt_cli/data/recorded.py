@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Array, Dataset
@@ -14,18 +16,29 @@ MINIMUM_TEST_STEPS = 200
 
 def recorded_dataset(
     settings: RecordedSettings,
-    train: Array,
-    test: Array,
+    parts: Sequence[Array],
     variables: Sequence[str],
     dt: float,
     time_unit: str,
-    notes: Iterable[str] = (),
-    lengths: tuple[int, ...] = (),
+    notes: Sequence[str],
+    window: int,
 ) -> Dataset:
-    """Make a dataset of a training part (T, N) and a test part (T', N).
+    """Make a dataset of series (T, N), of which the last one tests and the others train.
 
-    `lengths` are those of the training trajectories where there are several, one after another.
+    They are several trajectories if `settings.train_fraction` is None. Numbers that are no floats
+    of at most 64 bits become float64. Raises RequestError if they are too short for `window` steps.
     """
+    *trained, test = parts
+    check_length(max(map(len, trained)), len(test), window, settings.path)
+    lengths = tuple(map(len, trained)) if settings.train_fraction is None else ()
+    notes = list(notes)
+    if lengths:
+        notes.append(f"{len(lengths)} trajectories train, the last one tests")
+    if short := sum(n <= window for n in lengths):
+        notes.append(f"{short} trajectories give no window: they have at most {window} steps")
+    train = np.concatenate(trained) if lengths else trained[0]
+    if train.dtype.kind != "f" or train.dtype.itemsize > 8:
+        train, test = train.astype(np.float64), test.astype(np.float64)
     return Dataset(
         name=settings.name,
         train=train,
@@ -48,13 +61,3 @@ def check_length(train: int, test: int, window: int, path: str | None) -> None:
             f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
             f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
         )
-
-
-def describe_trajectories(lengths: Sequence[int], window: int) -> list[str]:
-    """Return notes on several training trajectories: how many, and how many are too short."""
-    if not lengths:
-        return []
-    notes = [f"{len(lengths)} trajectories train, the last one tests"]
-    if short := sum(n <= window for n in lengths):
-        notes.append(f"{short} trajectories give no window: they have at most {window} steps")
-    return notes

@@ -35,6 +35,12 @@ class Readings:
     names: tuple[str, ...]  # N
     unit: str
 
+    def rows(self, rows: NDArray[np.intp]) -> Readings:
+        """Return some of the rows."""
+        return replace(
+            self, times=self.times[rows], values=self.values[rows], lines=self.lines[rows]
+        )
+
 
 @dataclass(frozen=True)
 class Series:
@@ -76,6 +82,7 @@ def regularise(readings: Readings, repairs: RepairSettings) -> tuple[Series, lis
 
 
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
+    """Sort the rows by time, if that is allowed."""
     back = np.flatnonzero(np.diff(readings.times) < 0)
     if not len(back):
         return readings
@@ -86,19 +93,11 @@ def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
             f"{len(back) - 1} others; accepted: order=sort, or a file in order of time"
         )
     notes.append(f"sorted by time: {len(back)} rows were earlier than the row before, first {row}")
-    return _rows(readings, np.argsort(readings.times, kind="stable"))
-
-
-def _rows(readings: Readings, rows: NDArray[np.intp]) -> Readings:
-    return replace(
-        readings,
-        times=readings.times[rows],
-        values=readings.values[rows],
-        lines=readings.lines[rows],
-    )
+    return readings.rows(np.argsort(readings.times, kind="stable"))
 
 
 def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings:
+    """Make one row of those with the same time, if that is allowed."""
     again = np.flatnonzero(np.diff(readings.times) == 0) + 1
     if not len(again):
         return readings
@@ -111,7 +110,7 @@ def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings
     done = "the first row was kept" if duplicates == "first" else "their mean was taken"
     notes.append(f"{len(again)} rows repeat a time, first row {row}: {done}")
     starts = np.delete(np.arange(len(readings.times)), again)
-    kept = _rows(readings, starts)
+    kept = readings.rows(starts)
     if duplicates == "first":
         return kept
     present = ~np.isnan(readings.values)
@@ -183,15 +182,11 @@ def _binned(readings: Readings, interval: float) -> tuple[list[_Points], int]:
     for values in readings.values.T:
         present = ~np.isnan(values)
         samples, starts, counts = np.unique(bins[present], return_index=True, return_counts=True)
-        positions = _means(times[present], starts, counts) - origin
-        means = _means(values[present], starts, counts)
+        positions = np.add.reduceat(times[present], starts) / counts - origin
+        means = np.add.reduceat(values[present], starts) / counts
         points.append(_Points(positions, samples, means, readings.lines[present][starts]))
     last = times[bins == bins[-1]].mean() - origin
     return points, int(np.floor(last + 1e-9)) + 1
-
-
-def _means(values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp]) -> Array:
-    return np.add.reduceat(values, starts) / counts if len(starts) else values[:0]
 
 
 def _fill(
@@ -208,13 +203,12 @@ def _fill(
     reaches = np.zeros(length)
     columns = []
     for variable, name in zip(points, names, strict=True):
-        _check_gaps(variable, name, repairs)
+        notes += _check_gaps(variable, name, repairs)
         gaps = _gaps_on(grid, variable.positions)
         lost |= (gaps > repairs.max_gap) | (gaps < 0)
         after = np.searchsorted(variable.positions, grid - 1e-9).clip(max=len(variable.samples) - 1)
         reaches = np.maximum(reaches, variable.samples[after])
         columns.append(np.interp(grid, variable.positions, variable.values))
-        _note_gaps(variable, name, repairs.max_gap, notes)
     kept = _longest_run(~lost)
     if kept.stop - kept.start < length:
         notes.append(f"kept samples {kept.start + 1} to {kept.stop} of {length}, without long gaps")
@@ -222,14 +216,14 @@ def _fill(
     return Series(np.column_stack(columns)[kept], dt, reaches)
 
 
-def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> None:
-    """Raise RequestError for a gap that no setting allows to repair."""
+def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> list[str]:
+    """Raise RequestError for a gap that no setting allows to repair; return notes on the others."""
     if not len(variable.positions):
         raise RequestError(f"dataset.missing: column '{name}' has no value; accepted: numbers")
-    gaps = _gap_lengths(variable.positions)
+    gaps = np.maximum(np.rint(np.diff(variable.positions)) - 1, 0)  # (P − 1,) missing samples
     longest = int(gaps.max(initial=0))
     if longest == 0:
-        return
+        return []
     where = int(np.argmax(gaps > 0) if repairs.missing == "refuse" else np.argmax(gaps))
     rows = f"rows {variable.lines[where]} and {variable.lines[where + 1]}"
     if repairs.missing == "refuse":
@@ -242,42 +236,28 @@ def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> None:
             f"dataset.max_gap: {longest} samples of column '{name}' are missing between {rows}; "
             f"accepted: max_gap={longest} or more, or long_gaps=longest"
         )
-
-
-def _gap_lengths(positions: Array) -> Array:
-    """(P − 1,) samples that are missing between neighbouring points."""
-    return np.maximum(np.rint(np.diff(positions)) - 1, 0)
+    repaired = (gaps > 0) & (gaps <= repairs.max_gap)
+    if not repaired.any():
+        return []
+    return [
+        f"column '{name}': {gaps[repaired].sum():.0f} missing samples interpolated in "
+        f"{repaired.sum()} gaps, the longest of {gaps[repaired].max():.0f}, the first after "
+        f"row {variable.lines[np.argmax(repaired)]}"
+    ]
 
 
 def _gaps_on(grid: Array, positions: Array) -> Array:
-    """(T,) length of the gap that a sample lies in, 0 next to a point, −1 outside of all points."""
+    """Return the gap that each sample lies in (T,): 0 at a point, −1 outside of all points."""
     right = np.searchsorted(positions, grid - 1e-9)
-    inside = (right > 0) & (right < len(positions))
-    gaps = np.zeros(len(grid))
-    before = positions[np.clip(right - 1, 0, len(positions) - 1)]
-    after = positions[np.clip(right, 0, len(positions) - 1)]
-    between = inside & (np.minimum(grid - before, after - grid) > 0.5)
-    gaps[between] = np.rint(after - before)[between] - 1
-    gaps[(grid < positions[0] - 1e-9) | (grid > positions[-1] + 1e-9)] = -1
-    return gaps
-
-
-def _note_gaps(variable: _Points, name: str, max_gap: int, notes: list[str]) -> None:
-    gaps = _gap_lengths(variable.positions)
-    repaired = (gaps > 0) & (gaps <= max_gap)
-    if repaired.any():
-        notes.append(
-            f"column '{name}': {gaps[repaired].sum():.0f} missing samples interpolated in "
-            f"{repaired.sum()} gaps, the longest of {gaps[repaired].max():.0f}, the first after "
-            f"row {variable.lines[np.argmax(repaired)]}"
-        )
+    before = positions[(right - 1).clip(min=0)]
+    after = positions[right.clip(max=len(positions) - 1)]
+    apart = np.minimum(grid - before, after - grid) > 0.5
+    outside = (grid < positions[0] - 1e-9) | (grid > positions[-1] + 1e-9)
+    return np.where(outside, -1, np.where(apart, np.rint(after - before) - 1, 0))
 
 
 def _longest_run(good: NDArray[np.bool_]) -> slice:
     """Find the longest stretch of true values, the first of equally long ones."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
-    starts, stops = edges[::2], edges[1::2]
-    if not len(starts):
-        return slice(0, 0)
-    longest = int(np.argmax(stops - starts))
-    return slice(int(starts[longest]), int(stops[longest]))
+    bounds = np.flatnonzero(np.concatenate([[True], ~good, [True]]))  # one above the index in good
+    longest = int(np.argmax(np.diff(bounds)))
+    return slice(int(bounds[longest]), int(bounds[longest + 1]) - 1)

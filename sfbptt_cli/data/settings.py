@@ -198,7 +198,7 @@ class TableSettings(
 
     @property
     def stamped(self) -> bool:
-        """Whether rows have time stamps."""
+        """Whether the rows have time stamps."""
         return self.time_column is not None
 
     @property

@@ -11,14 +11,8 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.cache import cached
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.data.observation import (
-    Observation,
-    add_noise,
-    choose_variables,
-    observe,
-    settle_delays,
-)
+from sfbptt_cli.data.dataset import Dataset, places_of
+from sfbptt_cli.data.embedding import embed_parts, settle_delays
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
@@ -34,51 +28,57 @@ _PER_PERIOD = 100
 
 
 def simulate_dataset(config: SimulatedSettings) -> Dataset:
-    """Independent trajectories of a system: training, test, and several for the metric floors.
+    """Simulate independent trajectories of a system: training, test, several for the metric floors.
 
     One trajectory is not enough for a floor: of seven pairs of true Lorenz trajectories, 100,000
     steps each, D_stsp varied from 0.033 to 0.107.
 
     Each starts at random (seeded) around the system's start and runs `transient` steps before the
-    first kept one. `scaling='common'` maps every value x to (x − m) / s with one scalar mean m and
-    standard deviation s over all variables of the training trajectory, as in the files of Mikhaeil
-    et al. (2022). `dt` None is a hundredth of the period that dysts states. Delay vectors leave the
-    lengths as they are: the trajectories run as much longer. What is observed: `observation.py`;
-    `process_noise`: `_with_process_noise`. λ_max stays None, as data know no exponents.
+    first kept one. Then, in this order:
+
+    - The observed variables are chosen.
+    - Noise is added to the training trajectory alone, as the others show the system that is to be
+      reconstructed.
+    - Delay vectors are formed. The trajectories run longer by their span, so the lengths stay.
+    - `scaling='common'` maps every value x to (x − m) / s with one scalar mean m and standard
+      deviation s over all variables of the training trajectory (Mikhaeil et al. 2022).
+
+    `dt` None is a hundredth of the period that dysts states. λ_max stays None, as data know no
+    exponents.
 
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a
-    delay equation or an unbounded variable; RunFailed where the system cannot be integrated.
+    delay equation or an unbounded variable; RunFailed if the system cannot be integrated.
     """
-    equations = find_system(config.system, config.library)
-    complete = complete_parameters(equations, config.parameters)
-    clean = _definition(equations, complete, config)
-    observation = Observation(
-        observed=config.observed,
-        lag=config.lag,
-        dimension=config.dimension,
-        noise=config.observation_noise,
-        scaling=config.scaling,
-        seed=config.seed,
-    )
-    chosen = choose_variables(observation, equations.variables)
-    _require_noise_possible(equations, config.process_noise)
+    system = find_system(config.system, config.library)
+    parameters = complete_parameters(system, config.parameters)
+    clean = _definition(system, parameters, config)
+    names = tuple(system.variables if config.observed is None else config.observed)
+    chosen = places_of(names, system.variables, "dataset.observed")
+    _require_noise_possible(system, config.process_noise)
 
-    def trajectories(more: int) -> list[Array]:
+    def observations(more: int) -> list[Array]:
         longer = {**clean, "steps": [steps + more for steps in clean["steps"]]}
-        return _trajectories(equations, longer, config.process_noise)
+        states = _trajectories(system, longer, config.process_noise)
+        train, *others = (x[:, chosen] for x in states)
+        return [_with_observation_noise(train, config), *others]
 
-    lag, dimension, estimates = settle_delays(
-        observation, len(chosen), lambda: add_noise(trajectories(0)[0][:, chosen], observation)
+    lag, dimension, notes = settle_delays(config, names, lambda: observations(0)[0])
+    parts, variables, delays = embed_parts(
+        observations((dimension - 1) * lag), names, lag, dimension
     )
-    (train, test, *independent), variables, notes = observe(
-        trajectories((dimension - 1) * lag), equations.variables, observation, lag, dimension
-    )
-    published = known_exponent(equations, complete)
     if config.process_noise:
-        notes = (
-            f"process noise of {config.process_noise:g} standard deviations a √time unit",
-            *notes,
-        )
+        notes.append(f"process noise of {config.process_noise:g} standard deviations a √time unit")
+    if len(names) < len(system.variables):
+        notes.append(f"observed: {', '.join(names)} of {', '.join(system.variables)}")
+    if level := config.observation_noise:
+        notes.append(f"noise of {level:g} standard deviations on the training trajectory")
+    notes += delays
+    if config.scaling == "common":
+        mean, std = parts[0].mean(), parts[0].std()
+        parts = [(x - mean) / std for x in parts]
+        notes.append("one mean and one scale for all variables")
+    train, test, *independent = parts
+    published = known_exponent(system, parameters)
     return Dataset(
         name=config.name,
         train=train,
@@ -90,14 +90,19 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
         lambda_max=None,
         lambda_source="",
         dimension=None if published is None else published.dimension,
-        preprocessing=(*estimates, *notes),
+        preprocessing=tuple(notes),
     )
 
 
 def _definition(
     system: System, parameters: dict[str, float], config: SimulatedSettings
 ) -> dict[str, Any]:
-    """Everything that decides the trajectories without process noise."""
+    """Return everything that decides the trajectories without process noise."""
+    dt = config.dt
+    if dt is None:
+        if system.period is None:
+            raise RequestError("dataset.dt: null was given; accepted: a number above 0")
+        dt = system.period / _PER_PERIOD
     return {
         "version": _CACHE_VERSION,
         "system": system.name,
@@ -105,7 +110,7 @@ def _definition(
         "equations": system.text(),
         "start": [list(system.start), list(system.spread)],
         "parameters": parameters,
-        "dt": _interval(system, config.dt),
+        "dt": dt,
         "steps": [config.train_steps, *[config.test_steps] * (1 + config.floor_trajectories)],
         "transient": config.transient,
         "seed": config.seed,
@@ -114,37 +119,35 @@ def _definition(
     }
 
 
-def _interval(system: System, dt: float | None) -> float:
-    if dt is not None:
-        return dt
-    if system.period is None:
-        raise RequestError("dataset.dt: null was given; accepted: a number above 0")
-    return system.period / _PER_PERIOD
-
-
 def _require_noise_possible(system: System, process_noise: float) -> None:
-    if not process_noise:
-        return
-    reason = "has unbounded variables"
-    if system.delay is not None or system.discrete:
-        reason = "is a map" if system.discrete else "is a delay equation"
-    if system.delay is not None or system.discrete or system.observe is not None:
-        raise RequestError(
-            f"dataset.process_noise: {process_noise} was given, and {system.name} {reason}; "
-            "accepted: 0"
-        )
+    """Raise RequestError for process noise on a system that has no place for it."""
+    obstacles = {
+        "is a map": system.discrete,
+        "is a delay equation": system.delay is not None,
+        "has unbounded variables": system.observe is not None,
+    }
+    for reason, present in obstacles.items():
+        if process_noise and present:
+            raise RequestError(
+                f"dataset.process_noise: {process_noise} was given, and {system.name} {reason}; "
+                "accepted: 0"
+            )
 
 
 def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -> list[Array]:
-    """The trajectories (steps, N) of training, test and floors, from the cache where it has them,
-    with what is seen of an unbounded variable in its place."""
-    states = _cached(system.name, clean, lambda: _simulate(system, clean))
+    """Return the trajectories (steps, N) of training, test and floors, from the cache if possible.
+
+    What is seen of an unbounded variable is in its place.
+    """
+
+    def stored(settings: dict[str, Any], simulate: Callable[[], list[Array]]) -> list[Array]:
+        return cached(system.name, settings, ".npz", simulate, _write, _read)
+
+    states = stored(clean, lambda: _simulate(system, clean))
     if process_noise:
         noisy = {**clean, "process_noise": process_noise}
         train = states[0]
-        states = _cached(
-            system.name, noisy, lambda: _with_process_noise(system, clean, process_noise, train)
-        )
+        states = stored(noisy, lambda: _with_process_noise(system, clean, process_noise, train))
     if system.observe is None:
         return states
     return [system.observe(x.T, clean["parameters"]).T for x in states]
@@ -152,20 +155,15 @@ def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -
 
 def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
     parameters, tolerances = settings["parameters"], (settings["rtol"], settings["atol"])
+    transient, dt = settings["transient"], settings["dt"]
     return [
-        integrate(
-            system,
-            parameters,
-            start,
-            Times(settings["transient"], steps, settings["dt"]),
-            *tolerances,
-        )
+        integrate(system, parameters, start, Times(transient, steps, dt), *tolerances)
         for start, steps in zip(_starts(system, settings), settings["steps"], strict=True)
     ]
 
 
 def _starts(system: System, settings: dict[str, Any]) -> Array:
-    """(trajectory, N)"""
+    """Draw the start of each trajectory: (trajectory, N)."""
     generator = np.random.default_rng(settings["seed"])
     drawn = generator.standard_normal((len(settings["steps"]), len(system.start)))
     return np.array(system.start) + np.array(system.spread) * drawn
@@ -174,10 +172,10 @@ def _starts(system: System, settings: dict[str, Any]) -> Array:
 def _with_process_noise(
     system: System, settings: dict[str, Any], level: float, clean: Array
 ) -> list[Array]:
-    """dx = f(x) dt + level · s dW, s the variables' standard deviations over the training
-    trajectory without noise; every trajectory, in its transient, too.
+    """Integrate dx = f(x) dt + level · s dW for every trajectory, also in its transient.
 
-    Variables whose start is never moved (spread 0), such as Duffing's drive, have none.
+    s are the standard deviations of the variables over the training trajectory without noise,
+    `clean`. Variables whose start is never moved (spread 0), such as Duffing's drive, have none.
     """
     diffusion = np.where(np.array(system.spread) > 0, level * clean.std(axis=0), 0.0)
     stream = np.random.SeedSequence(settings["seed"], spawn_key=(2,))
@@ -195,10 +193,14 @@ def _with_process_noise(
     return [states[:steps].copy() for states, steps in pairs]
 
 
-def _cached(
-    name: str, settings: dict[str, Any], simulate: Callable[[], list[Array]]
-) -> list[Array]:
-    return cached(name, settings, ".npz", simulate, _write, _read)
+def _with_observation_noise(train: Array, config: SimulatedSettings) -> Array:
+    """Add independent Gaussian noise to every value (T, N), as the settings describe it."""
+    if not config.observation_noise:
+        return train
+    # A stream of its own: the starts of the trajectories are drawn from the seed itself.
+    stream = np.random.SeedSequence(config.seed, spawn_key=(1,))
+    noise = np.random.default_rng(stream).standard_normal(train.shape)
+    return train + config.observation_noise * train.std(axis=0) * noise
 
 
 def _write(path: Path, trajectories: list[Array]) -> None:

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 def standardise(series: Array) -> Array:
-    """(T, N) with mean 0 and standard deviation 1 in each column; constant columns become 0."""
+    """Scale (T, N) to mean 0 and standard deviation 1 in each column; constant ones become 0."""
     centred = series - series.mean(axis=0)
     scale = centred.std(axis=0)
     flat = scale <= 1e-12 * np.abs(series).max(axis=0, initial=0.0)
@@ -21,13 +21,13 @@ def standardise(series: Array) -> Array:
 
 
 def principal_component(series: Array) -> Array:
-    """(T,) of the standardised (T, N) or (T,) along the direction of its greatest variance."""
+    """Project the standardised (T, N) or (T,) on the direction of its greatest variance: (T,)."""
     points = standardise(series.reshape(len(series), -1))
     return points @ np.linalg.eigh(points.T @ points)[1][:, -1]
 
 
 def mean_period(series: Array) -> float:
-    """1 / (mean frequency), frequencies weighted by the power of all columns, in steps.
+    """Return 1 / (mean frequency) in steps, frequencies weighted by the power of all columns.
 
     series (T, N). Rosenstein, Collins and De Luca (1993) keep neighbours this far apart in time.
     Infinite for constant data.
@@ -39,9 +39,10 @@ def mean_period(series: Array) -> float:
 
 
 def autocorrelation(series: Array, longest: int) -> Array:
-    """(longest + 1,) of the autocorrelation of (T,), each lag averaged over the pairs that it has.
+    """Return the autocorrelation of (T,) at lags up to `longest`: (longest + 1,).
 
-    1 throughout for constant data, which never decay.
+    Each lag is averaged over the pairs that it has. 1 throughout for constant data, which never
+    decay.
     """
     centred = series - series.mean()
     power = np.abs(np.fft.rfft(centred, 2 * len(series))) ** 2
@@ -50,14 +51,13 @@ def autocorrelation(series: Array, longest: int) -> Array:
 
 
 def autocorrelation_time(series: Array) -> int | None:
-    """The first lag at which the autocorrelation is below 1/e, in steps.
+    """Return the first lag at which the autocorrelation is below 1/e, in steps.
 
-    series (T,) or (T, N), of which the first principal component counts. None where there is none
-    up to T / 2, and for constant data.
+    series (T,) or (T, N), of which the first principal component counts. None if there is none up
+    to T / 2, and for constant data.
     """
-    below = np.flatnonzero(
-        autocorrelation(principal_component(series), len(series) // 2) < 1 / math.e
-    )
+    correlation = autocorrelation(principal_component(series), len(series) // 2)
+    below = np.flatnonzero(correlation < 1 / math.e)
     return int(below[0]) if len(below) else None
 
 
@@ -69,7 +69,7 @@ class Minimum(NamedTuple):
 
 
 def symbols_of(series: Array) -> tuple[NDArray[np.intp], int]:
-    """Ranks of (T,) in bins of equal share, and how many bins; equal values share a bin.
+    """Return the ranks of (T,) in bins of equal share, and how many bins; equal values share one.
 
     √(T / 20) bins, from 4 to 32.
     """
@@ -79,7 +79,7 @@ def symbols_of(series: Array) -> tuple[NDArray[np.intp], int]:
 
 
 def mutual_information(symbols: NDArray[np.intp], bins: int, lag: int, every: int = 1) -> float:
-    """Σ p(i, j) ln(p(i, j) / p(i) p(j)) over each `every`-th pair of symbols `lag` apart, nats."""
+    """Return Σ p(i, j) ln(p(i, j) / p(i) p(j)) over each `every`-th pair `lag` apart, in nats."""
     pairs = symbols[:-lag:every] * bins + symbols[lag::every]
     joint = np.bincount(pairs, minlength=bins * bins).reshape(bins, bins) / len(pairs)
     apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
@@ -88,7 +88,7 @@ def mutual_information(symbols: NDArray[np.intp], bins: int, lag: int, every: in
 
 
 def first_minimum(information: Callable[[int], float], lags: Iterable[int]) -> Minimum:
-    """The first minimum of `information` over ascending `lags`, the first of them 1.
+    """Find the first minimum of `information` over ascending `lags`, the first of them 1.
 
     Histograms are ragged: a lag is a minimum that the next quarter of it, at least 3 samples, does
     not undercut.
@@ -106,11 +106,11 @@ def first_minimum(information: Callable[[int], float], lags: Iterable[int]) -> M
 
 
 def first_minimum_of_mutual_information(series: Array, longest: int | None = None) -> int | None:
-    """The first minimum of I(x_t; x_{t+lag}) over the lag, in steps (Fraser and Swinney 1986).
+    """Find the first minimum of I(x_t; x_{t+lag}) over the lag, in steps (Fraser and Swinney 1986).
 
-    series (T,) or (T, N), of which the first principal component counts. None where there is no
-    minimum up to `longest`, by default T / 10, and where the information at lag 1 is that of chance
-    (white noise).
+    series (T,) or (T, N), of which the first principal component counts. None if there is no
+    minimum up to `longest`, by default T / 10, or the information at lag 1 is that of chance (white
+    noise).
     """
     component = principal_component(series)
     size = len(component)

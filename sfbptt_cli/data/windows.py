@@ -56,17 +56,17 @@ class Windows:
         return self._shape[0]
 
     def starts(self, epoch: int) -> NDArray[np.int64]:
-        """First time steps of an epoch's windows, (batches_per_epoch, batch)."""
+        """Draw the first time steps of an epoch's windows: (batches_per_epoch, batch)."""
         generator = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(1, epoch)))
         drawn = generator.integers(self._ends[-1], size=self._shape, dtype=np.int64)
         return drawn + self._shifts[np.searchsorted(self._ends, drawn, side="right")]
 
     def batch(self, starts: NDArray[np.int64]) -> Tensor:
-        """The windows at `starts` (batch,), standardised: (batch, T + 1, N)."""
+        """Return the windows at `starts` (batch,), standardised: (batch, T + 1, N)."""
         return self._tensor(self._standardiser.standardise(self._views[starts].swapaxes(1, 2)))
 
     def inputs(self, starts: NDArray[np.int64]) -> Tensor | None:
-        """The external inputs of the windows at `starts`, (batch, T + 1, K), if there are any."""
+        """Return the external inputs of the windows at `starts`: (batch, T + 1, K), or None."""
         return None if self._inputs is None else self._tensor(self._inputs[starts].swapaxes(1, 2))
 
     def _tensor(self, windows: NDArray[Any]) -> Tensor:

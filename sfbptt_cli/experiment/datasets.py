@@ -24,10 +24,16 @@ from sfbptt_cli.systems.system import complete_parameters
 
 
 def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True) -> Dataset:
-    """Simulate or read the dataset that `config` describes; with `exponent`, λ_max of a system."""
+    """Simulate or read the dataset that `config` describes.
+
+    With `exponent`, the λ_max of a simulated system is the given, published or computed one.
+    """
     dataset = _SOURCES[type(config)](config, window)
     if exponent and isinstance(config, SimulatedSettings):
-        dataset = _with_exponent(dataset, config)
+        system = find_system(config.system, config.library)
+        parameters = complete_parameters(system, config.parameters)
+        value, source = largest_known_exponent(system, parameters, dataset.dt, config.lambda_max)
+        dataset = replace(dataset, lambda_max=value, lambda_source=source)
     if config.inputs is None:
         return dataset
     dimension = getattr(config, "dimension", 1)
@@ -37,13 +43,6 @@ def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True
             f"(dataset.dimension = {dimension})"
         )
     return separate_inputs(dataset, config.inputs)
-
-
-def _with_exponent(dataset: Dataset, config: SimulatedSettings) -> Dataset:
-    system = find_system(config.system, config.library)
-    parameters = complete_parameters(system, config.parameters)
-    value, source = largest_known_exponent(system, parameters, dataset.dt, config.lambda_max)
-    return replace(dataset, lambda_max=value, lambda_source=source)
 
 
 _SOURCES: Mapping[type[DatasetSettings], Callable[[Any, int], Dataset]] = {

@@ -86,12 +86,6 @@ def test_a_mapped_npy_file(tmp_path: Path, order: Callable[[Array], Array]) -> N
     assert (data.lambda_max, data.lambda_source) == (None, "not given")
 
 
-def test_a_given_exponent_is_kept(tmp_path: Path) -> None:
-    data = _read(_npy(tmp_path, SERIES), lambda_max=0.3)
-    assert (data.lambda_max, data.lambda_source) == (0.3, "dataset.lambda_max")
-    assert data.lambda_step == pytest.approx(0.15)
-
-
 def test_a_large_npy_file_is_never_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,13 +145,8 @@ def test_types_of_numbers(tmp_path: Path, dtype: str, kept: str) -> None:
     assert standardiser.std.dtype == np.float64
 
 
-@pytest.mark.parametrize(("fraction", "split"), [(0.5, 600), (0.8, 960), (0.3333, 400)])
-def test_the_split_is_chronological(tmp_path: Path, fraction: float, split: int) -> None:
-    _assert_holds(_read(_npy(tmp_path, SERIES), train_fraction=fraction), SERIES, split)
-
-
 def _refusal(path: Path | None, key: str | None = None, **changes: Any) -> str:
-    """The message of the refusal, one line, with the path as {path}."""
+    """Return the message of the refusal, one line, with the path as {path}."""
     with pytest.raises(RequestError) as refused:
         _read(path, key, **changes)
     message = str(refused.value)
@@ -174,14 +163,10 @@ ENDING = "dataset.path: {path} has another ending than .npy, .npz, .h5, .hdf5"
     ("name", "message"),
     [
         ("missing.npy", NO_FILE),
-        ("missing/series.h5", NO_FILE),
         ("folder.npz", NO_FILE),
-        ("empty.npy/x", NO_FILE),
         ("empty.npy", EMPTY),
-        ("empty.npz", EMPTY),
         ("empty.h5", EMPTY),
         ("series.csv", ENDING),
-        ("series", ENDING),
         ("series.npy.gz", ENDING),
     ],
 )
@@ -282,7 +267,7 @@ def test_a_value_that_is_no_number_is_found(
 
 
 class _Touch:
-    """Unpickled, it makes a file."""
+    """Makes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -315,19 +300,12 @@ def _compressed(folder: Path) -> bytes:
 
 DAMAGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "truncated npy": ("b.npy", lambda d: _bytes(SERIES)[:-1]),
-    "npy header alone": ("b.npy", lambda d: _bytes(SERIES)[:100]),
     "open bracket in npy": ("b.npy", lambda d: _bytes(SERIES).replace(b"3), }", b"3(, }")),
     "text": ("b.npy", lambda d: b"1.0 2.0 3.0\n" * 1200),
-    "text npz": ("b.npz", lambda d: b"1.0 2.0 3.0\n" * 1200),
-    "text h5": ("b.h5", lambda d: b"1.0 2.0 3.0\n" * 1200),
     "npz named npy": ("b.npy", lambda d: _npz(d, a=SERIES).read_bytes()),
-    "npy named npz": ("b.npz", lambda d: _bytes(SERIES)),
     "npy named h5": ("b.h5", lambda d: _bytes(SERIES)),
-    "truncated npz": ("b.npz", lambda d: _npz(d, a=SERIES).read_bytes()[:10_000]),
-    "damaged npz": ("b.npz", lambda d: _npz(d, a=SERIES).read_bytes().replace(b"NUMPY", b"NUMBY")),
     "damaged compressed npz": ("b.npz", _compressed),
     "truncated h5": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes()[:5000]),
-    "damaged h5": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes().replace(b"TREE", b"FREE")),
     "h5 without heap": ("b.h5", lambda d: _hdf5(d, a=SERIES).read_bytes().replace(b"HEAP", b"?")),
 }
 

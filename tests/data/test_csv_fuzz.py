@@ -38,7 +38,7 @@ LIKE_NUMBERS = re.compile(r"[\d.,+\-/einfaEINFA]+")
 )
 @given(data=st.data())
 def test_a_table_comes_back(tmp_path: Path, found: bool, data: st.DataObject) -> None:
-    """As it is described by the settings, or, with plain names, `found` from the file."""
+    """Its form is given by the settings, or, with plain names, `found` from the file."""
     names = PLAIN if found else PRINTABLE
     header = data.draw(st.lists(names, min_size=2, max_size=4, unique=True))
     assume(not all(map(LIKE_NUMBERS.fullmatch, header)))
@@ -84,7 +84,7 @@ _INSERTED = [
 
 
 def changed(rng: random.Random) -> bytes:
-    """BASE with a sign of tables put in or in the place of another, or damaged in other ways."""
+    """Insert a sign of tables into BASE or replace one by it, or damage BASE in other ways."""
     if rng.random() < 0.5:
         return mutate(BASE, rng)
     data, at, sign = bytearray(BASE), rng.randrange(len(BASE)), rng.choice(_INSERTED)
@@ -93,14 +93,14 @@ def changed(rng: random.Random) -> bytes:
 
 
 def simply_read(content: bytes) -> np.ndarray:
-    """What stands in a file without quotes, read in the plainest way."""
+    """Read a file without quotes in the plainest way."""
     lines = [line for line in re.split(r"\r\n|\r|\n", content.decode("utf-8-sig")) if line.strip()]
     fields = [re.split(r"[,;\t]", line) for line in lines[1:]]
     return np.array([[float(number) for number in row[1:3]] for row in fields])
 
 
 def read_or_refused(path: Path) -> Dataset | None:
-    """The dataset, or None after a refusal of one line that begins with a setting."""
+    """Return the dataset, or None after a refusal of one line that begins with a setting."""
     message = ""
     try:
         source = CsvSettings("x", path=str(path), time_column="time", train_fraction=0.5)

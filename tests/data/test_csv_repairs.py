@@ -23,7 +23,7 @@ ALL = Repairs(order="sort", duplicates="first", missing="interpolate", max_gap=2
 
 
 def line(times: Array) -> Array:
-    """Two straight lines (T, 2)."""
+    """Return two straight lines (T, 2)."""
     return np.column_stack([3 - 2 * times, 0.5 * times])
 
 
@@ -194,35 +194,6 @@ def test_a_column_without_values_is_refused() -> None:
     values = line(times)
     values[:, 1] = np.nan
     assert refusal(readings(times, values), ALL).startswith("dataset.missing: column 'p' has no")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"missing": "fill"}, "dataset.missing: 'fill' was given; accepted: interpolate, refuse"),
-        ({"delimiter": "pipe"}, "dataset.delimiter: 'pipe' was given; accepted: auto, comma, semi"),
-        ({"decimal": "dot"}, "dataset.decimal: 'dot' was given; accepted: auto, comma, point"),
-        ({"encoding": "rot13"}, "dataset.encoding: 'rot13' was given; accepted: auto, cp1252, lat"),
-        ({"dt": 1.0, "time_column": "t"}, "dataset.dt: 1.0 was given; accepted: null where rows"),
-        ({"order": "up"}, "dataset.order: 'up' was given; accepted: refuse, sort"),
-        ({"duplicates": "last"}, "dataset.duplicates: 'last' was given; accepted: first, mean, re"),
-        ({"long_gaps": "cut"}, "dataset.long_gaps: 'cut' was given; accepted: longest, refuse"),
-        ({"max_gap": 3}, "dataset.max_gap: 3 was given; accepted: 10 where dataset.missing is ref"),
-        ({"long_gaps": "longest"}, "dataset.long_gaps: longest was given; accepted: refuse where "),
-        ({"trend": "cubic"}, "dataset.trend: 'cubic' was given; accepted: linear, none"),
-        ({"lag": 3}, "dataset.lag: 3 was given; accepted: 1 where dataset.dimension is 1"),
-        ({"time_format": "%d"}, "dataset.time_format: %d was given; accepted: auto where "),
-        ({"train_fraction": None}, "dataset.train_fraction: null was given; accepted: a number be"),
-        (
-            {"trajectory_column": "a", "train_fraction": None, "daily_cycle": 2},
-            "dataset.daily_cycle: 2 was given; accepted: 0 where dataset.trajectory_column is",
-        ),
-    ],
-)
-def test_settings_that_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(RequestError) as refused:
-        CsvSettings("x", **settings)
-    assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize("resample", [None, 3.0])

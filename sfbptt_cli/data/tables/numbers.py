@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from sfbptt_cli.data.settings import TextSettings
 
 # Beyond this, squares and sums are no longer finite.
 LARGEST = 1e100
+_COMMA_AND_POINT = str.maketrans(",.", ".,")
 
 
 class Column(NamedTuple):
@@ -34,7 +36,7 @@ class NumberReader:
     """Converts fields to float64, missing ones to NaN.
 
     `decimal='auto'` is decided by the first fraction of the file and then holds for all of it.
-    In a file that commas divide, a comma within a field may also separate thousands: there
+    If commas divide the fields, a comma within one may also separate thousands, so that
     `decimal='comma'` must be given. `missing_values` are words, or numbers in any spelling.
     """
 
@@ -52,50 +54,51 @@ class NumberReader:
         """Return the (R,) numbers of a column; RequestError for a field that is no number."""
         words = self._words
         texts = ["nan" if (text := field.strip()) in words else text for field in column.fields]
-        joined = "".join(texts)
-        if self.decimal is None and ("," in joined or "." in joined):
-            self._decide(column, _first(texts, lambda text: "," in text or "." in text))
+        if self.decimal is None and (found := re.search("[.,]", "".join(texts))):
+            self.decimal = found[0]
+            if self.decimal == "," and self._commas_divide:
+                first = next(i for i, text in enumerate(texts) if "," in text)
+                raise column.refusal(first, "dataset.decimal=comma, or numbers without commas")
+        if self.decimal == ",":
+            texts = [text.translate(_COMMA_AND_POINT) for text in texts]
         sign = "comma" if self.decimal == "," else "point"
         accepted = f"a number with a decimal {sign}, or a word of dataset.missing_values"
-        if self.decimal == ",":
-            if "." in joined:
-                raise column.refusal(_first(texts, lambda text: "." in text), accepted)
-            texts = [text.replace(",", ".") for text in texts]
-        try:
-            # Python's float takes 1_000 and digits of other scripts.
-            plain = joined.isascii() and "_" not in joined
-            values = np.array(texts, dtype=np.float64) if plain else None
-        except ValueError:
-            values = None
-        if values is None:
-            raise column.refusal(_first(texts, lambda text: not is_number(text)), accepted)
-        if len(large := np.flatnonzero(np.abs(values) > LARGEST)):
-            accepted = f"a number between -{LARGEST:g} and {LARGEST:g}"
-            raise column.refusal(int(large[0]), accepted)
+        values = parse_numbers(column, texts, accepted)
         for number in self._numbers:
             values[values == number] = np.nan
         return values
 
-    def _decide(self, column: Column, first: int) -> None:
-        """Take the decimal sign from the first field that has one."""
-        self.decimal = "," if "," in column.fields[first] else "."
-        if self.decimal == "," and self._commas_divide:
-            raise column.refusal(first, "dataset.decimal=comma, or numbers without commas")
+
+def parse_numbers(column: Column, texts: Sequence[str], accepted: str) -> NDArray[np.float64]:
+    """Return the (R,) numbers of `texts`, the fields of a column with a decimal point.
+
+    Raises RequestError for a field that is no number or too large.
+    """
+    joined = "".join(texts)
+    try:
+        # Python's float takes 1_000 and digits of other scripts.
+        values = np.array(texts, dtype=np.float64) if _is_plain(joined) else None
+    except ValueError:
+        values = None
+    if values is None:
+        first = next(i for i, text in enumerate(texts) if not is_number(text))
+        raise column.refusal(first, accepted)
+    if len(large := np.flatnonzero(np.abs(values) > LARGEST)):
+        raise column.refusal(int(large[0]), f"a number between -{LARGEST:g} and {LARGEST:g}")
+    return values
 
 
-def _first(texts: Sequence[str], condition: Callable[[str], bool]) -> int:
-    return next(i for i, text in enumerate(texts) if condition(text))
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "_" not in text
 
 
 def is_number(text: str) -> bool:
     """Return whether the text is one number with a decimal point."""
-    if not text.isascii() or "_" in text:
-        return False
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return _is_plain(text)
 
 
 def looks_like_number(text: str) -> bool:

@@ -10,16 +10,11 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.data.embedding import delay_embed, delay_names, estimate_dimension, estimate_lag
-from sfbptt_cli.data.preprocessing import clean, smooth_all
-from sfbptt_cli.data.recorded import check_length, describe_trajectories, recorded_dataset
+from sfbptt_cli.data.embedding import embed_parts, settle_delays
+from sfbptt_cli.data.preprocessing import clean, smooth
+from sfbptt_cli.data.recorded import check_length, recorded_dataset
 from sfbptt_cli.data.sampling import Readings, Series, regularise
-from sfbptt_cli.data.settings import (
-    CsvSettings,
-    DelaySettings,
-    TableSettings,
-    TemperatureSettings,
-)
+from sfbptt_cli.data.settings import CsvSettings, TableSettings, TemperatureSettings
 from sfbptt_cli.data.tables.numbers import Column
 from sfbptt_cli.data.tables.table import Table, read_table
 from sfbptt_cli.data.tables.timestamps import parse_times
@@ -30,6 +25,8 @@ _SHIPPED_COLUMN = "temperature (celsius)"
 _SHIPPED_TIME = "time (UTC)"
 
 Array = NDArray[np.float64]
+# Training parts and the test part, time units a sample, the time unit, and notes.
+Prepared = tuple[list[Array], float, str, list[str]]
 
 
 def read_csv(settings: CsvSettings, window: int) -> Dataset:
@@ -62,23 +59,28 @@ def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
 
 
 def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
-    if settings.trajectory_column is not None:
-        return _of_trajectories(table, settings, window)
+    prepare = _two_parts if settings.trajectory_column is None else _trajectories
+    parts, dt, unit, notes = prepare(table, settings, window)
+    lag, dimension, estimates = settle_delays(settings, table.names, lambda: parts[0])
+    parts, variables, delays = embed_parts(parts, table.names, lag, dimension)
+    notes = [*table.notes, *notes, *estimates, *delays]
+    return recorded_dataset(settings, parts, variables, dt, unit, notes, window)
+
+
+def _two_parts(table: Table, settings: TableSettings, window: int) -> Prepared:
+    """Regularise a series, split it in chronological order, and clean it."""
     series, unit, notes = _series(table, settings)
     assert settings.train_fraction is not None
     end, start = _split(series, settings.train_fraction, notes)
     check_length(end, len(series.values) - start, window, settings.path)
-    *parts, cleaned = clean(series.values, end, start, series.dt, unit, settings)
-    _check_varies(series.values[:end], parts[0], table.names)
-    (train, test), variables, embedded = _embed(parts, table.names, settings)
-    check_length(len(train), len(test), window, settings.path)
-    notes = [*table.notes, *notes, *cleaned, *embedded]
-    return recorded_dataset(settings, train, test, variables, series.dt, unit, notes)
+    train, test, cleaned = clean(series.values, end, start, series.dt, unit, settings)
+    _check_varies(series.values[:end], train, table.names)
+    return [train, test], series.dt, unit, [*notes, *cleaned]
 
 
-def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Dataset:
-    """Regularise, smooth and embed each trajectory alone; the last one tests."""
-    notes, parts, intervals, unit = list(table.notes), [], {}, "steps"
+def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
+    """Regularise and smooth each trajectory alone; the last one tests."""
+    notes, parts, intervals, unit = [], [], {}, ""
     for label, part in table.trajectories().items():
         series, unit, changes = _series(part, settings)
         notes += [f"trajectory '{label}': {change}" for change in changes]
@@ -96,15 +98,11 @@ def _of_trajectories(table: Table, settings: TableSettings, window: int) -> Data
             f"dataset.trajectory_column: every row belongs to '{first}'; accepted: several"
         )
     if settings.smoothing > 0:
-        parts = smooth_all(parts, settings.smoothing)
+        parts = smooth(parts, settings.smoothing)
         notes.append(f"Gaussian filter of sigma {settings.smoothing:g} samples, each alone")
-    _check_varies(np.concatenate(parts[:-1]), np.concatenate(parts[:-1]), table.names)
-    (*trained, test), variables, embedded = _embed(parts, table.names, settings)
-    lengths = tuple(map(len, trained))
-    check_length(max(lengths), len(test), window, settings.path)
-    notes += [*embedded, *describe_trajectories(lengths, window)]
-    train = np.concatenate(trained)
-    return recorded_dataset(settings, train, test, variables, dt, unit, notes, lengths)
+    train = np.concatenate(parts[:-1])
+    _check_varies(train, train, table.names)
+    return parts, dt, unit, notes
 
 
 def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[str]]:
@@ -136,47 +134,8 @@ def _split(series: Series, train_fraction: float, notes: list[str]) -> tuple[int
     return end, start
 
 
-def _embed(
-    parts: list[Array], names: tuple[str, ...], settings: DelaySettings
-) -> tuple[list[Array], tuple[str, ...], list[str]]:
-    """Return delay vectors of each part, names of the variables, and notes on the estimates."""
-    lag, dimension = settings.lag, settings.dimension
-    if dimension == 1:
-        return parts, names, []
-    if "auto" in (lag, dimension) and len(names) > 1:
-        wrong = "lag" if lag == "auto" else "dimension"
-        raise RequestError(
-            f"dataset.{wrong}: auto was given for {len(names)} columns; "
-            f"accepted: a number, or one column"
-        )
-    notes = []
-    train = parts[0][:, 0]
-    if lag == "auto":
-        lag, criterion = estimate_lag(train)
-        notes.append(f"lag {lag} samples estimated from the training part: {criterion}")
-    if dimension == "auto":
-        dimension, share = estimate_dimension(train, int(lag))
-        notes.append(
-            f"dimension {dimension} estimated from the training part: "
-            f"{100 * share:.1f}% false neighbours"
-        )
-    lag, dimension = int(lag), int(dimension)
-    shortest = min(len(part) for part in parts)
-    if (dimension - 1) * lag >= shortest:
-        raise RequestError(
-            f"dataset.dimension: {dimension} delays of {lag} samples span more than the "
-            f"{shortest} samples of the shortest part; accepted: fewer or shorter delays, or "
-            "another dataset.train_fraction"
-        )
-    notes.append(f"{dimension} delays of {lag} samples, each part alone")
-    return (
-        [delay_embed(part, lag, dimension) for part in parts],
-        delay_names(names, lag, dimension),
-        notes,
-    )
-
-
 def _check_varies(raw: Array, cleaned: Array, names: tuple[str, ...]) -> None:
+    """Raise RequestError for a column of the training part that is constant or becomes so."""
     ranges, left = np.ptp(raw, axis=0), np.ptp(cleaned, axis=0)
     constant = np.flatnonzero((ranges == 0) | (left <= 1e-9 * ranges))
     if len(constant):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -42,11 +41,11 @@ class Table:
         rows: dict[str, list[int]] = {}
         for row, label in enumerate(self.texts["trajectory"]):
             rows.setdefault(label.strip(), []).append(row)
-        return {label: self._rows(chosen) for label, chosen in rows.items()}
-
-    def _rows(self, rows: list[int]) -> Table:
-        texts = {kind: [text[i] for i in rows] for kind, text in self.texts.items()}
-        return Table(self.names, self.values[rows], self.lines[rows], texts, [])
+        found = {}
+        for label, chosen in rows.items():
+            texts = {kind: [text[i] for i in chosen] for kind, text in self.texts.items()}
+            found[label] = Table(self.names, self.values[chosen], self.lines[chosen], texts, [])
+        return found
 
 
 def read_table(path: Path, settings: TableSettings) -> Table:
@@ -66,35 +65,27 @@ def read_table(path: Path, settings: TableSettings) -> Table:
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
-        numbers, texts = _named_columns(header, settings)
+        places: dict[str, list[int]] = {}
+        for i, name in enumerate(header):
+            places.setdefault(name, []).append(i)
+        numbers, texts = _named_columns(places, settings)
         notes: list[str] = []
         if settings.chosen[1] is None:
-            numbers, notes = _number_columns(header, first, texts, reader)
+            numbers, notes = _number_columns(places, first, texts, reader)
         if not numbers:
             raise RequestError(
                 f"dataset.path: '{path}' has no column of numbers among: {choices(header)}"
             )
-        return _collect(chain([first], chunks), header, numbers, texts, reader, notes)
-
-
-def _collect(
-    chunks: Iterator[list[Row]],
-    header: Sequence[str],
-    numbers: Sequence[int],
-    texts: Mapping[str, int],
-    reader: NumberReader,
-    notes: list[str],
-) -> Table:
-    lines: list[NDArray[np.int64]] = []
-    values: list[NDArray[np.float64]] = []
-    taken: dict[str, list[str]] = {kind: [] for kind in texts}
-    for chunk in chunks:
-        lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
-        columns = list(zip(*(fields for _, fields in chunk), strict=True))
-        read = [reader.read(Column(header[i], columns[i], lines[-1])) for i in numbers]
-        values.append(np.column_stack(read))
-        for kind, place in texts.items():
-            taken[kind] += columns[place]
+        lines: list[NDArray[np.int64]] = []
+        values: list[NDArray[np.float64]] = []
+        taken: dict[str, list[str]] = {kind: [] for kind in texts}
+        for chunk in chain([first], chunks):
+            lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
+            columns = list(zip(*(fields for _, fields in chunk), strict=True))
+            read = [reader.read(Column(header[i], columns[i], lines[-1])) for i in numbers]
+            values.append(np.column_stack(read))
+            for kind, place in texts.items():
+                taken[kind] += columns[place]
     names = tuple(header[i] for i in numbers)
     return Table(names, np.concatenate(values), np.concatenate(lines), taken, notes)
 
@@ -137,20 +128,17 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
     blank: list[Row] = []
     chunk: list[Row] = []
     begun = rows.characters
-    for row in body:
-        line, fields = row
-        if len(fields) != width or width == 1:
-            if _is_blank(fields):
-                blank += [(line, [""])] * (width == 1)
-                continue
-            if len(fields) != width:
-                raise RequestError(
-                    f"dataset.path: row {line} has {len(fields)} fields; "
-                    f"accepted: {width}, as many as the first row"
-                )
-            chunk += blank
-            blank.clear()
-        chunk.append(row)
+    for line, fields in body:
+        if _is_blank(fields):
+            blank += [(line, [""])] * (width == 1)
+            continue
+        if len(fields) != width:
+            raise RequestError(
+                f"dataset.path: row {line} has {len(fields)} fields; "
+                f"accepted: {width}, as many as the first row"
+            )
+        chunk += [*blank, (line, fields)]
+        blank.clear()
         if len(chunk) >= _CHUNK or rows.characters - begun > _CHUNK_CHARACTERS:
             yield chunk
             chunk, begun = [], rows.characters
@@ -159,7 +147,7 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
 
 
 def _named_columns(
-    header: Sequence[str], settings: TableSettings
+    places: Mapping[str, list[int]], settings: TableSettings
 ) -> tuple[list[int], dict[str, int]]:
     """Return the places of the columns that settings name: of numbers; time and trajectory."""
     field, names = settings.chosen
@@ -172,7 +160,7 @@ def _named_columns(
     for kind, field, name in named:
         if name is None:
             continue
-        place = _index(header, name, field)
+        place = _only_place(places, name.strip(), field)
         if place in found:
             role = found[place]
             why = "stands twice" if role == "number" else f"is the {role} column"
@@ -182,33 +170,33 @@ def _named_columns(
     return [place for place, kind in found.items() if kind == "number"], texts
 
 
-def _index(header: Sequence[str], name: str, field: str) -> int:
-    found = [i for i, other in enumerate(header) if other == name.strip()]
-    if not found:
-        hint = nearest(name, header)
+def _only_place(places: Mapping[str, list[int]], name: str, field: str) -> int:
+    """Return the place of the column; RequestError unless there is exactly one of that name."""
+    if name not in places:
+        hint = nearest(name, places)
         raise RequestError(
-            f"{field}: '{name}' is not in the file; accepted: {choices(header)}{hint}"
+            f"{field}: '{name}' is not in the file; accepted: {choices(places)}{hint}"
         )
-    if len(found) > 1:
-        places = ", ".join(str(i + 1) for i in found)
-        raise RequestError(f"{field}: '{name}' names the columns {places}; accepted: unique names")
-    return found[0]
+    if len(places[name]) > 1:
+        listed = ", ".join(str(i + 1) for i in places[name])
+        raise RequestError(f"{field}: '{name}' names the columns {listed}; accepted: unique names")
+    return places[name][0]
 
 
 def _number_columns(
-    header: Sequence[str], first: Sequence[Row], texts: Mapping[str, int], reader: NumberReader
+    places: Mapping[str, list[int]],
+    first: Sequence[Row],
+    texts: Mapping[str, int],
+    reader: NumberReader,
 ) -> tuple[list[int], list[str]]:
     """Find the columns with a number among the first rows, and return notes on the others."""
     chosen, notes = [], []
-    counts = Counter(header)
-    for i, name in enumerate(header):
+    for i, name in sorted((i, name) for name, found in places.items() for i in found):
         if i in texts.values():
             continue
         fields = [row[i] for _, row in first if not reader.is_missing(row[i])]
         if any(looks_like_number(field) for field in fields):
-            if counts[name] > 1:
-                _index(header, name, "dataset.columns")  # refuses it
-            chosen.append(i)
+            chosen.append(_only_place(places, name, "dataset.columns"))
         elif not fields:
             notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")
         elif "time" not in texts and looks_like_time(fields[0]):

@@ -8,7 +8,6 @@ import csv
 import gzip
 import io
 import lzma
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -83,32 +82,12 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
         raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
 
 
-def _unpacked(stored: io.BufferedReader) -> io.BufferedReader:
+def _unpacked(stored: io.BufferedReader) -> Any:
     begin = stored.peek(8)
     for mark, decompress in _DECOMPRESSORS.items():
         if begin.startswith(mark):
-            return io.BufferedReader(_Bounded(decompress(stored), stored))
+            return decompress(stored)
     return stored
-
-
-class _Bounded(io.RawIOBase):
-    """The content of a compressed file, as long as it is not far larger than the file."""
-
-    def __init__(self, file: IO[bytes], stored: io.BufferedReader) -> None:
-        self._file = file
-        self._path = Path(str(stored.name))
-        self._size = os.fstat(stored.fileno()).st_size
-        self._read = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        content = self._file.read(len(buffer))
-        buffer[: len(content)] = content
-        self._read += len(content)
-        require_proportionate(self._read, self._size, "dataset.path", self._path)
-        return len(content)
 
 
 class Rows:
@@ -120,6 +99,7 @@ class Rows:
 
     def __init__(self, text: io.TextIOBase, form: TextSettings, path: Path) -> None:
         self._path = path
+        self._size = path.stat().st_size
         self._pending = 0  # characters of the row that is being read
         self.characters = 0  # of all that was read
         lines = self._bounded(text)
@@ -131,7 +111,7 @@ class Rows:
         )
 
     def _bounded(self, text: io.TextIOBase) -> Iterator[str]:
-        """Yield the lines, as long as their row is not too long."""
+        """Yield the lines, unless a row is too long or all are far more than the file holds."""
         while line := text.readline(_LONGEST_ROW + 1):
             self._pending += len(line)
             self.characters += len(line)
@@ -140,6 +120,7 @@ class Rows:
                     f"dataset.path: '{self._path}' has a row of more than {_LONGEST_ROW} "
                     "characters; accepted: a table of numbers"
                 )
+            require_proportionate(self.characters, self._size, "dataset.path", self._path)
             yield line
 
     def _take(self, lines: Iterator[str], count: int) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError, lookup
-from sfbptt_cli.data.tables.numbers import LARGEST, Column, is_number, looks_like_number
+from sfbptt_cli.data.tables.numbers import Column, looks_like_number, parse_numbers
 
 # Microseconds.
 UNITS = {"seconds": 10**6, "minutes": 60 * 10**6, "hours": 3600 * 10**6, "days": 86_400 * 10**6}
@@ -65,11 +65,11 @@ def parse_times(
 
 
 def _numbers(column: Column) -> NDArray[np.float64]:
+    accepted = "a number, as in the first row"
     texts = [field.replace(",", ".") for field in column.fields]
-    for i, text in enumerate(texts):
-        if not (is_number(text) and abs(float(text)) <= LARGEST):
-            raise column.refusal(i, f"a number up to {LARGEST:g}, as in the first row")
-    times = np.array(texts, dtype=np.float64)
+    times = parse_numbers(column, texts, accepted)
+    if np.isnan(times).any():
+        raise column.refusal(int(np.argmax(np.isnan(times))), accepted)
     return times - times[0]
 
 
@@ -78,7 +78,8 @@ def _dates(column: Column) -> NDArray[np.int64]:
     separator = _separator(column.fields[0])
     parts = [stamp.partition(separator) for stamp in column.fields]
     days, clocks = [part[0] for part in parts], [part[2] for part in parts]
-    zoned = {clock: _has_offset(clock) for clock in set(clocks)}
+    found = {clock: _CLOCK.fullmatch(clock) for clock in set(clocks)}
+    zoned = {clock: bool(match and (match[5] or match[6])) for clock, match in found.items()}
     if len(set(zoned.values())) > 1:
         odd = next(i for i, clock in enumerate(clocks) if zoned[clock] != zoned[clocks[0]])
         raise column.refusal(odd, "an offset from UTC in every row or in none")
@@ -138,11 +139,6 @@ def _day_pattern(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], 
     )
 
 
-def _has_offset(clock: str) -> bool:
-    match = _CLOCK.fullmatch(clock)
-    return bool(match and (match[5] or match[6]))
-
-
 def _time_of_day(clock: str) -> int:
     """Convert `hh:mm[:ss[.ffffff]]`, up to 24:00, with or without an offset, to microseconds."""
     if not clock:
@@ -172,24 +168,20 @@ def _formatted(column: Column, time_format: str) -> NDArray[np.int64]:
                 f"as %d.%m.%Y %H:%M:%S ({error})"
             ) from None
 
-    def parser(signs: str) -> Callable[[str], int]:
-        return lambda text: _strptime(
-            text, signs, f"time stamps of dataset.time_format={time_format}"
-        )
+    def parse(texts: Sequence[str], signs: str) -> NDArray[np.int64]:
+        return _parse_each(column, texts, lambda text: microseconds(text, signs))
+
+    def microseconds(text: str, signs: str) -> int:
+        try:
+            moment = datetime.strptime(text, signs)
+        except ValueError:
+            raise ValueError(f"time stamps of dataset.time_format={time_format}") from None
+        moment -= moment.utcoffset() or timedelta(0)
+        return (moment.replace(tzinfo=None) - datetime(1900, 1, 1)) // timedelta(microseconds=1)
 
     for separator in (" ", "T"):
         day, _, clock = time_format.rpartition(separator)
         if day and not re.search(r"%[HIMSfpzZXcs]", day) and not re.search(r"%[^HMSf]", clock):
             parts = [stamp.rpartition(separator) for stamp in column.fields]
-            days = _parse_each(column, [part[0] for part in parts], parser(day))
-            return days + _parse_each(column, [part[2] for part in parts], parser(clock))
-    return _parse_each(column, column.fields, parser(time_format))
-
-
-def _strptime(text: str, signs: str, accepted: str) -> int:
-    try:
-        moment = datetime.strptime(text, signs)
-    except ValueError:
-        raise ValueError(accepted) from None
-    moment -= moment.utcoffset() or timedelta(0)
-    return (moment.replace(tzinfo=None) - datetime(1900, 1, 1)) // timedelta(microseconds=1)
+            return parse([part[0] for part in parts], day) + parse([p[2] for p in parts], clock)
+    return parse(column.fields, time_format)
