@@ -16,7 +16,6 @@ from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.report.making import Report, make_report
 from sfbptt_cli.storage.trajectories import write_trajectories
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 DT = 0.01
 LAMBDA_MAX = 1.105  # per time unit, of the Lorenz system with rho = 38
 STEPS, TRANSIENT = 1_500, 100
@@ -47,7 +46,7 @@ def config(
         },
         "model": {"name": model, "latent_dim": 30, "readout": "linear"},
         "forcing": {"name": forcing},
-        "tau_schedule": {"name": "constant"},
+        "tau_schedule": None if tau is None else {"name": "constant"},
         "optimizer": {"name": "adam"},
         "lr_schedule": {"name": "onecycle"},
         "evaluation": {},
@@ -119,6 +118,7 @@ def write_run(
         "parameters": 3810,
         "status": status,
         "training_seconds": 96.3,
+        "overrides": [f"dataset={stored['dataset']['name']}", f"seed={stored['seed']}"],
         **(manifest or {}),
     }
     (path / "run.json").write_text(json.dumps(entries), encoding="utf-8")
@@ -152,7 +152,7 @@ def edit(path: Path, file: str, change: Callable[[Any], object]) -> None:
 
 def report(folder: Path, **options: Any) -> Report:
     """A report on the runs below a folder, in its usual place."""
-    return make_report(folder, CONFIGS, **options)
+    return make_report(folder, **options)
 
 
 def page_of(folder: Path) -> str:

@@ -155,7 +155,7 @@ def test_the_table_has_what_the_file_holds(tmp_path: Path) -> None:
 
 def test_the_picture_and_the_script_put_a_mark_in_the_same_place(tmp_path: Path) -> None:
     write(write_run(tmp_path), gradients(cycle([3.0, -4.0, 5.0])))
-    shown = card(opened(tmp_path), "", "run")
+    shown = card(opened(tmp_path), "run")
     ((x, y, z, of_cycle, attracts),) = shown["cloud"]["marks"]
     assert (of_cycle, attracts) == (False, False)
     low, high = SETTLED.min(axis=0), SETTLED.max(axis=0)
@@ -222,7 +222,7 @@ def test_no_cycles_have_a_reason(
     write(write_run(tmp_path), gradients(**changes))
     shown = opened(tmp_path)
     shown.run.settings.update({f"dataset.{key}": value for key, value in settings.items()})
-    assert words in card(shown, "", "run")["none_found"]
+    assert words in card(shown, "run")["none_found"]
 
 
 def test_of_many_those_that_attract_are_kept(tmp_path: Path) -> None:

@@ -24,13 +24,14 @@ from report_runs import write_run
 from strangers import edited, in_little_memory, refusal
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import open_regular, require_own_files
+from sfbptt_cli.common.files import open_regular
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.arrays import read_array_dataset
 from sfbptt_cli.data.settings import ArraySettings, CsvSettings
 from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.making import make_report
+from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import write_trajectories
 

@@ -16,10 +16,10 @@ from conftest import Finished
 from strangers import refusal
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import require_own_files
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.storage.checkpoint import save_checkpoint
+from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 
 CONFIG: dict[str, Any] = {
