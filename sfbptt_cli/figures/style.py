@@ -59,7 +59,7 @@ def new_figure(width: float, height: float) -> Figure:
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
     """Add the legend and lay out the figure.
 
-    Where `shown` is less than `total`, the legend's title names that.
+    Where `shown` is less than `total`, the legend's title gives both numbers.
     `right` is the share of the width that the layout uses.
     """
     lines, labels = figure.axes[0].get_legend_handles_labels()

@@ -26,6 +26,12 @@ COLUMNS = {
     "forcing.name": "forcing",
     "tau": "tau",
 }
+# Settings whose default another choice decides.
+_DECIDED_BY = {
+    "optimizer.learning_rate": "model.name",
+    "tau_schedule.name": "forcing.name",
+    "alpha.name": "forcing.name",
+}
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,8 @@ def _varies(groups: Sequence[Group], key: str) -> bool:
     for group in groups:
         # Settings of different choices of a config group are not compared.
         owner = group.settings.get(name) if name != key else None
-        if key == "optimizer.learning_rate":  # its default is the model's
-            owner = (owner, group.settings.get("model.name"))
-        seen[owner].add(repr(group.settings.get(key)))
+        other = group.settings.get(_DECIDED_BY.get(key, ""))
+        seen[owner, other].add(repr(group.settings.get(key)))
     return any(len(values) > 1 for values in seen.values())
 
 
