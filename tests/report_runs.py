@@ -177,3 +177,33 @@ def draw_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "charts", lambda *_: [])
     for name in ("time_series", "spectra", "exponent", "training_curve"):
         monkeypatch.setattr(card, name, lambda *_, **__: Figure((1, 1)))
+
+
+class Opened:
+    """A page in a browser, with all that it complained of or asked for."""
+
+    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
+        usual = {"viewport": {"width": 1200, "height": 900}}
+        self.context = chromium.new_context(**{**usual, **options})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page = self.page
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto((folder / "report" / "index.html").as_uri())
+
+    def pixels(self, index: int = 0) -> list[int]:
+        """The opacities of a canvas, one in a hundred."""
+        return self.page.evaluate(
+            """(i) => { const c = document.querySelectorAll('canvas')[i];
+            const copy = document.createElement('canvas');
+            [copy.width, copy.height] = [c.width, c.height];
+            const pen = copy.getContext('2d', {willReadFrequently: true});
+            pen.drawImage(c, 0, 0);
+            const d = pen.getImageData(0, 0, c.width, c.height).data;
+            return [...d].filter((_, k) => k % 4 === 3).filter((_, k) => k % 100 === 0); }""",
+            index,
+        )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import as_dataset
-from report_runs import TRANSIENT, draw_little, page_of, report, spiral, write_run
+from report_runs import TRANSIENT, Opened, draw_little, page_of, report, spiral, write_run
 
 from sfbptt_cli.data.dataset import Standardiser
 from sfbptt_cli.figures.attractor import project
@@ -328,19 +328,16 @@ def test_the_marks_are_drawn_and_turn(chromium: Any, tmp_path: Path) -> None:
     run = write_run(tmp_path)
     write(run, gradients(cycle(middle.tolist(), stability="stable"), cycle(corner.tolist())))
     report(tmp_path)
-    context = chromium.new_context(viewport={"width": 400, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto((tmp_path / "report" / "index.html").as_uri())
+    viewport = {"width": 400, "height": 800}
+    one = Opened(chromium, tmp_path, viewport=viewport, reduced_motion="reduce")
+    page = one.page
     canvas = page.locator("canvas").first
     canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(200)
     read = """(canvas) => { const { width, height } = canvas;
         const [r, g, b] = canvas.getContext('2d').getImageData(0.75 * width, height / 2, 1, 1).data;
         return [r, g, b]; }"""
-    assert complaints == []  # Chromium has advice about what follows
+    assert one.complaints == []  # Chromium has advice about what follows
     ink = [0x1B, 0x1D, 0x1F]
     assert canvas.evaluate(read) == ink
     whole = "(canvas) => canvas.toDataURL()"
@@ -353,4 +350,4 @@ def test_the_marks_are_drawn_and_turn(chromium: Any, tmp_path: Path) -> None:
     table = page.locator("table.plain")
     assert table.locator("button").count() == 0, "three rows need no sorting"
     assert table.evaluate("(t) => t.scrollWidth - t.parentElement.clientWidth") <= 0
-    context.close()
+    one.context.close()

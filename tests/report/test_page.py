@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from report_runs import edit, page_of, report, spiral, write_run
+from report_runs import Opened, edit, page_of, report, spiral, write_run
 
 HOSTILE = """"><img src=x onerror=alert(1)>' onmouseover='x</script><script>alert(2)</script>"""
 TEX = "$\\frac{$ $_{$ ${title} &lt;b&gt;<!--"
@@ -151,37 +151,6 @@ def test_a_page_about_four_datasets_is_small(
 
 
 # --- in a browser ----------------------------------------------------------------------------
-
-
-class Opened:
-    """A page in a browser, with all that it complained of or asked for."""
-
-    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
-        self.context = chromium.new_context(
-            **{"viewport": {"width": 1200, "height": 900}, **options}
-        )
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page = self.page
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto((folder / "report" / "index.html").as_uri())
-
-    def pixels(self, index: int = 0) -> list[int]:
-        """The opacities of a canvas, one in a hundred."""
-        return self.page.evaluate(
-            """(i) => { const c = document.querySelectorAll('canvas')[i];
-            const copy = document.createElement('canvas');
-            [copy.width, copy.height] = [c.width, c.height];
-            const pen = copy.getContext('2d', {willReadFrequently: true});
-            pen.drawImage(c, 0, 0);
-            const d = pen.getImageData(0, 0, c.width, c.height).data;
-            return [...d].filter((_, k) => k % 4 === 3).filter((_, k) => k % 100 === 0); }""",
-            index,
-        )
 
 
 @pytest.fixture
