@@ -136,13 +136,16 @@ def _number(value: Any, name: str) -> float:
     try:
         return number_of(value)
     except ValueError:
-        _require(False, name, value)
-        raise
+        raise _wrong(name, value) from None
 
 
 def _require(right: bool, name: str, value: Any) -> None:
-    """Raise ValueError with the value in few words unless it is right."""
     if not right:
-        text = "missing" if value is None else repr(value)
-        text = text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
-        raise ValueError(f"{name} is {text}")
+        raise _wrong(name, value)
+
+
+def _wrong(name: str, value: Any) -> ValueError:
+    """Return the error for a wrong value, which it gives in few words."""
+    text = "missing" if value is None else repr(value)
+    text = text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
+    return ValueError(f"{name} is {text}")
