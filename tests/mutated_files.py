@@ -33,10 +33,9 @@ from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.lyapunov.cached import read_spectrum, write_spectrum
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.report.collection import collect
-from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import open_highlight
-from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import disagreements, panels
+from sfbptt_cli.report.making import report_contents
+from sfbptt_cli.report.page import page
 from sfbptt_cli.report.tables import groups_csv, printed_table, runs_csv
 from sfbptt_cli.storage.checkpoint import load_checkpoint, load_training
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -211,28 +210,13 @@ def _pictures(run: Path) -> object:
     return stored, open_highlight("best", record)
 
 
-def _report(run: Path) -> str:
-    """What `sfbptt report` writes but for the figure."""
-    runs, skipped = collect(run.parent)
-    shown = panels(group_runs(runs))
-    highlights = []
-    for panel in shown:
-        opened, unread = open_highlight("best", panel.runs[0])
-        highlights.append((panel, ((opened, "sfbptt train"),)))
-        skipped += unread
-    contents = Contents(
-        title="Report",
-        panels=tuple(shown),
-        metrics=("d_stsp", "d_h"),
-        statistic="median",
-        highlights=tuple(highlights),
-        notes=tuple(note for panel in shown for note in disagreements(panel)),
-        skipped=tuple(skipped),
-    )
-    text = page(contents) + runs_csv(shown) + groups_csv(shown)
-    text += printed_table(shown, contents.metrics, "median")
+def _report(run: Path) -> None:
+    """Make what `sfbptt report` writes but for the figure."""
+    metrics = ("d_stsp", "d_h")
+    contents = report_contents(run.parent, *collect(run.parent), "median", metrics)
+    text = page(contents) + runs_csv(contents.panels) + groups_csv(contents.panels)
+    text += printed_table(contents.panels, metrics, "median")
     text.encode("utf-8")  # it is written to a file
-    return ""
 
 
 def _data_readers(folder: Path) -> Iterator[Reader]:

@@ -16,7 +16,6 @@ from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.report.making import Report, make_report
 from sfbptt_cli.storage.trajectories import write_trajectories
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 DT = 0.01
 LAMBDA_MAX = 1.105  # per time unit, of the Lorenz system with rho = 38
 STEPS, TRANSIENT = 1_500, 100
@@ -47,7 +46,7 @@ def config(
         },
         "model": {"name": model, "latent_dim": 30, "readout": "linear"},
         "forcing": {"name": forcing},
-        "tau_schedule": {"name": "constant"},
+        "tau_schedule": None if tau is None else {"name": "constant"},
         "optimizer": {"name": "adam"},
         "lr_schedule": {"name": "onecycle"},
         "evaluation": {},
@@ -119,6 +118,7 @@ def write_run(
         "parameters": 3810,
         "status": status,
         "training_seconds": 96.3,
+        "overrides": [f"dataset={stored['dataset']['name']}", f"seed={stored['seed']}"],
         **(manifest or {}),
     }
     (path / "run.json").write_text(json.dumps(entries), encoding="utf-8")
@@ -152,7 +152,7 @@ def edit(path: Path, file: str, change: Callable[[Any], object]) -> None:
 
 def report(folder: Path, **options: Any) -> Report:
     """A report on the runs below a folder, in its usual place."""
-    return make_report(folder, CONFIGS, **options)
+    return make_report(folder, **options)
 
 
 def page_of(folder: Path) -> str:
@@ -177,3 +177,33 @@ def draw_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "charts", lambda *_: [])
     for name in ("time_series", "spectra", "exponent", "training_curve"):
         monkeypatch.setattr(card, name, lambda *_, **__: Figure((1, 1)))
+
+
+class Opened:
+    """A page in a browser, with all that it complained of or asked for."""
+
+    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
+        usual = {"viewport": {"width": 1200, "height": 900}}
+        self.context = chromium.new_context(**{**usual, **options})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page = self.page
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto((folder / "report" / "index.html").as_uri())
+
+    def pixels(self, index: int = 0) -> list[int]:
+        """The opacities of a canvas, one in a hundred."""
+        return self.page.evaluate(
+            """(i) => { const c = document.querySelectorAll('canvas')[i];
+            const copy = document.createElement('canvas');
+            [copy.width, copy.height] = [c.width, c.height];
+            const pen = copy.getContext('2d', {willReadFrequently: true});
+            pen.drawImage(c, 0, 0);
+            const d = pen.getImageData(0, 0, c.width, c.height).data;
+            return [...d].filter((_, k) => k % 4 === 3).filter((_, k) => k % 100 === 0); }""",
+            index,
+        )

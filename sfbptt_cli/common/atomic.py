@@ -18,44 +18,32 @@ _TEMPORARY = re.compile(r"\.(?P<stem>.+)-[a-z0-9_]{8}(?P<suffix>(\.[^.]+)?)")
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success sync it and rename it to `path`.
+    """Yield a temporary path in the folder of `path`; on success sync it and rename it to `path`.
 
     A reader sees the old file or the new one, also after a crash. On an error the temporary
-    file is removed and `path` is untouched. A disk error becomes an OSError that names `path`,
-    whatever a library has made of it.
+    file is removed and `path` is untouched. An OSError of the temporary file names `path`.
     """
     temporary = None
     try:
-        temporary = _made_beside(path)
+        descriptor, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+        )
+        os.close(descriptor)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private to their owner
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
-    except Exception as error:
-        if (cause := _of_the_disk(error, temporary)) is None:
+    except OSError as error:
+        other = temporary is not None and error.filename not in (None, str(temporary))
+        if error.errno is None or other:
             raise
-        raise OSError(cause.errno, cause.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         if temporary is not None:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
+            with contextlib.suppress(OSError):  # the first error is the one to report
                 temporary.unlink(missing_ok=True)
-
-
-def _made_beside(path: Path) -> Path:
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-    )
-    os.close(descriptor)
-    return Path(name)
-
-
-def _of_the_disk(error: Exception, temporary: Path | None) -> OSError | None:
-    """Return the OSError behind `error` that is about the temporary file (None: not made)."""
-    if not isinstance(error, OSError) or error.errno is None:
-        return None
-    own = temporary is None or error.filename in (None, str(temporary))
-    return error if own else None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -80,9 +68,9 @@ def link(source: Path, target: Path) -> None:
 
 
 def leftovers(folder: Path) -> Iterator[tuple[Path, str]]:
-    """List temporary files in `folder`, each with the name that it was to have.
+    """List the temporary files in `folder` with their intended names.
 
-    While no writer is at work they are left from writers that were killed.
+    While no writer is at work, they are left from writers that were killed.
     """
     if folder.is_dir():
         for path in folder.iterdir():

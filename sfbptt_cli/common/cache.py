@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sfbptt_cli.common.atomic import replacing
+
 T = TypeVar("T")
 
 log = logging.getLogger("sfbptt")
@@ -20,7 +22,7 @@ _problems: list[str] = []
 
 
 def cache_folder() -> Path:
-    """$SFBPTT_CACHE, or `sfbptt` in the user's cache folder. OSError where there is no home."""
+    """Return $SFBPTT_CACHE, or `sfbptt` in the user's cache folder; OSError without a home."""
     if folder := os.environ.get("SFBPTT_CACHE"):
         return Path(folder)
     try:
@@ -37,10 +39,10 @@ def cached(
     write: Callable[[Path, T], None],
     read: Callable[[Path], T],
 ) -> T:
-    """The result of `compute` with these settings, kept for the next time.
+    """Return the result of `compute`, and keep it for the next call with the same settings.
 
-    The file is named by `name` and a digest of `settings` (JSON), which hold everything that
-    decides the result. A cache that cannot be written costs time and a warning, nothing else.
+    `settings` (JSON) hold everything that decides the result; the file is named by `name` and
+    their digest. A cache that cannot be written costs time and a warning, nothing else.
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     with ExitStack() as stack:
@@ -55,7 +57,7 @@ def cached(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(digest))
-        except OSError as error:  # of another user, or read-only: what is there can be read
+        except OSError as error:  # of another user, or read-only: it can still be read
             problem = str(error)
         if _is_whole(path, digest):
             # A file of an older version, which may raise anything, is made again and replaced.
@@ -80,8 +82,6 @@ def read_json(path: Path) -> Any:
 
 
 def _store(path: Path, digest: Path, result: T, write: Callable[[Path, T], None]) -> None:
-    from sfbptt_cli.common.atomic import replacing
-
     try:
         with replacing(path) as temporary:
             write(temporary, result)
@@ -98,7 +98,7 @@ def _warn(problem: str) -> None:
 
 
 def _is_whole(path: Path, digest: Path) -> bool:
-    """Whether the file is there and every byte of it is as it was written."""
+    """Return whether the file exists and every byte is as it was written."""
     try:
         known = digest.read_text(encoding="ascii", errors="replace")
         # Earlier versions wrote no digest.

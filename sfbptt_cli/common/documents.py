@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +16,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import MIB, read_text
 
 # The files of a run are a hundred times smaller.
-_LARGEST = {"yaml": MIB, "json": 16 * MIB}
+_LARGEST_YAML, _LARGEST_JSON = MIB, 16 * MIB
 _DEEPEST = 32
 _LONGEST_SCALAR = 10_000  # characters; YAML's numbers take time that grows as the square
 _LARGEST_NUMBER = 2**128  # the widest seed
@@ -40,18 +42,8 @@ def read_yaml(path: Path, field: str) -> dict[str, Any]:
     Aliases, Python tags, dates, keys other than text and control characters are refused. Raises
     RequestError, whose message begins with `field`.
     """
-    try:
-        loader = _Loader(read_text(path, field, _LARGEST["yaml"]))
-        try:
-            content = loader.get_single_data()
-        finally:
-            loader.dispose()
-        _require_plain(content)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _unreadable(path, field, error) from error
-    if not isinstance(content, dict):
-        raise RequestError(f"{field}: '{path}' is not a mapping of settings")
-    return content
+    parse = partial(yaml.load, Loader=_Loader)
+    return _read(path, field, _LARGEST_YAML, parse, "a mapping of settings")
 
 
 def read_json(path: Path, field: str) -> dict[str, Any]:
@@ -60,27 +52,30 @@ def read_json(path: Path, field: str) -> dict[str, Any]:
     NaN, infinity and control characters are refused. Raises RequestError, whose message begins
     with `field`.
     """
+    parse = partial(json.loads, parse_constant=_no_number)
+    return _read(path, field, _LARGEST_JSON, parse, "a JSON object", finite=True)
+
+
+def _read(
+    path: Path, field: str, limit: int, parse: Callable[[str], Any], kind: str, finite: bool = False
+) -> dict[str, Any]:
     try:
-        text = read_text(path, field, _LARGEST["json"])
-        content = json.loads(text, parse_constant=_no_number)
-        _require_plain(content, finite=True)
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, field, error) from error
+        content = parse(read_text(path, field, limit))
+        _require_plain(content, finite)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        message = f"{field}: '{path}' cannot be read: {' '.join(reason.split())}"
+        raise RequestError(message) from error
     if not isinstance(content, dict):
-        raise RequestError(f"{field}: '{path}' is not a JSON object")
+        raise RequestError(f"{field}: '{path}' is not {kind}")
     return content
-
-
-def _unreadable(path: Path, field: str, error: Exception) -> RequestError:
-    reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return RequestError(f"{field}: '{path}' cannot be read: {' '.join(reason.split())}")
 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"it holds {name}")
 
 
-def _require_plain(content: Any, finite: bool = False, depth: int = 0) -> None:
+def _require_plain(content: Any, finite: bool, depth: int = 0) -> None:
     """Raise ValueError for a value that no configuration or result holds."""
     if depth > _DEEPEST:
         raise RecursionError

@@ -1,4 +1,4 @@
-"""Opens files from anybody: regular ones, of bounded size, inside their folder."""
+"""Open files from anybody: regular ones of bounded size."""
 
 from __future__ import annotations
 
@@ -14,18 +14,6 @@ MIB = 2**20
 # Recorded series compress by 2 to 20; a bomb by 1,000 and more.
 LARGEST_RATIO = 100
 _ALWAYS_ALLOWED = 64 * MIB
-
-# Every name that a run writes, but for the lock and config.yaml.
-RUN_FILES = (
-    "run.json",
-    "metrics.csv",
-    "trajectories.h5",
-    "evaluation.json",
-    "lyapunov.json",
-    "gradients.json",
-)
-RUN_FOLDERS = ("checkpoints", "figures", "tensorboard")
-_CHECKPOINTS = tuple(f"checkpoints/{name}.safetensors" for name in ("last", "previous", "best"))
 
 
 def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:
@@ -43,7 +31,7 @@ def open_regular(path: Path, field: str, limit: int) -> io.BufferedReader:
             raise RequestError(
                 f"{field}: '{path}' has {found.st_size} bytes; accepted: at most {limit}"
             )
-        # Some file systems do not tell how many blocks there are.
+        # Some file systems do not count blocks.
         require_proportionate(found.st_size, found.st_blocks * 512 or found.st_size, field, path)
     except RequestError:
         file.close()
@@ -71,24 +59,3 @@ def require_proportionate(unfolded: int, stored: int, field: str, path: Path) ->
             f"{field}: '{path}' would unfold {stored} bytes to {unfolded}; "
             f"accepted: at most {LARGEST_RATIO} times as many"
         )
-
-
-def require_own_files(folder: Path) -> None:
-    """Raise RequestError where a file of a run is not a file of its own folder.
-
-    Somebody may have put a link in it that leads elsewhere, a pipe or a device.
-    """
-    root = folder.resolve()
-    for name in (".lock", "config.yaml", *RUN_FILES, *RUN_FOLDERS, *_CHECKPOINTS):
-        path = folder / name
-        try:
-            if not path.resolve().is_relative_to(root):
-                raise RequestError(f"run: '{path}' leads out of its folder; accepted: no such link")
-            mode = path.stat().st_mode
-        except FileNotFoundError:
-            continue
-        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-            raise RequestError(f"run: '{path}' cannot be read: {error}") from error
-        if not (stat.S_ISDIR(mode) if name in RUN_FOLDERS else stat.S_ISREG(mode)):
-            kind = "folder" if name in RUN_FOLDERS else "regular file"
-            raise RequestError(f"run: '{path}' is no {kind}; accepted: a {kind}")

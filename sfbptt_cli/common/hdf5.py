@@ -26,7 +26,7 @@ _LARGEST = 2**40
 
 
 class Contents(NamedTuple):
-    """Arrays in the order they were asked for, texts as tuples; scalar attributes of the file."""
+    """Arrays in the order of their names, texts as tuples; scalar attributes of the file."""
 
     arrays: list[NDArray[Any] | tuple[str, ...]]
     attributes: dict[str, Any]
@@ -76,24 +76,12 @@ def _ask(
     with open_regular(path, field, _LARGEST) as file:
         size = os.fstat(file.fileno()).st_size
     seconds = _SECONDS + size / _BYTES_A_SECOND
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    command = [sys.executable, "-P", _CHILD, path.absolute(), str(ratio), str(attributes), *names]
+    nothing, pipe, env = subprocess.DEVNULL, subprocess.PIPE, {**os.environ, **own}
     try:
         finished = subprocess.run(
-            [
-                sys.executable,
-                "-P",
-                str(_CHILD),
-                str(path.absolute()),
-                str(ratio),
-                str(attributes),
-                *names,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-            env={**os.environ, **threads},
-            check=False,
+            command, stdin=nothing, stdout=pipe, stderr=nothing, timeout=seconds, env=env
         )
     except subprocess.TimeoutExpired:
         raise ValueError(f"its reading did not end within {seconds:.0f} seconds") from None

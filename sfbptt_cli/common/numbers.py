@@ -34,12 +34,12 @@ def number_of(stored: object) -> float:
 
 
 def singular(unit: str) -> str:
-    """`time units` -> `time unit`; a second stays `s`."""
+    """Return `time unit` for `time units`; a second stays `s`."""
     return unit.removesuffix("s") or unit
 
 
 def number_text(value: float | str | None, digits: int = 4) -> str:
-    """A number with `digits` significant digits, as people read it in a table.
+    """Return a number with `digits` significant digits, for a table.
 
     A word is returned as it is, infinity as `infinite`, None and not-a-number as `-`. Large numbers
     keep all digits before the point up to a million: 12346, not 1.235e+04.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """The rows as lines, each column as wide as its longest cell, two spaces between columns.
+    """Return the rows as lines with columns as wide as their longest cell.
 
     Columns whose index is in `right` are aligned to the right, the others to the left. All rows
     have the same number of cells.

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import require_own_files
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
@@ -20,6 +19,7 @@ from sfbptt_cli.experiment.build import build_model
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
+from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
 

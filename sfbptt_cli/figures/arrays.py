@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 def matrix(values: ArrayLike, variables: Sequence[str]) -> Array:
-    """A float64 copy of `values` (steps, variables); ValueError for another shape."""
+    """Return a float64 copy of `values` (steps, variables); ValueError for another shape."""
     array = np.array(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != len(variables):
         raise ValueError(f"shape {array.shape}: should be (steps, {len(variables)} variables)")
@@ -19,7 +19,7 @@ def matrix(values: ArrayLike, variables: Sequence[str]) -> Array:
 
 
 def limits(x: Array, margin: float) -> tuple[Array, Array]:
-    """Lowest and highest value of each column, (N,) each, moved out by `margin` of the range."""
+    """Return lowest and highest value of each column, (N,), moved out by `margin` of the range."""
     x = x[np.isfinite(x).all(axis=1)]
     low, high = x.min(axis=0), x.max(axis=0)
     room = margin * np.where(high > low, high - low, np.maximum(np.abs(low), 1))
@@ -27,14 +27,14 @@ def limits(x: Array, margin: float) -> tuple[Array, Array]:
 
 
 def finite_part(y: Array) -> tuple[Array, list[str]]:
-    """The steps of y (S, N) before the first NaN or infinity, and words for its legend."""
+    """Return the steps of y (S, N) before the first NaN or infinity, and words for its legend."""
     broken = ~np.isfinite(y).all(axis=1)
     n = int(broken.argmax()) if broken.any() else len(y)
     return y[:n], ["reconstruction"] + [f"diverged after {n} step{'s' * (n != 1)}"] * (n < len(y))
 
 
 def correlation_steps(x: Array) -> int:
-    """First lag, in steps, at which the autocorrelation of x (T,) is below 1/e; at least 1."""
+    """Return the first lag at which the autocorrelation of x (T,) is below 1/e, in steps."""
     power = np.abs(np.fft.rfft(np.nan_to_num(x - np.nanmean(x)), 2 * len(x))) ** 2  # zero-padded
     correlation = np.fft.irfft(power)[: len(x)]
     return max(int((correlation < correlation[0] / np.e).argmax()), 1)

@@ -40,11 +40,11 @@ def attractor(
     units: Sequence[str] = (),
     lag: int | None = None,
 ) -> Figure:
-    """Truth (T, N) and free generation (S, N) in state space, on the axes of the truth.
+    """Draw truth (T, N) and free generation (S, N) in state space, on the axes of the truth.
 
     Values are in data units, named by `units`. Three or more variables: the first three; two: the
     plane; one: x(t) against x(t + lag), `lag` in steps, by default where the autocorrelation of the
-    truth falls to 1/e. The panel says when a generation diverged and how much is out of view.
+    truth falls to 1/e. A panel names the step of divergence and the share out of view.
     """
     x, labels = matrix(truth, variables), with_units(variables, units)
     y, words = finite_part(matrix(generated, variables))
@@ -70,7 +70,7 @@ def attractor(
 
 @style()
 def still(truth: Array, generated: Array, marks: Sequence[Mark], flat: bool) -> Figure:
-    """Two clouds side by side without axes: what stands on a page where nothing rotates.
+    """Draw two clouds side by side without axes, for a page on which nothing rotates.
 
     `truth` and `generated` (n, 3) are shares of the view, 0 to 1, NaN a gap. `flat`: the first two
     coordinates are drawn as they are. A mark is a circle for a fixed point and a diamond for a
@@ -91,7 +91,7 @@ def still(truth: Array, generated: Array, marks: Sequence[Mark], flat: bool) -> 
 
 
 def project(points: Array, flat: bool = False) -> tuple[Array, Array]:
-    """Across and up of points (n, 3) seen from (TURN, TILT); their first two axes if `flat`."""
+    """Project points (n, 3), seen from (TURN, TILT), or their first two axes if `flat`."""
     x, y, z = points.T
     if flat:
         return x, y
@@ -101,7 +101,7 @@ def project(points: Array, flat: bool = False) -> tuple[Array, Array]:
 
 
 def _state_space(figure: Figure, i: int, labels: Sequence[str], low: Array, high: Array) -> Axes:
-    """Empty axes from `low` to `high`, (2,) or (3,): a plane for two labels, a space for three."""
+    """Add axes from `low` to `high`, (2,) or (3,): a plane for two labels, a space for three."""
     space = len(labels) == 3
     view: dict[str, Any] = {"projection": "3d", "elev": 15, "azim": -55} if space else {}
     axes: Any = figure.add_subplot(1, 2, i, **view)

@@ -13,7 +13,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plain(text: str) -> str:
-    """`text` with dollar signs escaped: a name is no formula.
+    """Escape dollar signs: a name is no formula.
 
     Escape whole lines only, as a line break might part an escape.
     """
@@ -21,13 +21,13 @@ def plain(text: str) -> str:
 
 
 def with_units(names: Sequence[str], units: Sequence[str]) -> list[str]:
-    """Names with their units in brackets; dimensionless ones stay bare. `units` may be empty."""
+    """Add units in brackets, but to dimensionless names. `units` may be empty."""
     pairs = zip(names, units or [""] * len(names), strict=True)
     return [name if unit in ("", "dimensionless") else f"{name} ({unit})" for name, unit in pairs]
 
 
 def tick_log_axis(axes: Axes) -> None:
-    """Ticks that suit the range: below two decades the powers of ten alone are too few."""
+    """Set ticks that suit the range: below two decades powers of ten alone are too few."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     axis, (low, high) = axes.yaxis, axes.get_ylim()

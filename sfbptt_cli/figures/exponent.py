@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @style()
 def exponent(value: float, standard_error: float, truth: float, unit: str) -> Figure:
-    """λ_max of the model with twice its standard error, and a line at λ_max of the system.
+    """Draw λ_max of the model with twice its standard error, and a line at the system's λ_max.
 
-    All are in `unit`; NaN is not known.
+    All are in `unit`; NaN means not known.
     """
     figure = new_figure(SINGLE, 0.75)
     axes = figure.add_subplot(ylim=(-1, 1), yticks=[])

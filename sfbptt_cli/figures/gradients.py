@@ -42,12 +42,12 @@ def gradient_growth(
     tau: int | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Left: log10 ‖∂z_T/∂z_1‖ against T; right: log10 ‖∂L_T/∂θ‖ against the window length T.
+    """Draw log10 ‖∂z_T/∂z_1‖ against T, and log10 ‖∂L_T/∂θ‖ against the window length T.
 
     `products` and `losses` hold steps and natural logarithms of norms of the free run, of one orbit
     or several; the forced ones those under forcing every `tau` steps. The fitted `rate` and
-    `lambda_max`, natural logarithms per step, are drawn as slopes and written beside each other;
-    the line of λ_max starts where the fitted one does. Norms that are zero or not finite are gaps.
+    `lambda_max`, natural logarithms per step, are drawn as slopes from the same start. Norms that
+    are zero or not finite are gaps.
     """
     figure = new_figure(DOUBLE, 2.7)
     left, right = figure.subplots(1, 2)
@@ -72,7 +72,7 @@ def gradient_growth(
 
 
 def _log10(growth: Growth) -> tuple[Array, Array]:
-    """Steps (points,) and decimal logarithms (orbits, points), NaN where infinite."""
+    """Return steps (points,) and decimal logarithms (orbits, points), NaN where infinite."""
     steps, values = (np.asarray(part, dtype=np.float64) for part in growth)
     values = np.atleast_2d(values)
     if values.ndim != 2 or values.shape[1:] != steps.shape:
@@ -83,7 +83,7 @@ def _log10(growth: Growth) -> tuple[Array, Array]:
 def _draw(
     axes: Axes, t: Array, values: Array, color: str, label: str, width: float, line: str = "-"
 ) -> None:
-    """One curve an orbit, the legend naming them once."""
+    """Draw a curve for each orbit, named once in the legend."""
     alpha = 1.0 if len(values) == 1 else 0.5
     for i, row in enumerate(values):
         name = label if i == 0 else None
@@ -91,7 +91,7 @@ def _draw(
 
 
 def _slopes(axes: Axes, t: Array, values: Array, rate: float, lambda_max: float | None) -> None:
-    """The fitted rate through the middle of the curves, and λ_max from where that line starts."""
+    """Draw the fitted rate through the middle of the curves, and λ_max from its start."""
     curves = values[np.isfinite(values).all(axis=1)]
     if not (len(curves) and math.isfinite(rate)):
         return

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @style()
 def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Figure:
-    """Mean log distance of neighbours against time; the fitted window; slopes of the range.
+    """Draw the mean log distance of neighbours against time, and the fitted slopes.
 
-    dt is time units a step. The lines go through the middle of the window with the slopes of the
-    estimate and of both ends of its range, per time unit.
+    `dt` is in time units. Lines through the middle of the fitted window have the slopes of the
+    estimate and of both ends of its range.
     """
     time_unit, name = plain(time_unit), plain(name)
     steps, curve = found.curve

@@ -29,7 +29,7 @@ def spectra(
     *,
     columns: int = 3,
 ) -> Figure:
-    """Power spectra of truth and generation (F, N), one panel a variable, the first six.
+    """Draw power spectra of truth and generation (F, N), a panel for each of six variables.
 
     `frequencies` (F,) are in `frequency_unit`; the spectra are smoothed and sum to 1 over
     frequencies. An axis ends where 99.9% of the power of the truth is counted. A row has at most
@@ -56,6 +56,6 @@ def spectra(
 
 
 def drawn_frequencies(power: Array) -> int:
-    """The number of frequencies, from the lowest, that hold 99.9% of `power` (F,)."""
+    """Return how many frequencies, from the lowest, hold 99.9% of `power` (F,)."""
     counted = np.cumsum(np.nan_to_num(power))
     return int(np.sum(counted < _SHARE * counted[-1])) + 1

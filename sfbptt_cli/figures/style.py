@@ -28,7 +28,7 @@ MOST_PDF_BYTES = 1_000_000  # beyond, lines go into the PDF as pixels
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The settings of matplotlib that figures are drawn and saved with, whatever a user's are."""
+    """Set what figures are drawn and saved with, whatever a user's settings are."""
     # Imported inside functions throughout: matplotlib takes 0.4 s that other commands must not pay.
     from matplotlib import rc, rc_context, rcdefaults
 
@@ -50,7 +50,7 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure; width and height in inches."""
+    """Make an empty figure; width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI)
@@ -59,7 +59,7 @@ def new_figure(width: float, height: float) -> Figure:
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
     """Add the legend and lay out the figure.
 
-    Where `shown` is less than `total`, the legend says that only the first variables are drawn.
+    Where `shown` is less than `total`, the legend's title gives both numbers.
     `right` is the share of the width that the layout uses.
     """
     lines, labels = figure.axes[0].get_legend_handles_labels()

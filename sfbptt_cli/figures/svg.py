@@ -34,7 +34,7 @@ _REFERENCE = re.compile(r"#(?=[\w-]+\)?$)")
 def inline_svg(
     figure: Figure, label: str, prefix: str, attributes: Mapping[str, Mapping[str, str]]
 ) -> str:
-    """The figure as an SVG element for HTML; the same figure gives the same text.
+    """Return the figure as an SVG element for HTML; the same figure gives the same text.
 
     `label` is the text for readers who do not see it. `prefix` is unique on the page: ids begin
     with it. Artists with a gid in `attributes` have those attributes. Colours are variables of the
@@ -53,7 +53,7 @@ def inline_svg(
 
 
 def _name(qualified: str) -> str:
-    """A name without its namespace, which HTML knows."""
+    """Remove the namespace, which HTML knows."""
     return qualified.rpartition("}")[2]
 
 

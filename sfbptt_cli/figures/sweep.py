@@ -81,7 +81,7 @@ class Column(NamedTuple):
 
 @style()
 def sweep(columns: Sequence[Column], legend: bool = True) -> Figure:
-    """Metrics (rows) of datasets (columns) against τ, with error bars over seeds.
+    """Draw metrics (rows) of datasets (columns) against τ, with error bars over seeds.
 
     A dashed level is of runs without τ, a dotted vertical line τ_pred, a band the floor. A hollow
     point: some of its runs diverged. A cross at the top: none has a finite value. Line i of a panel
@@ -107,28 +107,21 @@ def sweep(columns: Sequence[Column], legend: bool = True) -> Figure:
             for left_over in axes:
                 left_over.remove()
     if entries:
-        figure.legend(
-            [handle for handle, _ in entries],
-            [label for _, label in entries],
-            loc="outside lower center",
-            ncols=min(in_a_row, len(entries)),
-            handlelength=2.2,
-            columnspacing=1.2,
-        )
+        look: dict[str, Any] = {"handlelength": 2.2, "columnspacing": 1.2}
+        look["ncols"] = min(in_a_row, len(entries))
+        figure.legend(*zip(*entries, strict=True), loc="outside lower center", **look)
     return laid_out(figure)
 
 
 def tau_ticks(taus: Sequence[float], low: float, high: float) -> list[float]:
-    """The intervals of the runs as ticks of a logarithmic axis from `low` to `high`.
+    """Return the intervals of the runs as ticks of a logarithmic axis from `low` to `high`.
 
     An interval too near to the last tick is left out. Empty where there are so many that round
     numbers are easier to read.
     """
     kept: list[float] = []
-    if len(set(taus)) > _MOST_TAU_TICKS:
-        return kept
     far = _TICK_DISTANCE * math.log(high / low)
-    for tau in sorted(set(taus)):
+    for tau in sorted(set(taus)) if len(set(taus)) <= _MOST_TAU_TICKS else ():
         if not kept or math.log(tau / kept[-1]) >= far:
             kept.append(tau)
     return kept
@@ -145,15 +138,10 @@ def _draw_column(grid: Sequence[Axes], column: Column, named: bool) -> None:
     title = textwrap.fill(column.title, _TITLE_WIDTH)
     grid[0].set_title(plain(title), pad=11)
     if column.tau_predicted:
-        grid[0].text(
-            column.tau_predicted,
-            1.01,
-            rf"$\tau_\mathrm{{pred}}$ = {column.tau_predicted:.0f}",
-            transform=grid[0].get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            color=NOTE,
-        )
+        text = rf"$\tau_\mathrm{{pred}}$ = {column.tau_predicted:.0f}"
+        look: dict[str, Any] = {"ha": "center", "va": "bottom", "color": NOTE}
+        look["transform"] = grid[0].get_xaxis_transform()
+        grid[0].text(column.tau_predicted, 1.01, text, **look)
 
 
 def _draw_panel(axes: Axes, panel: Panel, tau_predicted: float | None) -> None:
@@ -177,7 +165,7 @@ def _draw_panel(axes: Axes, panel: Panel, tau_predicted: float | None) -> None:
 
 
 def _draw_line(axes: Axes, i: int, line: Line, shift: float) -> None:
-    """Centres joined by a line, with error bars; crosses at the top where there is no number."""
+    """Draw centres joined by a line, with error bars; crosses at the top without a number."""
     if not line.points:
         return
     color = COLORS[line.color]
@@ -208,7 +196,7 @@ def _draw_levels(axes: Axes, i: int, line: Line, dashes: tuple[float, ...]) -> N
 
 
 def _limit_tau(axes: Axes, taus: Sequence[float], tau_predicted: float | None) -> None:
-    """Room on both sides of the intervals, and ticks that suit the range."""
+    """Leave room on both sides of the intervals, and set ticks that suit the range."""
     from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
     shown = [*taus, *([tau_predicted] if tau_predicted else [])]
@@ -226,7 +214,7 @@ def _limit_tau(axes: Axes, taus: Sequence[float], tau_predicted: float | None) -
 
 
 def _scale_metric(axes: Axes, panel: Panel) -> None:
-    """A logarithmic axis for more than a decade where the panel allows it, else a linear one."""
+    """Scale by the logarithm above a decade where the panel allows it, else linearly."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     points = [point for line in panel.lines for point in line.points]
@@ -251,7 +239,7 @@ def _scale_metric(axes: Axes, panel: Panel) -> None:
 
 
 def _legend_entries(columns: Sequence[Column]) -> list[tuple[Artist, str]]:
-    """A handle and a name for every line, then for what else is drawn."""
+    """Return a handle and a name for every line, then for other marks."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

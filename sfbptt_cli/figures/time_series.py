@@ -40,7 +40,7 @@ def time_series(
     units: Sequence[str] = (),
     width: float = DOUBLE,
 ) -> Figure:
-    """Truth and generation (steps, N) from the same forced state, a row a variable, at most ten.
+    """Draw truth and generation (steps, N) from the same state, a row for each of ten variables.
 
     `time` (steps,) and `lyapunov_time` are in `time_unit`, values in data units named by `units`.
     Vertical lines and the axis on top count Lyapunov times. `width` is in inches.
@@ -68,7 +68,7 @@ def time_series(
 
 
 def _count_lyapunov_times(panels: Sequence[Axes], start: float, end: float, unit: float) -> None:
-    """Lines in every panel and an axis on top, at round multiples of the Lyapunov time `unit`."""
+    """Mark round multiples of the Lyapunov time `unit` in every panel and on top."""
     count = (end - start) / unit
     step = next(n * 10**k for k in range(99) for n in (1, 2, 5) if count <= 14 * n * 10**k)
     ticks = np.arange(0, count, step)

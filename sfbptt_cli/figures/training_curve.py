@@ -1,4 +1,4 @@
-"""What every epoch of training was like."""
+"""Loss, validation and gradient norm of every epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CURVES = ("loss", "validation_d_stsp", "gradient_norm")  # of a row of the histo
 
 @style()
 def training_curve(history: Sequence[Mapping[str, float | None]]) -> Figure:
-    """Loss, validation D_stsp and gradient norm against the epoch, a panel for each that is known.
+    """Draw loss, validation D_stsp and gradient norm against the epoch, where known.
 
     Rows of `history` have the keys epoch, loss, gradient_norm, validation_d_stsp (dimensionless);
     None, NaN or a missing key is a gap. The last epoch with a true `best`, the one whose

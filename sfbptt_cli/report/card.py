@@ -1,4 +1,4 @@
-"""One run on the page: what its card says and shows, for the template."""
+"""The card of one run on the page, as values for the template."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from markupsafe import Markup
 
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.figures.attractor import still
 from sfbptt_cli.figures.exponent import exponent
 from sfbptt_cli.figures.spectra import spectra
@@ -31,8 +32,8 @@ _MOST_PARTS = 4  # variables of a point, and points of a cycle, that are written
 _EXPONENTS = (3, 6)  # that are written out: as many as the system has, within these
 
 
-def card(shown: Highlight, command: str, identifier: str) -> dict[str, Any]:
-    """What the template needs of a run; `identifier` is unique on the page."""
+def card(shown: Highlight, identifier: str) -> dict[str, Any]:
+    """Return what the template needs of a run; `identifier` is unique on the page."""
     run = shown.run
     method = run.forcing if run.tau is None else f"{run.forcing}, τ = {run.tau}"
     numbers = [("verdict", run.verdict or "not measured"), ("seed", str(run.seed))]
@@ -48,34 +49,31 @@ def card(shown: Highlight, command: str, identifier: str) -> dict[str, Any]:
         "marks": _marks_text(shown),
         "spectrum": _spectrum_rows(shown.spectrum) if shown.spectrum else [],
         "rates": _rates(shown),
-        "position": _position_heading(shown.variables),
+        "position": f"position ({_cut(names, ', ')})" if (names := shown.variables) else "position",
         "cycles": [_cycle_row(cycle) for cycle in shown.cycles],
         "more_cycles": len(shown.gradients.cycles) - len(shown.cycles) if shown.gradients else 0,
         "none_found": _none_found(shown),
         "find_cycles": shlex.join(["sfbptt", "gradients", f"run={run.folder.path}"]),
-        "repeat": command,
+        "repeat": shown.command,
         "configuration": _as_yaml(run.folder.config()),
         "origin": _as_yaml(run.manifest),
     }
 
 
 def _cloud(shown: Highlight) -> dict[str, Any] | None:
-    """The points and marks that the page's script turns."""
+    """Return the points and marks that the page's script turns."""
     if (cloud := shown.attractor) is None:
         return None
-    return {
-        "truth": encode(cloud.truth),
-        "generated": encode(cloud.generated),
-        "flat": cloud.flat,
-        "marks": [
-            [*(round(float(x), 4) for x in mark.place), mark.order > 1, mark.attracts]
-            for mark in shown.marks
-        ],
-    }
+    marks = [
+        [*(round(float(x), 4) for x in mark.place), mark.order > 1, mark.attracts]
+        for mark in shown.marks
+    ]
+    truth, generated = encode(cloud.truth), encode(cloud.generated)
+    return {"truth": truth, "generated": generated, "flat": cloud.flat, "marks": marks}
 
 
 def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
-    """SVG elements by name, without those that there are no numbers for."""
+    """Draw what there are numbers for; return SVG elements by name."""
     names = shown.variables[:MOST_VARIABLES]
     listed = ", ".join(names)
     found: dict[str, tuple[Figure, str]] = {}
@@ -89,8 +87,7 @@ def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
         text = f"{listed} of truth and reconstruction against time, from the same start"
         found["series"] = figure, text
     if shown.spectra:
-        unit = shown.time_unit.removesuffix("s") or shown.time_unit
-        figure = spectra(*shown.spectra, names, f"1 / {unit}", columns=1)
+        figure = spectra(*shown.spectra, names, f"1 / {singular(shown.time_unit)}", columns=1)
         text = f"Power spectra of {listed}, truth and reconstruction, smoothed, each of sum 1"
         found["spectra"] = figure, text
     if metric := shown.run.metrics.get("lambda_max"):
@@ -107,7 +104,7 @@ def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
 
 
 def _metric_text(metric: Metric) -> str:
-    """A value with its error, unit, and floor or true value."""
+    """Return a value with its error, unit, and floor or true value."""
     text = number(metric.value)
     if not math.isnan(metric.standard_error):
         text += f" ± {number(metric.standard_error)}"
@@ -121,7 +118,7 @@ def _metric_text(metric: Metric) -> str:
 
 
 def _view_text(shown: Highlight) -> str:
-    """The axes of the attractor, and how much of the reconstruction is out of view."""
+    """Name the axes of the attractor, and the share of the reconstruction out of view."""
     if shown.attractor is None:
         return ""
     text = ", ".join(shown.attractor.labels)
@@ -131,7 +128,7 @@ def _view_text(shown: Highlight) -> str:
 
 
 def _marks_text(shown: Highlight) -> str:
-    """What the marks in the attractor mean, and how many are missing; empty without cycles."""
+    """Explain the marks in the attractor and count those out of view; empty without cycles."""
     if shown.attractor is None or not shown.cycles:
         return ""
     marks = shown.marks
@@ -148,7 +145,7 @@ def _marks_text(shown: Highlight) -> str:
 
 
 def _spectrum_rows(spectrum: Spectrum) -> list[tuple[str, str]]:
-    """Exponents of the model, and of the system where they are known."""
+    """Return exponents of the model, and of the system where they are known."""
     least, most = _EXPONENTS
     shown = min(max(len(spectrum.system), least), most)
     rows = []
@@ -161,9 +158,8 @@ def _spectrum_rows(spectrum: Spectrum) -> list[tuple[str, str]]:
 
 
 def _rates(shown: Highlight) -> list[tuple[str, str]]:
-    """Rates per step, with their standard errors."""
-    found = shown.gradients
-    if found is None:
+    """Return rates per step, with their standard errors."""
+    if (found := shown.gradients) is None:
         return []
     rows = [
         ("growth of ‖∂z_T/∂z_1‖", found.growth_rate, found.growth_error),
@@ -175,12 +171,8 @@ def _rates(shown: Highlight) -> list[tuple[str, str]]:
     ]
 
 
-def _position_heading(variables: Sequence[str]) -> str:
-    return f"position ({_cut(variables, ', ')})" if variables else "position"
-
-
 def _cycle_row(cycle: ModelCycle) -> tuple[str, str, str]:
-    """Kind and stability, place, and the eigenvalues in short."""
+    """Return kind and stability, place, and the eigenvalues in short."""
     points = [_cut([number(float(x)) for x in point], ", ") for point in cycle.observed]
     return (
         f"{cycle.kind}, {cycle.stability}",
@@ -194,7 +186,7 @@ def _cut(parts: Sequence[str], between: str) -> str:
 
 
 def _none_found(shown: Highlight) -> str:
-    """Why there are no cycles to show."""
+    """Return why there are no cycles to show."""
     searched = shown.gradients.searched if shown.gradients else None
     if shown.run.settings.get("dataset.inputs"):
         return "Not searched for: a driven model has none of its own."

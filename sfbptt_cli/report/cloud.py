@@ -33,7 +33,7 @@ class Attractor(NamedTuple):
     lag: int  # steps between two axes, of one variable
 
     def place(self, observed: Array) -> Array:
-        """Consecutive points of a cycle (order, N) in the view, (order, 3).
+        """Return consecutive points of a cycle (order, N) in the view, (order, 3).
 
         Coordinates are shares of the view, from 0 to 1 for what is in it.
         """
@@ -46,7 +46,7 @@ class Attractor(NamedTuple):
 
 
 def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attractor:
-    """Truth and free generation (T, N) as codes of 16 bits, at most MOST_POINTS consecutive ones.
+    """Quantise truth and free generation (T, N) to 16 bits, at most MOST_POINTS points.
 
     Three or more variables: the first three; one: x(t), x(t + lag), x(t + 2 lag) with the lag at
     which the autocorrelation of the truth falls to 1/e. Codes 0 to 65534 go from the lowest to the
@@ -84,12 +84,12 @@ def _quantise(x: Array, low: Array, high: Array) -> NDArray[np.uint16]:
 
 
 def encode(codes: NDArray[np.uint16]) -> str:
-    """Little-endian bytes in base64."""
+    """Return the codes as little-endian bytes in base64."""
     return base64.b64encode(codes.astype("<u2").tobytes()).decode("ascii")
 
 
 def decode_share(codes: NDArray[np.uint16]) -> Array:
-    """Codes as shares of the view, 0 to 1; NaN where there is a gap."""
+    """Return codes as shares of the view, 0 to 1; NaN for a gap."""
     share = codes.astype(np.float64) / (_GAP - 1)
     share[(codes == _GAP).any(axis=1)] = np.nan
     return share

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import require_own_files
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten
 from sfbptt_cli.evaluation.settings import EVALUATION
 from sfbptt_cli.evaluation.table import METRICS
+from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
 # A folder that holds one of these is a run, or what is left of one.
@@ -32,7 +32,7 @@ _TRAINED = ("trained", "finished")
 
 
 class Metric(NamedTuple):
-    """One number of evaluation.json; NaN where a part of it is not known."""
+    """One number of evaluation.json; a part that is not known is NaN."""
 
     value: float  # may be infinite
     floor: float
@@ -71,17 +71,17 @@ class RunRecord:
 
     @property
     def measured(self) -> bool:
-        """Training ended and the model was measured."""
+        """Return whether training ended and the model was measured."""
         return self.verdict is not None
 
     @property
     def diverged(self) -> bool:
-        """Training diverged, or the trained model does when it runs freely."""
+        """Return whether training diverged, or the trained model does when it runs freely."""
         return self.status == "diverged" or self.verdict == "diverged"
 
 
 def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
-    """Every run below `folder`, sorted by path, and what was left out.
+    """Read every run below `folder`; return them sorted by path, and what was left out.
 
     Raises RequestError (field `runs`) where there is no folder, no run, or none that can be read.
     """
@@ -94,9 +94,8 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
         try:
             runs.append(_read(path, label))
         except (RequestError, OSError, ValueError, TypeError, RecursionError) as error:
-            reason = str(error).removeprefix("run: ").replace(f"{path}{os.sep}", "")
-            reason = " ".join(reason.split())
-            skipped.append(Skipped(_shown(label), _shown(reason) or type(error).__name__))
+            reason = _shown(reason_of(error, path)) or type(error).__name__
+            skipped.append(Skipped(_shown(label), reason))
     if not runs:
         if skipped:
             first = f"{skipped[0].path}: {skipped[0].reason}"
@@ -111,8 +110,13 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
     return _without_repetitions(runs, skipped), skipped
 
 
+def reason_of(error: Exception, folder: Path) -> str:
+    """Return an error's message in one line, with paths relative to the run's folder."""
+    return " ".join(str(error).removeprefix("run: ").replace(f"{folder}{os.sep}", "").split())
+
+
 def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    """Folders that are runs or remains of runs, sorted."""
+    """Yield folders that are runs or remains of runs, sorted."""
 
     def unreadable(error: OSError) -> None:
         skipped.append(Skipped(_shown(str(error.filename)), f"cannot be read: {error.strerror}"))
@@ -125,7 +129,7 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
 
 
 def _shown(text: str) -> str:
-    """A name with characters that a terminal shows and a file can hold."""
+    """Replace characters that a terminal does not show or a file cannot hold."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -144,20 +148,20 @@ def _read(path: Path, label: str) -> RunRecord:
         )
     status = _text(manifest, "status", "run.json")
     tau = manifest.get("tau")
-    if not (tau is None or (_whole(tau) and 1 <= tau <= _LARGEST_TAU)):
+    if not (tau is None or (type(tau) is int and 1 <= tau <= _LARGEST_TAU)):
         raise ValueError(f"run.json: tau is {tau!r}")
     if not isinstance(manifest.get("dataset", ""), str):
         raise ValueError("run.json: dataset is no fingerprint")
-    lambda_max = manifest.get("lambda_max")
     seed = settings.get("seed")
     if not isinstance(seed, int):
         raise ValueError(f"config.yaml: seed is {seed!r}")
     if not math.isnan(dt := _number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
-        _require_within(dt, 1 / _LARGEST_RATE, "config.yaml: dataset.dt")
+        _require_rate(dt, "config.yaml: dataset.dt")
+    lambda_max = manifest.get("lambda_max")
     if lambda_max is not None:
         lambda_max = _number(lambda_max, "run.json: lambda_max")
         if lambda_max > 0:
-            _require_within(lambda_max, 1 / _LARGEST_RATE, "run.json: lambda_max")
+            _require_rate(lambda_max, "run.json: lambda_max")
     verdict, metrics = None, {}
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
         verdict, metrics = _evaluation(folder)
@@ -180,7 +184,7 @@ def _read(path: Path, label: str) -> RunRecord:
 
 
 def _evaluation(folder: RunFolder) -> tuple[str, dict[str, Metric]]:
-    """Verdict and known metrics of evaluation.json."""
+    """Return verdict and known metrics of evaluation.json."""
     if not folder.evaluation_file.is_file():
         raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
     content = folder.evaluation()
@@ -212,7 +216,7 @@ def _metric(name: str, stored: Any) -> Metric:
 
 
 def _number(value: Any, where: str) -> float:
-    """A stored number, or the number that a word stands for; None is NaN."""
+    """Return a stored number, or the number of a word; None is NaN."""
     if value is None:
         return math.nan
     try:
@@ -224,7 +228,8 @@ def _number(value: Any, where: str) -> float:
     return number
 
 
-def _require_within(value: float, low: float, where: str) -> None:
+def _require_rate(value: float, where: str) -> None:
+    low = 1 / _LARGEST_RATE
     if not low <= value <= _LARGEST_RATE:
         raise ValueError(f"{where} is {value:g}, not from {low:g} to {_LARGEST_RATE:g}")
 
@@ -236,12 +241,8 @@ def _text(entries: Mapping[str, Any], key: str, file: str) -> str:
     return value
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _without_repetitions(runs: list[RunRecord], skipped: list[Skipped]) -> list[RunRecord]:
-    """One run for each settings and seed: the same run twice is no second seed.
+    """Keep one run for each settings and seed: a repeated run is no second seed.
 
     A measured run is kept before others, then the first by path.
     """
@@ -255,5 +256,5 @@ def _without_repetitions(runs: list[RunRecord], skipped: list[Skipped]) -> list[
 
 
 def identity(settings: Mapping[str, Any]) -> str:
-    """A text that is equal for equal settings only."""
+    """Return a text that is equal for equal settings only."""
     return repr(sorted(settings.items()))

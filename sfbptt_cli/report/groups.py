@@ -26,6 +26,12 @@ COLUMNS = {
     "forcing.name": "forcing",
     "tau": "tau",
 }
+# Settings whose default another choice decides.
+_DECIDED_BY = {
+    "optimizer.learning_rate": "model.name",
+    "tau_schedule.name": "forcing.name",
+    "alpha.name": "forcing.name",
+}
 
 
 @dataclass(frozen=True)
@@ -48,21 +54,16 @@ class Group:
         return sum(run.diverged for run in self.runs)
 
     @property
-    def judged(self) -> bool:
-        """Whether a figure can show it: it has a number, or its runs diverged."""
-        return self.measured > 0 or self.diverged > 0
-
-    @property
     def unfinished(self) -> int:
-        """Runs without numbers that did not diverge: interrupted, failed, running, …"""
+        """Count runs without numbers that did not diverge: interrupted, failed, running, …"""
         return sum(not run.measured and not run.diverged for run in self.runs)
 
     def summary(self, metric: str) -> Summary:
-        """Of the measured runs; one whose training diverged has no number, and is counted."""
+        """Summarise the measured runs; a run whose training diverged has no number."""
         return summarise(run.metrics[metric].value for run in self.runs if metric in run.metrics)
 
     def setting(self, key: str) -> str:
-        """A setting as it stands in a table."""
+        """Return a setting as text for a table."""
         value = self.settings.get(key)
         if isinstance(value, bool):
             return str(value).lower()
@@ -70,7 +71,7 @@ class Group:
 
 
 def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
-    """Runs with the same settings but for the seed, sorted by dataset, model, method and τ."""
+    """Group runs that differ in the seed only, sorted by dataset, model, method and τ."""
     found: dict[str, list[RunRecord]] = defaultdict(list)
     for run in runs:
         found[identity(run.settings)].append(run)
@@ -82,17 +83,16 @@ def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
 
 
 def varied(groups: Sequence[Group]) -> list[str]:
-    """The settings in which groups differ, without those of COLUMNS.
+    """Return the settings in which groups differ, without those of COLUMNS.
 
-    A setting of a dataset, model or method counts where it differs between groups of the same one:
-    that another model has other sizes is no variation.
+    A setting of a dataset, model or method counts only where groups of the same one differ in it.
     """
     keys = sorted({key for group in groups for key in group.settings} - COLUMNS.keys())
     return [key for key in keys if _varies(groups, key)]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of a dotted key where that is enough to tell it from the others.
+    """Return the last part of each dotted key, or the whole key where that is ambiguous.
 
     Validation and evaluation share their words with each other and with training.
     """
@@ -106,15 +106,14 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _varies(groups: Sequence[Group], key: str) -> bool:
-    """Whether groups of the same dataset, model, … differ in its setting `key`."""
+    """Return whether groups of the same dataset, model, … differ in its setting `key`."""
     name = f"{key.partition('.')[0]}.name"
     seen: dict[Any, set[str]] = defaultdict(set)
     for group in groups:
         # Settings of different choices of a config group are not compared.
         owner = group.settings.get(name) if name != key else None
-        if key == "optimizer.learning_rate":  # its default is the model's
-            owner = (owner, group.settings.get("model.name"))
-        seen[owner].add(repr(group.settings.get(key)))
+        other = group.settings.get(_DECIDED_BY.get(key, ""))
+        seen[owner, other].add(repr(group.settings.get(key)))
     return any(len(values) > 1 for values in seen.values())
 
 

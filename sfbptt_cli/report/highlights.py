@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.experiment.repeat import repeat_command
 from sfbptt_cli.figures.attractor import Mark
 from sfbptt_cli.figures.spectra import drawn_frequencies
 from sfbptt_cli.figures.training_curve import CURVES
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.report.cloud import Attractor, attractor
-from sfbptt_cli.report.collection import RunRecord, Skipped
+from sfbptt_cli.report.collection import RunRecord, Skipped, reason_of
 from sfbptt_cli.report.model_dynamics import (
     Gradients,
     ModelCycle,
@@ -24,7 +25,7 @@ from sfbptt_cli.report.model_dynamics import (
     read_spectrum,
 )
 from sfbptt_cli.report.panels import Panel
-from sfbptt_cli.storage.trajectories import SCHEMA, Trajectories, read_trajectories
+from sfbptt_cli.storage.trajectories import SCHEMA, read_trajectories
 
 Array = NDArray[np.float64]
 
@@ -48,11 +49,12 @@ class Curves(NamedTuple):
 class Highlight:
     """One run to look at; the pictures are None where its trajectories cannot be read.
 
-    It holds copies of what is drawn, and none of the files, as many are held at once.
+    Many are held at once, so each holds copies of what is drawn, not whole files.
     """
 
     kind: str  # best, median, worst
     run: RunRecord
+    command: str = ""  # that repeats the run, or a comment why there is none
     variables: tuple[str, ...] = ()
     time_unit: str = ""
     lyapunov_time: float | None = None
@@ -65,14 +67,14 @@ class Highlight:
 
     @property
     def cycles(self) -> tuple[ModelCycle, ...]:
-        """The fixed points and cycles to show, by order; of many, first those that attract."""
+        """Return the fixed points and cycles to show; of many, first those that attract."""
         found = self.gradients.cycles if self.gradients else ()
         chosen = sorted(range(len(found)), key=lambda i: (found[i].stability != "stable", i))
         return tuple(found[i] for i in sorted(chosen[:_MOST_CYCLES]))
 
     @property
     def marks(self) -> list[Mark]:
-        """The points of `cycles` that are in view."""
+        """Return the points of `cycles` that are in view."""
         if self.attractor is None:
             return []
         return [
@@ -84,10 +86,10 @@ class Highlight:
 
 
 def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]]:
-    """Best, median and worst measured run by `metric`; fewer where many datasets share a page."""
-    runs = [run for run in panel.runs if metric in run.metrics]
-    runs = [run for run in runs if not np.isnan(run.metrics[metric].value)]
-    runs.sort(key=lambda run: run.metrics[metric].value)
+    """Return best, median and worst run by `metric`; fewer where many datasets share a page."""
+    values = [(run.metrics[metric].value, run) for run in panel.runs if metric in run.metrics]
+    ranked = sorted((x for x in values if not np.isnan(x[0])), key=lambda x: x[0])
+    runs = [run for _, run in ranked]
     if not runs:
         return []
     chosen = {"best": 0, "worst": len(runs) - 1, "median": (len(runs) - 1) // 2}
@@ -99,36 +101,42 @@ def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]
 
 
 def open_highlight(kind: str, run: RunRecord) -> tuple[Highlight, list[Skipped]]:
-    """Read what the pictures and tables of a run need; what cannot be read is named."""
+    """Read what the pictures and tables of a run need; return also what cannot be read."""
     skipped: list[Skipped] = []
 
     def read(file: str, reader: Callable[[], Any]) -> Any:
         try:
             return reader()
         except (RequestError, KeyError, ValueError, TypeError, IndexError) as error:
-            reason = " ".join(str(error).removeprefix("run: ").split())
-            reason = reason.replace(f"{run.folder.path}/", "")
-            skipped.append(Skipped(f"{run.label}/{file}", f"not drawn: {reason}"))
+            reason = f"not drawn: {reason_of(error, run.folder.path)}"
+            skipped.append(Skipped(f"{run.label}/{file}", reason))
             return None
 
     folder = run.folder
     history = read("metrics.csv", lambda: _thinned_history(folder.history()))
-    pictures = read(
-        "trajectories.h5", lambda: _pictures(run, read_trajectories(folder.trajectories))
-    )
+    pictures = read("trajectories.h5", lambda: _pictures(run)) or {}
     known = len(pictures["variables"]) if pictures else None
     shown = Highlight(
         kind,
         run,
+        _command(run),
         history=history or (),
         gradients=read("gradients.json", lambda: read_gradients(folder.path, known)),
         spectrum=read("lyapunov.json", lambda: read_spectrum(folder.path)),
-        **(pictures or {}),
+        **pictures,
     )
     return shown, skipped
 
 
-def _pictures(run: RunRecord, stored: Trajectories) -> dict[str, Any]:
+def _command(run: RunRecord) -> str:
+    try:
+        return repeat_command(run.manifest)
+    except RequestError as error:
+        return f"# {error}"
+
+
+def _pictures(run: RunRecord) -> dict[str, Any]:
+    stored = read_trajectories(run.folder.trajectories)
     attributes = stored.attributes
     if attributes.get("schema") != SCHEMA:
         raise ValueError(f"schema {attributes.get('schema')}; this version reads {SCHEMA}")
@@ -141,9 +149,8 @@ def _pictures(run: RunRecord, stored: Trajectories) -> dict[str, Any]:
     stretch, lyapunov_time = _STRETCH_STEPS, None
     if run.lambda_max is not None and 0 < run.lambda_max < np.inf:
         lyapunov_time = 1 / run.lambda_max
-        stretch = max(
-            20, round(min(_STRETCH_LYAPUNOV_TIMES * lyapunov_time / dt, _LONGEST_STRETCH))
-        )
+        steps = min(_STRETCH_LYAPUNOV_TIMES * lyapunov_time / dt, _LONGEST_STRETCH)
+        stretch = max(20, round(steps))
     smoothing = dict(run.metrics["d_h"].settings)["smoothing"] if "d_h" in run.metrics else 20.0
     settled = truth[transient:], generated[transient:]
     series = Curves(stored.time, truth, generated)
@@ -158,7 +165,7 @@ def _pictures(run: RunRecord, stored: Trajectories) -> dict[str, Any]:
 
 
 def _spectra(truth: Array, generated: Array, dt: float, smoothing: float) -> Curves:
-    """Power spectra up to where 99.9% of the power of the truth is counted, thinned out."""
+    """Return power spectra that hold 99.9% of the power of the truth, thinned out."""
     p, q = (power_spectrum(x[:, :MOST_VARIABLES], smoothing) for x in (truth, generated))
     frequencies = np.arange(1, len(p) + 1) / (len(truth) * dt)
     end = max(2, *(drawn_frequencies(power) for power in p.T))
@@ -166,13 +173,13 @@ def _spectra(truth: Array, generated: Array, dt: float, smoothing: float) -> Cur
 
 
 def _kept(curves: Curves, end: int, stride: int = 1) -> Curves:
-    """Copies, so that nothing holds the rest; of the variables, those that are drawn."""
+    """Return copies, so that nothing holds the rest; of the variables, those that are drawn."""
     x, *pair = curves
     return Curves(x[:end:stride].copy(), *(y[:end:stride, :MOST_VARIABLES].copy() for y in pair))
 
 
 def _thinned_history(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """What is drawn of about _EPOCHS of the rows, and of the one whose checkpoint was kept."""
+    """Return about _EPOCHS of the rows and the one whose checkpoint was kept, as drawn."""
     best = max((i for i, row in enumerate(rows) if row.get("best")), default=-1)
     stride = max(1, len(rows) // _EPOCHS)
     kept = [row for i, row in enumerate(rows) if i % stride == 0 or i == best]

@@ -9,14 +9,13 @@ from pathlib import Path
 from sfbptt_cli.common.atomic import write_text
 from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError, lookup
-from sfbptt_cli.experiment.repeat import repeat_command
 from sfbptt_cli.figures.style import save
 from sfbptt_cli.figures.sweep import sweep
 from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
 from sfbptt_cli.report.groups import group_runs
-from sfbptt_cli.report.highlights import MOST_SHOWN, Highlight, choose, open_highlight
+from sfbptt_cli.report.highlights import MOST_SHOWN, choose, open_highlight
 from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import Panel, disagreements, panels
+from sfbptt_cli.report.panels import disagreements, panels
 from sfbptt_cli.report.statistics import STATISTICS
 from sfbptt_cli.report.sweep import sweep_columns
 from sfbptt_cli.report.tables import count_text, groups_csv, printed_table, runs_csv
@@ -41,10 +40,9 @@ def make_report(
 ) -> Report:
     """Write table.csv, groups.csv, sweep.png, sweep.pdf and index.html about the runs in `folder`.
 
-    Stored files are read and nothing is simulated or generated. `out` is `folder`/report by
-    default; `statistic` is over seeds: median with quartiles, or mean with its standard error; the
-    first of `metrics` decides which runs are the best and the worst. RequestError names `runs`
-    where there is nothing to report, `statistic` or `metrics`.
+    Only stored files are read. `out` is `folder`/report by default. `statistic` over seeds is the
+    median with quartiles or the mean with its standard error. The first of `metrics` ranks runs.
+    Raises RequestError for `runs` without a run, a wrong `statistic` or wrong `metrics`.
     """
     one_of("statistic", statistic, tuple(STATISTICS))
     if not metrics:
@@ -53,24 +51,38 @@ def make_report(
         lookup(METRICS, metric, "metrics")
     runs, skipped = collect(folder)
     _require_measured(runs, metrics)
-    shown = panels(group_runs(runs))
-    highlights, unread = _open_highlights(shown, metrics[0])
-    notes = [note for panel in shown for note in disagreements(panel)]
-    contents = Contents(
-        title=f"Report on {folder.absolute().name}",
-        panels=tuple(shown),
-        metrics=tuple(metrics),
-        statistic=statistic,
-        highlights=highlights,
-        notes=tuple(notes),
-        skipped=(*skipped, *unread),
-    )
+    contents = report_contents(folder, runs, skipped, statistic, metrics)
     return Report(
-        table=printed_table(shown, metrics, statistic),
+        table=printed_table(contents.panels, metrics, statistic),
         count=count_text(runs),
         notes=contents.notes,
         skipped=contents.skipped,
         files=tuple(_write(contents, _usual_folder(folder) if out is None else out)),
+    )
+
+
+def report_contents(
+    folder: Path,
+    runs: Sequence[RunRecord],
+    skipped: Sequence[Skipped],
+    statistic: str,
+    metrics: Sequence[str],
+) -> Contents:
+    """Group the runs and read what is drawn of the best, median and worst of each dataset."""
+    shown = panels(group_runs(runs))
+    highlights, unread = [], []
+    for panel in shown[:MOST_SHOWN]:
+        opened = [open_highlight(*chosen) for chosen in choose(panel, metrics[0], len(shown))]
+        highlights.append((panel, tuple(highlight for highlight, _ in opened)))
+        unread += [skip for _, skips in opened for skip in skips]
+    return Contents(
+        title=f"Report on {folder.absolute().name}",
+        panels=tuple(shown),
+        metrics=tuple(metrics),
+        statistic=statistic,
+        highlights=tuple(highlights),
+        notes=tuple(note for panel in shown for note in disagreements(panel)),
+        skipped=(*skipped, *unread),
     )
 
 
@@ -95,30 +107,8 @@ def _write(contents: Contents, out: Path) -> list[Path]:
 
 
 def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:
-    """RequestError for a metric that no run has, where runs have others."""
+    """Raise RequestError for a metric that no run has, where runs have others."""
     found = sorted({name for run in runs for name in run.metrics})
     for metric in metrics:
         if found and metric not in found:
             raise RequestError(f"metrics: no run has {metric}; accepted: {', '.join(found)}")
-
-
-def _open_highlights(
-    shown: Sequence[Panel], metric: str
-) -> tuple[tuple[tuple[Panel, tuple[tuple[Highlight, str], ...]], ...], list[Skipped]]:
-    """The runs to look at, by panel, each with its command."""
-    found, skipped = [], []
-    for panel in shown[:MOST_SHOWN]:
-        opened = []
-        for kind, run in choose(panel, metric, len(shown)):
-            highlight, unread = open_highlight(kind, run)
-            skipped += unread
-            opened.append((highlight, _command(run)))
-        found.append((panel, tuple(opened)))
-    return tuple(found), skipped
-
-
-def _command(run: RunRecord) -> str:
-    try:
-        return repeat_command(run.folder.manifest())
-    except RequestError as error:
-        return f"# {error}"

@@ -1,6 +1,6 @@
 """Fixed points, cycles and exponents of a run's model, from gradients.json and lyapunov.json.
 
-Anybody may have written those files: one in which a field is missing or wrong is refused.
+Anybody may have written those files: a missing or wrong field is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ModelCycle:
 
     @property
     def kind(self) -> str:
-        """fixed point, or cycle with its order."""
+        """Return `fixed point`, or `cycle` with its order."""
         return "fixed point" if self.order == 1 else f"cycle of order {self.order}"
 
 
@@ -61,40 +61,35 @@ class Spectrum:
 
 
 def read_gradients(folder: Path, variables: int | None) -> Gradients | None:
-    """gradients.json of a run, None where there is none.
+    """Read gradients.json of a run; None where there is none.
 
-    `variables` is how many are observed, where that is known. Raises RequestError where the file
-    cannot be read, ValueError for a wrong field.
+    `variables` is the number of observed variables, None where it is not known. Raises RequestError
+    where the file cannot be read, ValueError for a wrong field.
     """
     if not (path := folder / "gradients.json").exists():
         return None
     content = read_json(path, "run")
     settings = content.get("settings")
     searched = settings.get("cycles") if isinstance(settings, dict) else None
+    cycles = _list(content.get("cycles"), "cycles")
+    rates = ("growth_rate", "growth_rate_standard_error")
+    rates += ("lambda_max", "lambda_max_standard_error")
     return Gradients(
-        growth_rate=_field(content, "growth_rate"),
-        growth_error=_field(content, "growth_rate_standard_error"),
-        lambda_max=_field(content, "lambda_max"),
-        lambda_error=_field(content, "lambda_max_standard_error"),
-        cycles=tuple(
-            _cycle(entry, f"cycles[{i}]", variables)
-            for i, entry in enumerate(_list(content.get("cycles"), "cycles"))
-        ),
+        *(_number(content.get(name), name) for name in rates),
+        cycles=tuple(_cycle(x, f"cycles[{i}]", variables) for i, x in enumerate(cycles)),
         searched=searched if type(searched) is int else None,
     )
 
 
 def read_spectrum(folder: Path) -> Spectrum | None:
-    """lyapunov.json of a run, None where there is none. Raises what `read_gradients` raises."""
+    """Read lyapunov.json of a run; None where there is none. Raises as `read_gradients` does."""
     if not (path := folder / "lyapunov.json").exists():
         return None
     content = read_json(path, "run")
     system, unit = content.get("system"), content.get("unit")
-    if not (system is None or isinstance(system, dict)):
-        raise ValueError(f"system {_is(system)}")
-    if not isinstance(unit, str) or len(unit) > _LONGEST_WORD:
-        raise ValueError(f"unit {_is(unit)}")
-    return Spectrum(_exponents(content), _exponents(system) if system else (), unit)
+    _require(system is None or isinstance(system, dict), "system", system)
+    _require(isinstance(unit, str) and len(unit) <= _LONGEST_WORD, "unit", unit)
+    return Spectrum(_exponents(content), _exponents(system) if system else (), str(unit))
 
 
 def _exponents(content: dict[str, Any]) -> tuple[float, ...]:
@@ -103,16 +98,13 @@ def _exponents(content: dict[str, Any]) -> tuple[float, ...]:
 
 
 def _cycle(entry: Any, name: str, variables: int | None) -> ModelCycle:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{name} {_is(entry)}")
+    _require(isinstance(entry, dict), name, entry)
     order, stability = entry.get("order"), entry.get("stability")
-    if type(order) is not int or order < 1:
-        raise ValueError(f"{name}: order {_is(order)}")
-    if stability not in _STABILITIES:
-        raise ValueError(f"{name}: stability {_is(stability)}")
+    _require(type(order) is int and order >= 1, f"{name}: order", order)
+    _require(stability in _STABILITIES, f"{name}: stability", stability)
     observed = _table(entry.get("observed"), f"{name}: observed")
-    if len(observed) != order or observed.shape[1] != (variables or observed.shape[1]):
-        points, numbers = observed.shape
+    points, numbers = observed.shape
+    if points != order or numbers != (variables or numbers):
         raise ValueError(f"{name}: observed has {points} points of {numbers} variables")
     eigenvalues = _table(entry.get("eigenvalues"), f"{name}: eigenvalues")
     if eigenvalues.shape[1] != 2:
@@ -124,11 +116,11 @@ def _cycle(entry: Any, name: str, variables: int | None) -> ModelCycle:
 
 
 def _table(stored: Any, name: str) -> Array:
-    """Rows of finite numbers, all of the same length, at least one of each."""
+    """Return rows of finite numbers, all of the same length, at least one of each."""
     rows = stored if isinstance(stored, list) else []
     width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
-    if not width or any(not isinstance(row, list) or len(row) != width for row in rows):
-        raise ValueError(f"{name} {_is(stored)}")
+    alike = all(isinstance(row, list) and len(row) == width for row in rows)
+    _require(width > 0 and alike, name, stored)
     table = np.array([[_number(value, name) for value in row] for row in rows])
     if not np.isfinite(table).all():
         raise ValueError(f"{name} is not finite")
@@ -136,25 +128,24 @@ def _table(stored: Any, name: str) -> Array:
 
 
 def _list(stored: Any, name: str) -> list[Any]:
-    if not isinstance(stored, list):
-        raise ValueError(f"{name} {_is(stored)}")
+    _require(isinstance(stored, list), name, stored)
     return stored
-
-
-def _field(content: dict[str, Any], name: str) -> float:
-    return _number(content.get(name), name)
 
 
 def _number(value: Any, name: str) -> float:
     try:
         return number_of(value)
     except ValueError:
-        raise ValueError(f"{name} {_is(value)}") from None
+        raise _wrong(name, value) from None
 
 
-def _is(value: Any) -> str:
-    """What a wrong value is, in few words."""
-    if value is None:
-        return "is missing"
-    text = repr(value)
-    return f"is {text}" if len(text) <= _LONGEST_WORD else f"is {text[:_LONGEST_WORD]}…"
+def _require(right: bool, name: str, value: Any) -> None:
+    if not right:
+        raise _wrong(name, value)
+
+
+def _wrong(name: str, value: Any) -> ValueError:
+    """Return the error for a wrong value, which it gives in few words."""
+    text = "missing" if value is None else repr(value)
+    text = text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
+    return ValueError(f"{name} is {text}")

@@ -25,8 +25,13 @@ class Series:
 
     @property
     def swept(self) -> bool:
-        """Whether it has a τ, and so a place on the axis."""
+        """Return whether the series has a τ, and so a place on the axis."""
         return self.groups[0].tau is not None
+
+    @property
+    def judged(self) -> tuple[Group, ...]:
+        """Return the groups that a figure can show: with a number, or with diverged runs."""
+        return tuple(group for group in self.groups if group.measured or group.diverged)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Panel:
         return [run for group in self.groups for run in group.runs]
 
     def band(self, metric: str) -> Band | None:
-        """The floor of the panel's runs, None where none has one."""
+        """Return the floor of the panel's runs, None where none has one."""
         found = [run.metrics[metric] for run in self.runs if metric in run.metrics]
         found = [m for m in found if math.isfinite(m.floor)]
         if not found:
@@ -53,7 +58,7 @@ class Panel:
 
 
 def panels(groups: Sequence[Group]) -> list[Panel]:
-    """One panel a dataset; a dataset whose own settings were varied has one for each."""
+    """Return a panel for each dataset, or for each of a dataset's varied settings."""
     found = []
     by_name: dict[str, list[Group]] = defaultdict(list)
     for group in groups:
@@ -68,7 +73,7 @@ def panels(groups: Sequence[Group]) -> list[Panel]:
 
 
 def _split(groups: Sequence[Group], keys: Sequence[str]) -> dict[tuple[str, ...], list[Group]]:
-    """Groups by their values of the settings, each as `name=value`."""
+    """Split groups by their values of the settings, each as `name=value`."""
     found: dict[tuple[str, ...], list[Group]] = defaultdict(list)
     for group in groups:
         own = tuple(f"{key.rpartition('.')[2]}={group.setting(key)}" for key in keys)
@@ -77,7 +82,7 @@ def _split(groups: Sequence[Group], keys: Sequence[str]) -> dict[tuple[str, ...]
 
 
 def _needed(keys: Sequence[str], groups: Sequence[Group]) -> list[str]:
-    """The fewest of the settings, found greedily, that tell the same groups apart."""
+    """Return the fewest of the settings, found greedily, that separate the same groups."""
     kept = list(keys)
     for key in keys:
         fewer = [other for other in kept if other != key]
@@ -87,7 +92,7 @@ def _needed(keys: Sequence[str], groups: Sequence[Group]) -> list[str]:
 
 
 def _series(groups: Sequence[Group]) -> list[Series]:
-    """Lines of one panel, named by model, method, and what else tells them apart.
+    """Return the lines of one panel, named by model, method, and the settings they differ in.
 
     Settings that change with τ alone, as a window that has to hold it, split no line.
     """
@@ -108,7 +113,7 @@ def _series(groups: Sequence[Group]) -> list[Series]:
 
 
 def _method(group: Group) -> str:
-    """The training method in a label; nothing for sparse forcing, which the figure is about."""
+    """Return the training method for a label; nothing for sparse forcing, the usual one."""
     forcing = group.runs[0].forcing
     if forcing == "none":
         limits = (group.settings.get(f"optimizer.{key}") for key in ("clip_norm", "clip_value"))
@@ -117,7 +122,7 @@ def _method(group: Group) -> str:
 
 
 def _tau_predicted(groups: Sequence[Group]) -> float | None:
-    """τ_pred = ln 2 / (λ_max · dt) in steps (Mikhaeil et al. 2022, section 4), not rounded."""
+    """Return τ_pred = ln 2 / (λ_max · dt) in steps (Mikhaeil et al. 2022, section 4)."""
     for run in (run for group in groups for run in group.runs):
         if run.lambda_max is None or not 0 < run.lambda_max < math.inf:
             continue
@@ -133,16 +138,14 @@ def _tau_predicted(groups: Sequence[Group]) -> float | None:
 
 
 def disagreements(panel: Panel) -> list[str]:
-    """Why numbers of a panel cannot be compared, in words; empty where they can."""
+    """Return why numbers of a panel cannot be compared, in words; empty where they can."""
     found = []
     for metric in METRICS:
         measured = {run.metrics[metric].settings for run in panel.runs if metric in run.metrics}
         if len(measured) > 1:
-            ways = "; ".join(
-                sorted(", ".join(f"{k} {v}" for k, v in settings) for settings in measured)
-            )
-            found.append(f"{panel.title}: {METRICS[metric]} was measured in several ways ({ways})")
-    data = {run.manifest.get("dataset") for run in panel.runs}
-    if len(data - {None}) > 1:
-        found.append(f"{panel.title}: the runs have {len(data - {None})} different sets of data")
-    return found
+            ways = sorted(", ".join(f"{k} {v}" for k, v in settings) for settings in measured)
+            found.append(f"{METRICS[metric]} was measured in several ways ({'; '.join(ways)})")
+    data = {run.manifest.get("dataset") for run in panel.runs} - {None}
+    if len(data) > 1:
+        found.append(f"the runs have {len(data)} different sets of data")
+    return [f"{panel.title}: {reason}" for reason in found]

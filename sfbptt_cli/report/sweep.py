@@ -34,7 +34,7 @@ class LineStyle(NamedTuple):
 
 
 def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
-    """The style of every label: a level without τ has the colour of its model's first line."""
+    """Return the style of each label; a level without τ has the colour of its model's line."""
     series = sorted((s for panel in panels for s in panel.series), key=lambda s: not s.swept)
     styles: dict[str, LineStyle] = {}
     of_model: dict[str, int] = {}
@@ -56,44 +56,36 @@ def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
 
 
 def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> list[Column]:
-    """What the sweep figure draws: a column a dataset with a panel a metric."""
+    """Return what the sweep figure draws: a column for a dataset with a panel for a metric."""
     styles = line_styles(panels)
-    columns = []
-    for panel in panels:
-        drawn = [_drawn(panel, metric, statistic, styles) for metric in metrics]
-        columns.append(Column(panel.title, tuple(drawn), panel.tau_predicted))
-    return columns
 
+    def point(group: Group, metric: str) -> Point:
+        tau = math.nan if group.tau is None else group.tau
+        return Point(tau, *group.summary(metric).interval(statistic), group.diverged > 0)
 
-def _drawn(panel: Panel, metric: str, statistic: str, styles: dict[str, LineStyle]) -> DrawnPanel:
-    lines = []
-    for series in panel.series:
-        points = [
-            Point(
-                math.nan if group.tau is None else group.tau,
-                *group.summary(metric).interval(statistic),
-                group.diverged > 0,
-            )
-            for group in _shown(series)
+    def drawn(panel: Panel, metric: str) -> DrawnPanel:
+        lines = [
+            Line(one.label, *styles[one.label], tuple(point(g, metric) for g in one.judged))
+            for one in panel.series
         ]
-        lines.append(Line(series.label, *styles[series.label], tuple(points)))
-    # D_H and λ_max are bounded.
-    unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
-    symbol = _SYMBOLS.get(metric, METRICS[metric])
-    return DrawnPanel(symbol, tuple(lines), panel.band(metric), unbounded)
+        # D_H and λ_max are bounded.
+        unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
+        symbol = _SYMBOLS.get(metric, METRICS[metric])
+        return DrawnPanel(symbol, tuple(lines), panel.band(metric), unbounded)
 
-
-def _shown(series: Series) -> list[Group]:
-    return [group for group in series.groups if group.judged]
+    return [
+        Column(panel.title, tuple(drawn(panel, m) for m in metrics), panel.tau_predicted)
+        for panel in panels
+    ]
 
 
 def charts(
     panels: Sequence[Panel], metrics: Sequence[str], statistic: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """For every panel its title and an SVG element a metric.
+    """Yield for every panel its title and an SVG element for each metric.
 
-    What belongs to a line has its number in `data-series`, by which the legend hides it; every
-    point its text in `data-tip`.
+    Parts of a line have its number as `data-series`, by which the legend hides them; a point has
+    its text as `data-tip`.
     """
     numbers = {label: str(i) for i, label in enumerate(line_styles(panels))}
     columns = sweep_columns(panels, metrics, statistic)
@@ -105,7 +97,7 @@ def charts(
             for k, series in enumerate(panel.series):
                 own = {"data-series": numbers[series.label]}
                 attributes[f"line-{k}"] = own
-                for m, group in enumerate(_shown(series)):
+                for m, group in enumerate(series.judged):
                     texts.append(_text(series, group, metric, statistic))
                     attributes[f"point-{k}-{m}"] = {**own, "data-tip": texts[-1]}
             figure = sweep([Column("", column.panels[j : j + 1], column.tau_predicted)], False)

@@ -64,7 +64,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _digests(content: bytes) -> tuple[bytes, bytes]:
-    """The digest that a checkpoint holds, and SHA-256 of all its other bytes."""
+    """Return the digest that a checkpoint holds, and SHA-256 of all its other bytes."""
     if (found := _BEGINNING.match(content, 8)) is None:
         raise ValueError("it does not begin as a checkpoint does")
     view, computed = memoryview(content), hashlib.sha256()
@@ -74,10 +74,10 @@ def _digests(content: bytes) -> tuple[bytes, bytes]:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, on the CPU.
+    """Read what `save_checkpoint` wrote, to the CPU.
 
-    The file may come from anybody: no code runs, the memory it takes is in proportion to its size,
-    and parameters of the model are finite. RequestError for one that is missing or of another
+    The file may come from anybody: no code runs, memory is in proportion to its size, and
+    parameters of the model are finite. Raises RequestError for a file that is missing or of another
     schema, DamagedCheckpoint where a byte was changed or it is no checkpoint.
     """
     if not path.exists():
@@ -104,7 +104,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def refuse_earlier_format(path: Path) -> None:
-    """RequestError where an earlier version of sfbptt left a checkpoint in the place of `path`."""
+    """Raise RequestError where an earlier version of sfbptt left a checkpoint for `path`."""
     earlier = path.with_suffix(".pt")
     if earlier.exists():
         raise RequestError(
@@ -114,7 +114,7 @@ def refuse_earlier_format(path: Path) -> None:
 
 
 def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The JSON document and the tensors of a file; any exception where it is no checkpoint.
+    """Return JSON document and tensors of a file; any exception where it is no checkpoint.
 
     Sizes are compared before anything is made that is as large.
     """
@@ -155,10 +155,10 @@ def _is_parameter(value: object) -> bool:
 def load_training(
     path: Path, beginning: Mapping[str, Any], epochs: int, batches: int
 ) -> dict[str, Any]:
-    """The checkpoint of a training that begins with the state `beginning`, to go on from.
+    """Read a checkpoint of a training that begins with the state `beginning`.
 
-    `epochs` of `batches` updates are all there are. RequestError where it is no state of that
-    training: other parameters, another optimizer, a place beyond the end.
+    Training has `epochs` of `batches` updates. Raises RequestError for a state of another training:
+    other parameters, another optimizer, a place beyond the end.
     """
     content = load_checkpoint(path)
     if found := difference(beginning, content, epochs, batches):
@@ -170,6 +170,6 @@ def load_training(
 
 
 def checkpoint_hash(path: Path) -> str:
-    """SHA-256 of the file."""
+    """Return SHA-256 of the file."""
     with open_regular(path, "checkpoint", _LARGEST) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The checkpoint that a run is continued from, when the last one may be damaged."""
+"""The checkpoint from which a run is continued; the last one may be damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("sfbptt")
 
 
 def keep_previous(folder: RunFolder) -> None:
-    """Before `last` is replaced: let `previous` be it, so that there is always one of them."""
+    """Make `previous` a copy of `last`, before `last` is replaced."""
     if folder.last.exists():
         link(folder.last, folder.previous)
 
@@ -24,12 +24,11 @@ def keep_previous(folder: RunFolder) -> None:
 def latest_checkpoint(
     folder: RunFolder, load: Callable[[Path], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """What `load` returns for the latest whole checkpoint; None where the run has none yet.
+    """Return `load` of the latest whole checkpoint; None where the run has none yet.
 
-    The last one, or the one before it, or the best one, which holds as much. Damaged ones are named
-    on standard error, and the whole one takes the place of `last`: damage must not become the
-    previous checkpoint. RequestError where all are damaged. A whole one that `load` refuses, as it
-    is of another model, is not passed over.
+    It is `last`, `previous` or `best`, which holds as much. Damaged ones are named on standard
+    error, and the whole one replaces `last`: damage must not become the previous checkpoint.
+    Raises RequestError where all are damaged, and where `load` refuses a whole one.
     """
     damaged: list[str] = []
     for path in (folder.last, folder.previous, folder.best):

@@ -38,7 +38,7 @@ _PNG = re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR(.{4})(.{4})", re.DOTALL)  # w
 
 
 def require_logger(name: str) -> None:
-    """RequestError (field `logger`) for a logger whose package is not installed."""
+    """Raise RequestError (field `logger`) for a logger whose package is not installed."""
     if name == "tensorboard" and not _installed():
         raise RequestError(
             "logger: tensorboard was given, but it is not installed; "
@@ -49,9 +49,9 @@ def require_logger(name: str) -> None:
 def log_run(folder: RunFolder, logger: str = "csv", training: bool = False) -> None:
     """Write a run's event files from its other files, if it has some or `logger` is tensorboard.
 
-    During `training` they are written so seldom that it costs a fiftieth of the time. Where the
-    package is not installed they stay as they are, with a warning: a run from another machine can
-    be measured. Raises RequestError for stored files that cannot be read.
+    During `training` they are written seldom, in a fiftieth of the time. Where the package is not
+    installed they stay as they are, with a warning. Raises RequestError for stored files that
+    cannot be read.
     """
     place = folder.path / FOLDER
     if logger != "tensorboard" and not place.is_dir():
@@ -93,7 +93,7 @@ def _installed() -> bool:
 
 
 def _write(writer: SummaryWriter, folder: RunFolder) -> None:
-    """All that the run's files hold: curves by epoch; metrics at the epoch of their checkpoint."""
+    """Write all that the run's files hold: curves by epoch, metrics at their checkpoint's epoch."""
     config = folder.config()
     writer.add_text("config", f"```\n{json.dumps(config, indent=2, default=str)}\n```")
     history = folder.history() if folder.metrics_file.is_file() else []
@@ -119,14 +119,14 @@ def _write(writer: SummaryWriter, folder: RunFolder) -> None:
 
 
 def _measured_epoch(history: list[dict[str, Any]], evaluation: dict[str, Any]) -> int:
-    """The epoch of the checkpoint that was measured."""
+    """Return the epoch of the checkpoint that was measured."""
     best = evaluation.get("checkpoint") == "best"
     epochs = [row["epoch"] for row in history if not best or row.get("best")]
     return epochs[-1] if epochs else 0
 
 
 def _metrics(stored: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """The metrics with their floors and true values, as scalars by tag."""
+    """Return the metrics with their floors and true values by tag."""
     tags = {"value": "", "floor": "_floor", "truth": "_truth"}
     return {
         f"evaluation/{name}{tag}": number_of(metric[part])
@@ -137,7 +137,7 @@ def _metrics(stored: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 
 def _hyperparameters(settings: dict[str, Any], metrics: dict[str, float]) -> tuple[Any, ...]:
-    """Settings and metrics for TensorBoard's table of hyperparameters.
+    """Return settings and metrics for TensorBoard's table of hyperparameters.
 
     SummaryWriter.add_hparams would begin another event file.
     """
@@ -152,7 +152,7 @@ def _hyperparameters(settings: dict[str, Any], metrics: dict[str, float]) -> tup
 
 
 def _figures(folder: RunFolder) -> Iterator[Any]:
-    """The run's PNG files as they are; no pipes, and no links out of its folder."""
+    """Yield the run's PNG files as they are; no pipes, and no links out of its folder."""
     from tensorboard.compat.proto.summary_pb2 import (
         Summary,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
     )

@@ -38,10 +38,10 @@ def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.csv as numbers, None where a field is empty; RequestError if it is none.
+    """Read the rows of metrics.csv as numbers, None for an empty field; RequestError otherwise.
 
-    Every row has the same columns, among them `epoch`, a whole number of at least 1. A score may be
-    infinite or the word `diverged`, NaN: those of a model which diverges.
+    Every row has the same columns, among them `epoch`, a whole number of at least 1. The score of
+    a diverging model may be infinite, or the word `diverged`, which is NaN.
     """
     try:
         with TextIOWrapper(open_regular(path, "run", _LARGEST), "utf-8", newline="") as file:

@@ -20,7 +20,7 @@ _DEEPEST = 16
 
 
 def split_state(state: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
-    """The document of a state and its tensors by dotted name, contiguous copies on the CPU.
+    """Return the document of a state and contiguous copies of its tensors by dotted name.
 
     Raises TypeError for a value that is neither tensor nor plain, and ValueError for two tensors of
     one name.
@@ -57,7 +57,7 @@ def _put(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> dict[str, Any
 
 
 def join_state(document: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The state that `split_state` took apart; any exception where it cannot be one."""
+    """Return the state that `split_state` took apart; any exception for anything else."""
     left = dict(tensors)
     state = _value(document, left, 0)
     if left:
@@ -66,7 +66,7 @@ def join_state(document: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _value(document: Any, left: dict[str, Tensor], depth: int) -> Any:
-    """The value of a part of the document; its tensors are taken out of `left`."""
+    """Return the value of a part of the document; take its tensors out of `left`."""
     if depth > _DEEPEST:
         raise ValueError("its values are nested too deeply")
     if isinstance(document, list):

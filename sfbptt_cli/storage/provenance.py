@@ -14,7 +14,7 @@ _PACKAGES = ("torch", "numpy", "scipy", "hydra-core", "omegaconf", "h5py", "pyto
 
 
 def provenance() -> dict[str, Any]:
-    """Version of sfbptt and of the packages its numbers depend on, git commit, machine."""
+    """Return versions of sfbptt and the packages that decide its numbers, git commit, machine."""
     commit, dirty = _commit()
     return {
         "version": sfbptt_cli.__version__,
@@ -27,7 +27,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """The commit of the checkout this package lies in, and whether files were changed since."""
+    """Return the commit of this package's checkout, and whether files were changed since."""
     folder = Path(sfbptt_cli.__file__).parent
 
     def git(*arguments: str) -> str:

@@ -16,9 +16,9 @@ import yaml
 from sfbptt_cli.common.atomic import leftovers, write_json, write_text
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.common.files import RUN_FILES, RUN_FOLDERS, require_own_files
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
 from sfbptt_cli.storage.history import read_history, write_history
+from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
 
@@ -42,7 +42,7 @@ class RunFolder:
 
     @classmethod
     def existing(cls, path: Path, field: str) -> RunFolder:
-        """A folder that holds a run; RequestError otherwise."""
+        """Open a folder that holds a run; RequestError otherwise."""
         folder = cls(path)
         if not path.is_dir():
             raise RequestError(f"{field}: '{path}' is not a folder; accepted: the folder of a run")
@@ -66,7 +66,7 @@ class RunFolder:
 
     @contextmanager
     def claimed(self, config: dict[str, Any], overwrite: bool) -> Iterator[None]:
-        """`claim`, and keep other processes off from before that until the end."""
+        """Claim the folder and keep other processes off until the end."""
         self._agrees(config, overwrite)  # refused before anything is made
         self.path.mkdir(parents=True, exist_ok=True)
         with self.lock():  # nothing is removed from under a process that works on the run
@@ -77,7 +77,7 @@ class RunFolder:
             yield
 
     def _agrees(self, config: dict[str, Any], overwrite: bool) -> bool:
-        """Whether the folder is this run's already, not to be begun (again); or refuse."""
+        """Return whether the folder is this run's and is not begun again; or refuse."""
         if self.path.exists() and not self.path.is_dir():
             raise RequestError(f"name: '{self.path}' is a file; name=… gives another folder")
         names = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
@@ -96,10 +96,10 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes off the run; RequestError when one is at it.
+        """Keep other processes off the run; RequestError when one works on it.
 
-        The kernel drops the lock when its process ends, however it ends. What killed processes left
-        of files half written is removed.
+        The kernel drops the lock when its process ends, however it ends. Half-written files of
+        killed processes are removed.
         """
         require_own_files(self.path)
         with (self.path / ".lock").open("a") as file:
@@ -118,7 +118,7 @@ class RunFolder:
                 self._lock = None
 
     def require_own(self) -> None:
-        """RunFailed if the folder was removed since it was locked, or is another one by now."""
+        """Raise RunFailed if the folder was removed or replaced since it was locked."""
         if self._lock is None:
             return
         held, found = os.fstat(self._lock), None
@@ -163,31 +163,31 @@ class RunFolder:
                 shutil.rmtree(folder)
 
     def config(self) -> dict[str, Any]:
-        """The stored configuration as plain values."""
+        """Read the stored configuration as plain values."""
         return read_yaml(self.config_file, "run")
 
     def manifest(self) -> dict[str, Any]:
-        """run.json, empty before the run has begun."""
+        """Read run.json; empty before the run has begun."""
         return read_json(self.manifest_file, "run") if self.manifest_file.exists() else {}
 
     def update_manifest(self, **entries: Any) -> None:
-        """Replace entries of run.json, keeping the others; `require_own`."""
+        """Replace entries of run.json and keep the others; raises as `require_own`."""
         self.require_own()
         write_json(self.manifest_file, {"schema": SCHEMA, **self.manifest(), **entries})
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
-        """metrics.csv, one row an epoch; `require_own`."""
+        """Write metrics.csv, one row an epoch; raises as `require_own`."""
         self.require_own()
         write_history(self.metrics_file, rows)
 
     def history(self) -> list[dict[str, Any]]:
-        """The rows of metrics.csv as numbers, None where a field is empty."""
+        """Read the rows of metrics.csv as numbers, None where a field is empty."""
         return read_history(self.metrics_file)
 
     def write_evaluation(self, evaluation: dict[str, Any]) -> None:
-        """evaluation.json."""
+        """Write evaluation.json."""
         write_json(self.evaluation_file, evaluation)
 
     def evaluation(self) -> dict[str, Any]:
-        """The content of evaluation.json."""
+        """Read evaluation.json."""
         return read_json(self.evaluation_file, "run")

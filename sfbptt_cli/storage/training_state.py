@@ -17,9 +17,9 @@ _MOVING |= {"lr", "betas", "alpha", "momentum", "step"}
 def difference(
     beginning: Mapping[str, Any], found: Mapping[str, Any], epochs: int, batches: int
 ) -> str | None:
-    """Why `found` does not come after `beginning` in training of `epochs` times `batches` updates.
+    """Return why `found` does not follow `beginning` in `epochs` times `batches` updates.
 
-    Both are states as Trainer.state_dict returns them. None where it does.
+    Both are states of Trainer.state_dict. None where it follows.
     """
     return next(_differences(beginning, found, epochs, batches), None)
 
@@ -48,7 +48,7 @@ def _differences(
 
 
 def _unlike(expected: Any, found: Any, where: str, moving: bool = False) -> Iterator[str]:
-    """Places at which two states differ in kind, shape or, unless they move, value."""
+    """Yield places at which two states differ in kind, shape or, unless they move, value."""
     if isinstance(expected, Tensor):
         alike = isinstance(found, Tensor) and found.dtype == expected.dtype
         alike = alike and found.shape == expected.shape
@@ -76,7 +76,7 @@ def _is_number(value: object) -> bool:
 
 
 def _wrong_moments(parameters: list[Tensor], state: Any) -> Iterator[str]:
-    """Averages over gradients have the shape of the parameter, or are square along one side."""
+    """Check averages over gradients: of the parameter's shape, or square along one side."""
     if not isinstance(state, dict):
         yield "optimizer has no state"
     for index, kept in state.items():

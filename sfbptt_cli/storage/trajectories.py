@@ -39,7 +39,7 @@ def write_trajectories(
     variables: tuple[str, ...],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Write generated (trajectory, time, variable) beside truth (time, variable), atomically.
+    """Write generated (trajectory, time, variable) and truth (time, variable), atomically.
 
     Dimensions are HDF5 dimension scales, so that xarray, MATLAB, Julia and HDFView know the axes.
     Coordinate `time` is dt · arange(n) in `time_unit`; attributes carry dt and `attributes`.
@@ -72,8 +72,8 @@ def write_trajectories(
 def read_trajectories(path: Path) -> Trajectories:
     """Read what `write_trajectories` wrote; RequestError when it cannot be read.
 
-    The file may come from anybody: it is opened in another process (`common/hdf5.py`), numbers
-    have to lie in it as they are, uncompressed, and axes have to be of equal length.
+    The file may come from anybody: another process opens it (`common/hdf5.py`), numbers must be
+    uncompressed, and axes of equal length.
     """
     try:
         contents = read_datasets(path, "run", ("generated", "truth", "time", "variable"))
@@ -85,7 +85,7 @@ def read_trajectories(path: Path) -> Trajectories:
 def _checked(
     arrays: Sequence[NDArray[Any] | tuple[str, ...]], attributes: dict[str, Any]
 ) -> Trajectories:
-    """ValueError for what a run cannot have written; a generation may hold any number."""
+    """Raise ValueError for what a run cannot have written; a generation may hold any number."""
     *numbers, variables = arrays
     if not isinstance(variables, tuple) or any(isinstance(x, tuple) for x in numbers):
         raise ValueError("its variables are no names, or others no numbers")

@@ -1,16 +1,14 @@
-"""Words for the numbers that JSON cannot hold: what is written is what is read."""
+"""Numbers as text: words for those that JSON cannot hold, rounded ones in aligned tables."""
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import pytest
-from report_runs import write_run
 
-from sfbptt_cli.common.numbers import number_of, word_or_number
-from sfbptt_cli.report.collection import collect
+from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
+from sfbptt_cli.common.tables import aligned
 
 NUMBERS = (0.0, -1.5, 1e300, 5e-324, math.inf, -math.inf, math.nan)
 
@@ -32,14 +30,22 @@ def test_all_else_is_refused(stored: object) -> None:
         number_of(stored)
 
 
-@pytest.mark.parametrize("word", ["undecided", "diverged", "-infinite"])
-def test_a_report_takes_the_words_of_an_evaluation(tmp_path: Path, word: str) -> None:
-    """A run whose dimension is a word is not left out for it."""
-    path = write_run(tmp_path) / "evaluation.json"
-    content = json.loads(path.read_text())
-    content["metrics"]["kaplan_yorke_dimension"] = {"value": word, "truth": 2.1}
-    path.write_text(json.dumps(content))
-    (run,), skipped = collect(tmp_path)
-    assert not skipped
-    assert not math.isfinite(run.metrics["kaplan_yorke_dimension"].value)
-    assert run.metrics["d_stsp"].value == 0.1
+def test_columns_are_as_wide_as_their_longest_cell() -> None:
+    rows = [("metric", "value", "note"), ("D_H", "0.25", ""), ("D_stsp", "12346", "binned")]
+    assert aligned(rows, right=[1]).splitlines() == [
+        "metric  value  note",
+        "D_H      0.25",
+        "D_stsp  12346  binned",
+    ]
+    assert aligned([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.05529, "0.0553"), (1.234e-7, "1.23e-07"), (12345.6, "12346"), (5e7, "5e+07"),
+     (-0.5, "-0.5"), (math.inf, "infinite"), (-math.inf, "-infinite"), (math.nan, "-"),
+     (None, "-"), ("diverged", "diverged")],
+)  # fmt: skip
+def test_numbers_have_significant_digits_and_words(value: float | str | None, text: str) -> None:
+    assert number_text(value, digits=3) == text
+    assert number_text(0.0552912) == "0.05529"

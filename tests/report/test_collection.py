@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,8 @@ def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
     assert float(group["d_stsp_mean"]) == pytest.approx(np.mean(scores))
     error = np.std(scores, ddof=1) / 2
     assert float(group["d_stsp_standard_error"]) == pytest.approx(error)
-    assert [group[f"d_stsp_{k}"] for k in ("floor", "floor_low", "floor_high")] == [
-        "0.05",
-        "0.04",
-        "0.06",
-    ]
+    floors = [group[f"d_stsp_{k}"] for k in ("floor", "floor_low", "floor_high")]
+    assert floors == ["0.05", "0.04", "0.06"]
     header, line = made.table.splitlines()[1:]
     assert " ".join(header.split()) == (
         "dataset model forcing tau runs diverged D_stsp floor D_H floor"
@@ -82,53 +80,112 @@ def test_every_way_for_a_run_to_end_is_counted(tmp_path: Path) -> None:
 def test_numbers_of_an_interrupted_run_are_no_result(tmp_path: Path) -> None:
     write_run(tmp_path, seed=0)
     write_run(tmp_path, seed=1, d_stsp=9.0)
-    edit(tmp_path / "lorenz_paper/lstm/sparse-tau30/seed1", "run.json",
-         lambda entries: entries.update(status="interrupted"))  # fmt: skip
+    path = tmp_path / "lorenz_paper/lstm/sparse-tau30/seed1"
+    edit(path, "run.json", lambda entries: entries.update(status="interrupted"))
     (run,) = [run for run in collect(tmp_path)[0] if run.measured]
     assert run.seed == 0
 
 
-def _cut(path: Path, file: str) -> None:
-    (path / file).write_bytes((path / file).read_bytes()[:40])
+GONE = object()
+MANY = 10**30
+WRONG: list[tuple[str, str, Any, str]] = [
+    ("run.json", "schema", 2, "schema 2; this version"),
+    ("run.json", "schema", GONE, "schema None"),
+    ("run.json", "status", GONE, "status is None"),
+    ("run.json", "status", {"a": 1}, "status is {'a': 1}"),
+    ("run.json", "tau", "auto", "tau is 'auto'"),
+    ("run.json", "tau", 0, "tau is 0"),
+    ("run.json", "tau", MANY, f"tau is {MANY}"),
+    ("run.json", "lambda_max", [], "lambda_max: [] is no"),
+    ("run.json", "lambda_max", 1e-300, "lambda_max is 1e-300, not from"),
+    ("run.json", "dataset", ["a"], "dataset is no fingerprint"),
+    ("config.yaml", "seed", "x", "seed is 'x'"),
+    ("config.yaml", "dataset.name", GONE, "dataset.name is None"),
+    ("evaluation.json", "verdict", GONE, "no verdict and metrics"),
+    ("evaluation.json", "verdict", "\u2028", "no verdict and metrics"),
+    ("evaluation.json", "metrics", [], "no verdict and metrics"),
+    ("evaluation.json", "metrics.d_stsp", [], "d_stsp has no value"),
+    ("evaluation.json", "metrics.d_h.value", GONE, "d_h has no value"),
+    ("evaluation.json", "metrics.d_h.value", "x", "d_h: 'x' is no number"),
+    ("evaluation.json", "metrics.d_h.value", 1e300, "d_h is 1e+300, beyond"),
+    ("evaluation.json", "metrics.d_h.floor_range", 3, "no floor_range of two numbers"),
+    ("evaluation.json", "metrics.d_h.smoothing", 1e9, "smoothed over 1000000000.0 frequencies"),
+    ("evaluation.json", "metrics.d_h.smoothing", [20], "measured with no plain settings"),
+]
 
 
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda p: (p / "run.json").unlink(), "half-written: there is no run.json"),
-        (lambda p: (p / "config.yaml").unlink(), "half-written: there is no config.yaml"),
-        (lambda p: (p / "evaluation.json").unlink(), "there is no evaluation.json"),
-        (lambda p: _cut(p, "evaluation.json"), "evaluation.json' cannot be read"),
-        (lambda p: _cut(p, "run.json"), "run.json' cannot be read"),
-        (lambda p: (p / "config.yaml").write_text("a: [1"), "config.yaml' cannot be read"),
-        (lambda p: (p / "config.yaml").write_text("[1]"), "is not a mapping"),
-        (lambda p: (p / "config.yaml").write_text("seed: 1"), "dataset.name is None"),
-        (lambda p: edit(p, "config.yaml", lambda c: c.update(seed="x")), "seed is 'x'"),
-        (lambda p: edit(p, "run.json", lambda c: c.update(schema=2)), "schema 2; this version"),
-        (lambda p: edit(p, "run.json", lambda c: c.update(schema=0)), "schema 0; this version"),
-        (lambda p: edit(p, "run.json", lambda c: c.pop("schema")), "schema None"),
-        (lambda p: edit(p, "run.json", lambda c: c.pop("status")), "status is None"),
-        (lambda p: edit(p, "run.json", lambda c: c.update(tau="auto")), "tau is 'auto'"),
-        (lambda p: edit(p, "run.json", lambda c: c.update(lambda_max=[])), "lambda_max: [] is no"),
-        (lambda p: edit(p, "evaluation.json", lambda c: c.pop("verdict")), "no verdict"),
-        (lambda p: edit(p, "evaluation.json", lambda c: c.update(metrics=[])), "no verdict and"),
-        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"].update(d_h={})), "d_h has no"),
-        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"]["d_h"].update(value="x")),
-         "d_h: 'x' is no number"),
-        (lambda p: edit(p, "evaluation.json", lambda c: c["metrics"]["d_h"].update(floor_range=3)),
-         "no floor_range of two numbers"),
-    ],
-)  # fmt: skip
-def test_a_damaged_run_is_named_and_the_others_are_reported(
-    damage: Any, reason: str, tmp_path: Path
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    *groups, last = key.split(".")
+    for group in groups:
+        content = content[group]
+    if value is GONE:
+        del content[last]
+    else:
+        content[last] = value
+
+
+@pytest.mark.parametrize(("file", "key", "value", "reason"), WRONG)
+def test_a_wrong_entry_leaves_a_run_out(
+    file: str, key: str, value: Any, reason: str, tmp_path: Path
 ) -> None:
     write_run(tmp_path, seed=0)
-    damage(write_run(tmp_path, seed=1))
+    edit(write_run(tmp_path, seed=1), file, lambda content: _set(content, key, value))
     runs, (skipped,) = collect(tmp_path)
     assert [run.seed for run in runs] == [0]
     assert skipped.path == "lorenz_paper/lstm/sparse-tau30/seed1"
     assert reason in skipped.reason
-    assert "\n" not in skipped.reason
+    assert skipped.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("run.json", None, "half-written: there is no run.json"),
+        ("config.yaml", None, "half-written: there is no config.yaml"),
+        ("evaluation.json", None, "there is no evaluation.json"),
+        ("evaluation.json", "{", "evaluation.json' cannot be read"),
+        ("config.yaml", "[1]", "is not a mapping"),
+    ],
+)
+def test_a_damaged_file_leaves_a_run_out(
+    file: str, content: str | None, reason: str, tmp_path: Path
+) -> None:
+    write_run(tmp_path, seed=0)
+    path = write_run(tmp_path, seed=1) / file
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    _, (skipped,) = collect(tmp_path)
+    assert reason in skipped.reason
+
+
+def test_links_do_not_lead_round_in_loops(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs")
+    (tmp_path / "runs" / "loop").symlink_to(tmp_path / "runs")
+    (run / "up").symlink_to(tmp_path)
+    runs, skipped = collect(tmp_path / "runs")
+    assert (len(runs), skipped) == (1, [])
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_folders_of_odd_names_are_reported(tmp_path: Path) -> None:
+    for name in (b"\xff\xfe", b"a\nb", b"\x1b[2J", "\u202e".encode()):
+        write_run(tmp_path / "runs").rename(tmp_path / "runs" / os.fsdecode(name))
+    made = report(tmp_path / "runs")
+    assert len(made.skipped) == 3  # the fourth, though it turns the text around, is a name
+    assert all(label.isprintable() for label, _ in made.skipped)
+    assert "\x1b" not in page_of(tmp_path / "runs")
+
+
+@pytest.mark.usefixtures("few_pictures")
+def test_a_spreadsheet_finds_no_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    path = write_run(tmp_path, d_stsp=0.25)
+    edit(path, "config.yaml", lambda c: c["forcing"].update(name="=HYPERLINK(1)"))
+    edit(path, "evaluation.json", lambda c: c["metrics"]["lambda_max"].update(value=-0.5))
+    report(tmp_path)
+    (row,) = rows(tmp_path / "report" / "table.csv")
+    assert row["forcing"] == "'=HYPERLINK(1)"
+    assert (row["lambda_max"], row["d_stsp"]) == ("-0.5", "0.25")
 
 
 @pytest.mark.usefixtures("few_pictures")
@@ -138,10 +195,8 @@ def test_damaged_trajectories_only_cost_their_pictures(tmp_path: Path) -> None:
     (path / "metrics.csv").unlink()
     made = report(tmp_path)
     assert made.count == "1 run: 1 measured"
-    assert [skipped.path.rpartition("/")[2] for skipped in made.skipped] == [
-        "metrics.csv",
-        "trajectories.h5",
-    ]
+    names = [Path(skipped.path).name for skipped in made.skipped]
+    assert names == ["metrics.csv", "trajectories.h5"]
     assert all("not drawn: " in skipped.reason for skipped in made.skipped)
     page = page_of(tmp_path)
     assert "Left out" in page
@@ -194,12 +249,10 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("few_pictures")
-def test_settings_of_another_version_are_shown_without_a_command(tmp_path: Path) -> None:
-    path = write_run(tmp_path)
-    edit(path, "config.yaml", lambda c: c.update(gone=3))
+def test_a_run_without_overrides_is_shown_without_a_command(tmp_path: Path) -> None:
+    edit(write_run(tmp_path), "run.json", lambda entries: entries.pop("overrides"))
     report(tmp_path)
-    page = page_of(tmp_path)
-    assert "# This version does not accept the settings" in page
+    assert "# run: its run.json has no overrides" in page_of(tmp_path)
 
 
 @pytest.mark.usefixtures("few_pictures")
@@ -209,11 +262,13 @@ def test_evaluations_of_every_shape_are_read(tmp_path: Path) -> None:
     stored = evaluation("infinite", "nan")
     stored["metrics"]["kaplan_yorke"] = "later"
     stored["metrics"]["lambda_max"] = {"value": "-inf", "standard_error": "nan", "truth": None}
+    stored["metrics"]["kaplan_yorke_dimension"] = {"value": "undecided", "truth": 2.1}
     (path / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
     ((run,), _) = collect(tmp_path)
     assert run.metrics["d_stsp"].value == math.inf
     assert math.isnan(run.metrics["d_h"].value)
     assert run.metrics["lambda_max"].value == -math.inf
+    assert math.isnan(run.metrics["kaplan_yorke_dimension"].value)
     assert "kaplan_yorke" not in run.metrics
     report(tmp_path)
 

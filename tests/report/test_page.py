@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
-from report_runs import edit, page_of, report, spiral, write_run
+from report_runs import Opened, edit, page_of, report, spiral, write_run
 
-HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>'
+HOSTILE = """"><img src=x onerror=alert(1)>' onmouseover='x</script><script>alert(2)</script>"""
+TEX = "$\\frac{$ $_{$ ${title} &lt;b&gt;<!--"
 SIZE_LIMIT = 8_000_000  # bytes, of a page about 60 runs of four datasets
 
 
@@ -28,20 +31,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder, "diverged", tau=100, seed=7)
     write_run(folder, d_stsp="infinite", d_h=1.0, verdict="diverged", tau=30, seed=8)
     for seed in range(3):
-        path = write_run(folder, dataset="hostile", seed=seed, d_stsp=seed + 1.0)
-        edit(path, "config.yaml", lambda config: config["dataset"].update(name=HOSTILE))
-        _name_variables(path, ("x", HOSTILE, "z"))
+        _name_everything(write_run(folder, dataset="hostile", seed=seed, d_stsp=seed + 1.0))
     half = write_run(folder, tau=99)
     (half / "run.json").unlink()
     report(folder)
     return folder
 
 
-def _name_variables(path: Path, names: tuple[str, ...]) -> None:
-    import h5py
-
+def _name_everything(path: Path) -> None:
+    """Make every name in the files of a run markup, or a formula of TeX."""
+    for group in ("dataset", "model", "forcing"):
+        edit(path, "config.yaml", lambda content, group=group: content[group].update(name=HOSTILE))
+    edit(path, "config.yaml", lambda content: content.update(extra={HOSTILE: HOSTILE}))
+    edit(path, "run.json", lambda content: content.update({HOSTILE: HOSTILE, "commit": HOSTILE}))
+    edit(path, "evaluation.json", lambda content: content.update(verdict=HOSTILE))
+    edit(path, "evaluation.json", lambda c: c["metrics"]["lambda_max"].update(unit=HOSTILE))
     with h5py.File(path / "trajectories.h5", "r+") as file:
-        file["variable"][...] = names  # type: ignore[index]
+        file["variable"][...] = ("x", HOSTILE, TEX)  # type: ignore[index]
+        file.attrs["time_unit"] = TEX
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +91,7 @@ def test_names_and_settings_are_text(text: str) -> None:
     assert not parsed.all("img")
     assert len(parsed.all("script")) == 2
     assert not [a for _, a in parsed.elements if any(name.startswith("on") for name in a)]
+    assert html.unescape(text).count(HOSTILE) > 20
     stored = re.search(r'<script type="application/json" id="attractors">(.*?)</script>', text)
     assert stored
     assert len(json.loads(stored[1])) == 6, "three runs of each dataset"
@@ -143,37 +151,6 @@ def test_a_page_about_four_datasets_is_small(
 
 
 # --- in a browser ----------------------------------------------------------------------------
-
-
-class Opened:
-    """A page in a browser, with all that it complained of or asked for."""
-
-    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
-        self.context = chromium.new_context(
-            **{"viewport": {"width": 1200, "height": 900}, **options}
-        )
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page = self.page
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto((folder / "report" / "index.html").as_uri())
-
-    def pixels(self, index: int = 0) -> list[int]:
-        """The opacities of a canvas, one in a hundred."""
-        return self.page.evaluate(
-            """(i) => { const c = document.querySelectorAll('canvas')[i];
-            const copy = document.createElement('canvas');
-            [copy.width, copy.height] = [c.width, c.height];
-            const pen = copy.getContext('2d', {willReadFrequently: true});
-            pen.drawImage(c, 0, 0);
-            const d = pen.getImageData(0, 0, c.width, c.height).data;
-            return [...d].filter((_, k) => k % 4 === 3).filter((_, k) => k % 100 === 0); }""",
-            index,
-        )
 
 
 @pytest.fixture

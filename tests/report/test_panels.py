@@ -52,6 +52,7 @@ def test_a_method_without_tau_is_a_level_of_its_own(tmp_path: Path) -> None:
     free = {"name": "adam", "clip_norm": None}
     write_run(tmp_path / "b", forcing="none", tau=None, optimizer=free)
     (panel,) = panels_of(tmp_path)
+    assert varied(panel.groups) == ["optimizer.clip_norm"]
     found = {series.label: series.swept for series in panel.series}
     assert found == {"LSTM": True, "LSTM, BPTT": False, "LSTM, clipping": False}
 

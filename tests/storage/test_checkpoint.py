@@ -151,15 +151,10 @@ def test_every_changed_byte_is_noticed(path: Path) -> None:
 
 def test_truncated_files_and_others_are_refused(path: Path, whole: bytes) -> None:
     contents = [whole[: int(kept * len(whole))] for kept in (0, 0.1, 0.5, 0.9, 0.9999)]
-    contents += [whole + b"\0", pickle.dumps({"schema": 2}), pickle.dumps({}, protocol=0)]
-    for new in (True, False):
-        file = io.BytesIO()
-        torch.save({"schema": 2, "model": {}}, file, _use_new_zipfile_serialization=new)
-        contents.append(file.getvalue())
-    generator = np.random.default_rng(0)
-    beginnings = [b"", bytes(8), b"\x08" + bytes(7), b"\xff" * 8]  # sizes of a header
-    contents += [beginnings[i % 4] + generator.bytes(i) for i in range(100)]
-    for content in contents:
+    contents += [whole + b"\0", pickle.dumps({"schema": 2}), bytes(8), b"\x08" + bytes(7)]
+    file = io.BytesIO()
+    torch.save({"schema": 2, "model": {}}, file)
+    for content in [*contents, file.getvalue()]:
         path.write_bytes(content)
         message = refusal(lambda: load_checkpoint(path), path)
         assert message.startswith(DAMAGED)
@@ -228,19 +223,11 @@ WEIGHT = "model.cell.weight"
 NUMBERS = '"numbers":['
 NOTHING = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 HOSTILE: dict[str, Callable[[bytes], bytes]] = {
-    "longer shape": in_header(f"{WEIGHT}/shape", [5, 4]),
     "absurd shape": in_header(f"{WEIGHT}/shape", [2**62, 2**62]),
-    "negative shape": in_header(f"{WEIGHT}/shape", [-5, -3]),
-    "empty absurd shape": in_header("model.bias/shape", [0, 2**63]),
     "many axes": in_header("model.bias/shape", [0] * 17),
-    "shape of no numbers": in_header(f"{WEIGHT}/shape", "ab"),
-    "wider dtype": in_header(f"{WEIGHT}/dtype", "F64"),
-    "unknown dtype": in_header(f"{WEIGHT}/dtype", "F33"),
     "dtype that no state has": in_header(f"{WEIGHT}/dtype", "U32"),
     "offsets that overlap": in_header("rng/data_offsets", [0, 5056]),
     "offsets beyond the end": in_header("rng/data_offsets", [10**15, 10**15 + 5056]),
-    "offsets that go back": in_header("rng/data_offsets", [8, 0]),
-    "missing entry": in_header("rng", {}),
     "tensor without a place": in_header("more", NOTHING),
     "tensor of two places": in_document('["flags",', '["rng",'),
     "tensor that is missing": in_document('["flags",', '["other",'),
@@ -255,7 +242,6 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "keys that are none": in_document("[[3,", "[[null,"),
     "word that is none": in_document('"$float":"nan"', f'"$float":"{"none" * 1_000}"'),
     "not JSON": in_document(NUMBERS, f"{NUMBERS}nought,"),
-    "half JSON": in_document(NUMBERS, f"{NUMBERS}["),
     "nested": in_document(NUMBERS, NUMBERS + "[" * 17 + "]" * 17 + ","),
     "deeply nested": in_document(NUMBERS, NUMBERS + "[" * 400_000 + "]" * 400_000 + ","),
     "many lists": in_document(NUMBERS, NUMBERS + "[]," * 2_000),
@@ -293,12 +279,6 @@ def test_no_file_takes_more_memory_than_in_proportion(path: Path, whole: bytes) 
     said = in_little_memory(code, *paths).splitlines()
     expected = ("does not fit", "SafetensorError", "too many lists", "too many lists", "unfold")
     assert all(word in line for word, line in zip(expected, said, strict=True)), said
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.complex64, torch.int16])
-def test_only_numbers_that_training_has_are_read(path: Path, dtype: torch.dtype) -> None:
-    save_checkpoint(path, {"rng": torch.zeros(3, dtype=dtype)})
-    assert "of another kind than training has" in refusal(lambda: load_checkpoint(path))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1])
@@ -396,26 +376,24 @@ def test_every_optimizer_and_schedule_goes_on(path: Path, name: str, schedule: s
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_run_of_an_earlier_version_is_refused_in_one_line(
+def test_a_run_of_an_earlier_version_is_neither_continued_nor_begun_again(
     cli: Cli, finished: Finished, tmp_path: Path
 ) -> None:
-    """It is neither continued nor begun again, but with overwrite=true."""
     cwd = Path(shutil.copytree(finished.cwd, tmp_path / "copy"))
     folder = RunFolder(run_folder(cwd))
     for path in (folder.last, folder.best):
         path.rename(path.with_suffix(".pt"))
     folder.update_manifest(status="interrupted")
-    earlier = folder.last.with_suffix(".pt")
     expected = (
         "checkpoint: {path} was written by an earlier version of sfbptt; accepted: that version to "
         "continue or measure the run, or overwrite=true, which trains it again"
     )
+    earlier = folder.last.with_suffix(".pt")
     assert refusal(lambda: latest_checkpoint(folder, load_checkpoint), earlier) == expected
-    outcome = cli("train", *TINY, cwd=cwd)
-    assert outcome.status == 2
-    assert outcome.stderr.startswith("sfbptt: checkpoint: ")
-    outcome = cli("evaluate", f"run={folder.path}", cwd=cwd)
-    assert (outcome.status, "best.pt' was written by an earlier" in outcome.stderr) == (2, True)
+    for arguments in (("train", *TINY), ("evaluate", f"run={folder.path}")):
+        outcome = cli(*arguments, cwd=cwd)
+        assert outcome.status == 2
+        assert ".pt' was written by an earlier version" in outcome.stderr
     assert earlier.exists()
     assert cli("train", *TINY, "overwrite=true", cwd=cwd).status == 0
     assert folder.last.is_file()

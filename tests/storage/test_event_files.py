@@ -1,4 +1,4 @@
-"""Loggers: the config group, and event files that hold what a run's other files hold."""
+"""Event files for TensorBoard hold what a run's other files hold."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from conftest import TINY, Cli
-from report_runs import config, write_run
+from report_runs import write_run
 from strangers import refusal
 
-from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.schema import NOT_RESULTS, typed_config
+from sfbptt_cli.config.schema import NOT_RESULTS
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.run_folder import RunFolder
 
@@ -60,27 +58,6 @@ def only_file(folder: RunFolder) -> Path:
     return file
 
 
-# --- the config group ------------------------------------------------------------------------
-
-
-def test_runs_from_before_there_were_loggers_open_and_go_on(tmp_path: Path) -> None:
-    folder = RunFolder(write_run(tmp_path))
-    stored = folder.config()
-    del stored["logger"]
-    folder.config_file.write_text(yaml.safe_dump(stored), encoding="utf-8")
-    assert typed_config(folder.config()).logger == "csv"
-    for name in ("csv", "tensorboard"):
-        folder.claim({**config(), "logger": name}, overwrite=False)
-    with pytest.raises(RequestError, match="seed"):
-        folder.claim({**config(seed=1), "logger": "csv"}, overwrite=False)
-
-
-@pytest.mark.parametrize("given", [None, "csv", {"name": "wandb"}, {"name": "csv", "port": 1}])
-def test_settings_that_are_no_logger(given: Any) -> None:
-    with pytest.raises(RequestError, match="logger"):
-        typed_config({**config(), "logger": given})
-
-
 # --- without the package ---------------------------------------------------------------------
 
 
@@ -119,8 +96,13 @@ def test_metrics_stand_at_the_epoch_of_their_checkpoint(tensorboard: Any, run: R
     for row in rows:
         row["best"] = int(row["epoch"] in (5, 15))
     run.write_history(rows)
+    evaluation = run.evaluation()
+    evaluation["metrics"]["kaplan_yorke_dimension"] = {"value": "undecided", "truth": 2.1}
+    run.write_evaluation(evaluation)
     log_run(run, "tensorboard")
     events = read(tensorboard, run)
+    ((_, value),) = curve(events, "evaluation/kaplan_yorke_dimension")
+    assert np.isnan(value)
     assert curve(events, "evaluation/d_stsp") == [(15, 0.25)]
     assert curve(events, "evaluation/d_stsp_floor") == [(15, pytest.approx(0.05))]
     assert curve(events, "evaluation/d_h") == [(15, float("inf"))]
@@ -130,28 +112,7 @@ def test_metrics_stand_at_the_epoch_of_their_checkpoint(tensorboard: Any, run: R
     assert curve(read(tensorboard, run), "evaluation/d_stsp") == [(20, 0.25)]
 
 
-def test_words_for_numbers_are_logged(tensorboard: Any, run: RunFolder) -> None:
-    """A diverged model has event files, too."""
-    evaluation = run.evaluation()
-    evaluation["metrics"]["lambda_max"]["value"] = "diverged"
-    evaluation["metrics"]["kaplan_yorke_dimension"] = {"value": "undecided", "truth": 2.1}
-    run.write_evaluation({**evaluation, "verdict": "diverged"})
-    log_run(run, "tensorboard")
-    events = read(tensorboard, run)
-    for name in ("lambda_max", "kaplan_yorke_dimension"):
-        ((_, value),) = curve(events, f"evaluation/{name}")
-        assert np.isnan(value)
-    assert curve(events, "evaluation/kaplan_yorke_dimension_truth") == [(20, pytest.approx(2.1))]
-
-
-def test_figures_are_images(tensorboard: Any, run: RunFolder) -> None:
-    log_run(run, "tensorboard")
-    (image,) = read(tensorboard, run).Images("figures/attractor")
-    assert (image.height, image.width) == (6, 9)
-    assert image.encoded_image_string == (run.figures / "attractor.png").read_bytes()
-
-
-def test_only_files_of_the_run_are_images(tensorboard: Any, run: RunFolder, tmp_path: Path) -> None:
+def test_figures_of_the_run_are_images(tensorboard: Any, run: RunFolder, tmp_path: Path) -> None:
     outside = tmp_path / "outside.png"
     shutil.copy(run.figures / "attractor.png", outside)
     (run.figures / "link.png").symlink_to(outside)
@@ -161,7 +122,11 @@ def test_only_files_of_the_run_are_images(tensorboard: Any, run: RunFolder, tmp_
     for name, content in {"text": b"text", "empty": b"", "half": outside.read_bytes()[:20]}.items():
         (run.figures / f"{name}.png").write_bytes(content)
     log_run(run, "tensorboard")
-    assert read(tensorboard, run).Tags()["images"] == ["figures/attractor", "figures/own"]
+    events = read(tensorboard, run)
+    assert events.Tags()["images"] == ["figures/attractor", "figures/own"]
+    (image,) = events.Images("figures/attractor")
+    assert (image.height, image.width) == (6, 9)
+    assert image.encoded_image_string == (run.figures / "attractor.png").read_bytes()
     os.truncate(run.figures / "text.png", 2**30)
     assert "figures/text.png" in refusal(lambda: log_run(run))
 

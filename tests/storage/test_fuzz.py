@@ -15,7 +15,7 @@ import yaml
 from conftest import Finished
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutated_files import Reader, fuzz, mutate, readers
+from mutated_files import Reader, fuzz, readers
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import flatten, typed_config
@@ -45,15 +45,6 @@ def test_every_reader_reads_or_refuses(all_readers: Iterator[Reader]) -> None:
     assert len(refused) == 16
     # The mutations do harm, but to the cache, which is made again.
     assert all(count > 0 for name, count in refused.items() if not name.startswith("cache"))
-
-
-def test_the_same_seed_mutates_alike() -> None:
-    import random
-
-    content = bytes(range(256)) * 20
-    twice = [[mutate(content, random.Random(i)) for i in range(100)] for _ in range(2)]
-    assert twice[0] == twice[1]
-    assert len(set(twice[0])) > 95
 
 
 # Files with control characters are refused before.

@@ -16,10 +16,10 @@ from conftest import Finished
 from strangers import refusal
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.files import require_own_files
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.storage.checkpoint import save_checkpoint
+from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 
 CONFIG: dict[str, Any] = {
@@ -184,44 +184,13 @@ def test_manifest_entries_are_replaced_one_by_one(tmp_path: Path) -> None:
     assert folder.manifest() == {"schema": 1, "status": "finished", "tau": 30, "seconds": 1.5}
 
 
-# What is in the file, and how it is read.
-DAMAGED: list[tuple[str, str, Callable[[RunFolder], object]]] = [
-    ("config.yaml", "a: [1", RunFolder.config),
-    ("config.yaml", "text", RunFolder.config),
-    ("run.json", "{", RunFolder.manifest),
-    ("run.json", "[]", RunFolder.manifest),
-    ("evaluation.json", "", RunFolder.evaluation),
-    ("metrics.csv", "epoch,loss\n,\n", RunFolder.history),
-]
-
-
-@pytest.mark.parametrize(("name", "content", "read"), DAMAGED)
-def test_damaged_files_are_refused_by_name(
-    tmp_path: Path, name: str, content: str, read: Callable[[RunFolder], object]
-) -> None:
-    (tmp_path / name).write_text(content)
-    message = refusal(lambda: read(RunFolder(tmp_path)), tmp_path / name)
-    assert message.startswith("run: {path} ")
-
-
 @pytest.mark.parametrize("read", [RunFolder.config, RunFolder.evaluation, RunFolder.history])
 def test_missing_files_are_refused(tmp_path: Path, read: Callable[[RunFolder], object]) -> None:
     with pytest.raises(RequestError, match=r"^run: '.*' cannot be read: .*No such file"):
         read(RunFolder(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".lock",
-        "config.yaml",
-        "run.json",
-        "trajectories.h5",
-        "checkpoints",
-        "figures",
-        "metrics.csv",
-    ],
-)
+@pytest.mark.parametrize("name", [".lock", "config.yaml", "trajectories.h5", "checkpoints"])
 def test_links_out_of_a_run_are_not_followed(finished: Finished, tmp_path: Path, name: str) -> None:
     run = Path(shutil.copytree(finished.run, tmp_path / "runs" / "run"))
     outside = tmp_path / "outside"
