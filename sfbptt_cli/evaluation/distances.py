@@ -48,7 +48,7 @@ class Distance:
 def measure_distances(
     truth: Array, generated: Array, dataset: Dataset, transient: int, settings: EvaluationSettings
 ) -> dict[str, dict[str, Any]]:
-    """Every distance of truth (T, N) and generated (T, N), transient discarded, as stored.
+    """Return every distance of truth and generated (T, N), transient discarded, as stored.
 
     Each has its floor, the median over pairs of true trajectories. Floors depend on the data and
     the settings alone and are computed once: `cached`.
@@ -79,7 +79,7 @@ def measure_distances(
 def _chosen(
     truth: Array, shortest: int, settings: EvaluationSettings
 ) -> tuple[str, dict[str, Distance]]:
-    """The estimator of D_stsp, and all distances by name."""
+    """Return the estimator of D_stsp, and all distances by name."""
     steps, obs_dim = truth.shape
     low_dimensional = obs_dim <= MAX_BINNED_DIMENSIONS
     gmm = {
@@ -107,9 +107,9 @@ def _binned(truth: Array, generated: Array, bins: int) -> float:
 
 
 def registered_metrics() -> dict[str, Distance]:
-    """Metrics of other packages (`sfbptt.metrics`): functions (truth, generated) -> float.
+    """Return the metrics of other packages (`sfbptt.metrics`): (truth, generated) -> float.
 
-    RequestError for one that cannot be loaded, or that has the name of another.
+    Raises RequestError for one that cannot be loaded, or that has the name of another.
     """
     everything: dict[str, Any] = extended(METRICS, "metrics")
     others = {name: function for name, function in everything.items() if name not in METRICS}
@@ -117,7 +117,7 @@ def registered_metrics() -> dict[str, Distance]:
 
 
 def _source(function: Callable[..., float]) -> str:
-    """The text of a function, so that a changed one is computed again; its name if it has none."""
+    """Return the text of a function, so that a changed one is computed again; or its name."""
     try:
         return inspect.getsource(function)
     except (OSError, TypeError):
@@ -125,9 +125,9 @@ def _source(function: Callable[..., float]) -> str:
 
 
 def floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Array, Array]]:
-    """Pairs of true trajectories whose distance is as small as a perfect model's.
+    """Return pairs of true trajectories, whose distance is as small as a perfect model's.
 
-    The test trajectory with each independent one, or, for recorded data, its two halves.
+    They are the test trajectory with each independent one, or, for recorded data, its two halves.
     """
     if dataset.independent is None:
         half = len(truth) // 2
@@ -138,7 +138,7 @@ def floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Ar
 def _floors(
     name: str, distance: Distance, pairs: list[tuple[Array, Array]], data: dict[str, Any]
 ) -> list[float]:
-    """The distance of each pair, from the cache where it was computed before."""
+    """Return the distance of each pair, from the cache where it was computed before."""
     key = {
         "version": _VERSION,
         "metric": name,

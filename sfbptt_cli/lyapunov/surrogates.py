@@ -24,7 +24,7 @@ _TEST_MARGIN = 0.3
 
 
 def iaaft(series: Array, rng: np.random.Generator) -> Array:
-    """A surrogate (T, N) with the values of each column of the data, and its spectra.
+    """Return a surrogate (T, N) with the values of each column of the data, and its spectra.
 
     Phases are random, the same change in each column, so that spectra and cross-spectra stay
     (Prichard and Theiler 1994); values and spectrum are then imposed in turn, 10 times (Schreiber
@@ -54,8 +54,11 @@ def _with_values(surrogate: Array, values: Array) -> Array:
 
 
 def matching_ends(series: Array) -> Array:
-    """The longest stretch without up to a tenth at either end, whose ends match best in value and
-    slope: a jump from the last to the first value would be noise in the spectrum."""
+    """Return the longest stretch, less up to a tenth at either end, whose ends match best.
+
+    They match in value and slope: a jump from the last to the first value would be noise in the
+    spectrum.
+    """
     tenth = max(1, len(series) // 10)
     steps = np.diff(series, axis=0)
     scale = steps.std(axis=0)
@@ -72,7 +75,7 @@ def matching_ends(series: Array) -> Array:
 
 
 def like_linear_noise(data: Array, period: float, settings: NeighbourSettings) -> bool:
-    """Whether the distance of neighbours after a quarter of a mean period is that of surrogates.
+    """Return whether neighbours separate in a quarter of a mean period as those of surrogates.
 
     data (T, N) standardised, of which 10,000 samples or 24 periods count; embedded with lag and
     dimension unless None. Alike means within 3 standard deviations over the surrogates, and within

@@ -20,10 +20,10 @@ _MANY = 10
 def largest_known_exponent(
     system: System, parameters: Mapping[str, float], dt: float, given: float | None
 ) -> tuple[float | None, str]:
-    """λ_max per time unit and its source: `dataset.lambda_max`, else the published value, else the
-    tangent flow of the equations, which is computed once and cached.
+    """Return λ_max per time unit and its source; None and the reason where there is none.
 
-    None and the reason where the equations cannot be followed.
+    It is `dataset.lambda_max`, else the published value, else that of the tangent flow of the
+    equations, computed once and cached. There is none where the equations cannot be followed.
     """
     if given is not None:
         return given, "dataset.lambda_max"

@@ -43,7 +43,7 @@ class FusedModel(LatentModel):
         s: Tensor | None,
         second: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The rollout of `LatentModel.rollout` by a kernel of torch.
+        """Do `LatentModel.rollout` by a kernel of torch.
 
         `second` (gates M) is the second bias, by default zero. The kernels insist on an input; one
         of width 1 that is always zero costs least.

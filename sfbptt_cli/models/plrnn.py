@@ -58,6 +58,6 @@ class PLRNN(PiecewiseLinear):
         return PLRNNColumns.rollout(state, steps, constant, self.A[:, None], W)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """A + W D, D = diag(z > 0)."""
+        """Return A + W D, D = diag(z > 0)."""
         self.check_inputs(s)
         return torch.diag(self.A) + off_diagonal(self.W) * (state > 0)[:, None, :]
