@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,28 +140,19 @@ def _floors(
     name: str, distance: Distance, pairs: list[tuple[Array, Array]], data: dict[str, Any]
 ) -> list[float]:
     """Return the distance of each pair, from the cache where it was computed before."""
-    key = {
-        "version": _VERSION,
-        "metric": name,
-        "source": distance.source,
-        "settings": dict(distance.settings),
-        **data,
-    }
-    stored = cached(
+    how = {"metric": name, "source": distance.source, "settings": dict(distance.settings)}
+
+    def read(path: Path) -> list[float]:
+        floors = [number_of(floor) for floor in read_json(path)]
+        if len(floors) != len(pairs):
+            raise ValueError(f"{len(floors)} floors of {len(pairs)} pairs")
+        return floors
+
+    return cached(
         f"{name}-floors",
-        key,
+        {"version": _VERSION, **how, **data},
         ".json",
-        lambda: [word_or_number(distance(*pair)) for pair in pairs],
-        write_json,
-        lambda path: _read_floors(path, len(pairs)),
+        lambda: [distance(*pair) for pair in pairs],
+        lambda path, floors: write_json(path, [word_or_number(floor) for floor in floors]),
+        read,
     )
-    return [number_of(floor) for floor in stored]
-
-
-def _read_floors(path: Any, count: int) -> list[float | str]:
-    floors = read_json(path)
-    if len(floors) != count:
-        raise ValueError(f"{len(floors)} floors of {count} pairs")
-    for floor in floors:
-        number_of(floor)
-    return floors

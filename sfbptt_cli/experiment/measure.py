@@ -52,10 +52,7 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
         "transient": len(result.truth) - result.measured_steps,
     }
     versions = provenance()
-    versions = {
-        "package_version": versions["version"],
-        "commit": versions["commit"] or "unknown",
-    }
+    versions = {"package_version": versions["version"], "commit": versions["commit"] or "unknown"}
     write_trajectories(
         run.folder.trajectories,
         result.generated[None],

@@ -145,10 +145,7 @@ def gradient_growth(
 
 @torch.no_grad()
 def _free_products(
-    model: LatentModel,
-    begun: torch.Tensor,
-    settings: GradientsSettings,
-    s: torch.Tensor | None,
+    model: LatentModel, begun: torch.Tensor, settings: GradientsSettings, s: torch.Tensor | None
 ) -> LogNorms:
     """Return products along orbits from begun (orbits, N) after the transient; s (orbits, …, K)."""
     state, steps, transient = model.force(begun), settings.steps, settings.transient

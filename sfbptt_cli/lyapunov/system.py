@@ -9,8 +9,8 @@ from sfbptt_cli.lyapunov.cached import cached_spectrum
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.systems.system import System, known_exponent
 
-# Trajectories that the exponent is averaged over. More than make it exact to 1% in some seconds do
-# not pay; a field that is evaluated state by state takes a hundred times as long.
+# Trajectories that the exponent is averaged over, for 1% in some seconds; a field that is evaluated
+# state by state takes a hundred times as long.
 _TRAJECTORIES = 128
 _TRAJECTORIES_OF_MANY = 64  # of more variables than 10
 _TRAJECTORIES_ONE_BY_ONE = 8

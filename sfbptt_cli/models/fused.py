@@ -20,11 +20,7 @@ class FusedModel(LatentModel):
     """
 
     def __init__(
-        self,
-        obs_dim: int,
-        latent_dim: int,
-        generator: torch.Generator,
-        **common: Unpack[Common],
+        self, obs_dim: int, latent_dim: int, generator: torch.Generator, **common: Unpack[Common]
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)
         M, bound, rows = latent_dim, 1 / math.sqrt(latent_dim), self.gates * latent_dim
