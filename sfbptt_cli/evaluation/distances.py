@@ -17,7 +17,7 @@ from sfbptt_cli.common.numbers import number_of, word_or_number
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.table import METRICS
-from sfbptt_cli.metrics.paper2022 import d_h_paper2022, d_stsp_paper2022
+from sfbptt_cli.metrics.paper2022 import MIN_STEPS, d_h_paper2022, d_stsp_paper2022
 from sfbptt_cli.metrics.spectrum import d_h
 from sfbptt_cli.metrics.state_space import (
     MAX_BINNED_DIMENSIONS,
@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 # Raised when a metric gives other numbers than before with the same settings.
 _VERSION = 1
-# d_h_paper2022 averages over fifty pieces of at least four steps.
-_PAPER2022_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _chosen(
     chosen["d_h"] = Distance(d_h, {"smoothing": settings.spectrum_smoothing})
     if low_dimensional:
         chosen["d_stsp_paper2022"] = Distance(d_stsp_paper2022)
-    if shortest >= _PAPER2022_STEPS:
+    if shortest >= MIN_STEPS:
         chosen["d_h_paper2022"] = Distance(d_h_paper2022)
     return estimator, {**chosen, **registered_metrics()}
 

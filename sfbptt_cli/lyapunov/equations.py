@@ -98,10 +98,7 @@ def spectrum_from_equations(
         return _spectrum(rates / dt)
     inner = inner_steps(field, samples, scale, dt)
     traces: list[float] = []
-
-    def visit(states: Array) -> None:
-        traces.append(_divergence(field, states, scale))
-
+    complete = count == len(start)
     rates = growth_rates(
         lambda x: runge_kutta(field, x, dt / inner),
         starts,
@@ -110,7 +107,7 @@ def spectrum_from_equations(
         transient * inner,
         every=_EVERY,
         scale=scale,
-        visit=visit if vectors in (None, len(start)) else None,
+        visit=(lambda z: traces.append(_divergence(field, z, scale))) if complete else None,
     )
     return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
 

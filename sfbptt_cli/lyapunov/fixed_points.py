@@ -72,10 +72,8 @@ def find_cycles(
     unless `enumerate_regions` is off.
 
     s (input_dim): constant external inputs, for a model that has inputs. Float64 throughout.
-    Raises ValueError when max_order or restarts is below 1 or s does not fit.
+    Raises ValueError when s does not fit.
     """
-    if min(max_order, restarts) < 1:
-        raise ValueError(f"max_order, restarts are {max_order}, {restarts}; accepted: 1 or more")
     model = copy.deepcopy(model).double()
     s = None if s is None else s.double()
     model.check_inputs(s)

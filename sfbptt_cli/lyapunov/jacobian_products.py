@@ -43,11 +43,8 @@ def jacobian_products(
     Frobenius norm after each factor and the logarithm of that kept, so that neither overflows.
     External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
 
-    −∞ where the product vanishes. Raises ValueError when steps or every is below 1 or s does not
-    fit.
+    −∞ where the product vanishes. Raises ValueError when s does not fit.
     """
-    if min(steps, every) < 1:
-        raise ValueError(f"steps, every are {steps}, {every}; accepted: 1 or more")
     model, state = copy.deepcopy(model).double(), state.double()
     inputs = None if s is None else s.double().expand(len(state), -1, -1)
     model.check_inputs(inputs, len(state), steps)
@@ -83,10 +80,8 @@ def forced_jacobian_products(
     factors and starts anew; ∂z_{1+t}/∂z_1 itself is zero beyond the first forcing. External inputs
     s (T + 1, input_dim) are those of the times of x.
 
-    The values have one row. Raises ValueError when τ is below 1 or s does not fit.
+    The values have one row. Raises ValueError when s does not fit.
     """
-    if tau < 1:
-        raise ValueError(f"tau is {tau}; accepted: 1 or more")
     model = copy.deepcopy(model).double()
     steps = len(x) - 1
     # Segments are independent orbits of τ steps; the last may go on beyond the data.

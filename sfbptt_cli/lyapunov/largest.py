@@ -23,7 +23,6 @@ def largest_exponent(
     steps: int,
     transient: int,
     every: int = 10,
-    seed: int = 0,
     s: Tensor | None = None,
 ) -> GrowthRate:
     """Return λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
@@ -46,7 +45,7 @@ def largest_exponent(
     s = None if s is None else s.double()
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     offset = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state.device)
     offset *= _SEPARATION / offset.norm(dim=1, keepdim=True)
     rounds = max(1, steps // every)
@@ -66,6 +65,6 @@ def largest_exponent(
             counted += every
     exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
     if every > 1 and (exponents * every < _SHRUNK).any():
-        return largest_exponent(given, x, steps, transient, every=1, seed=seed, s=s_given)
+        return largest_exponent(given, x, steps, transient, every=1, s=s_given)
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
     return GrowthRate(exponents.mean().item(), error)

@@ -35,12 +35,10 @@ def loss_gradients(
     With tau the state is forced every τ steps (`forcing.sparse`). External inputs s (as long as x,
     input_dim) are those of the times of x. Everything is float64.
 
-    The values have one row: NaN where the orbit diverges. Raises ValueError when a length is not
-    covered by x or s does not fit. Source: Mikhaeil et al. 2022, eqs. 3 and 4, theorem 2.
+    The values have one row: NaN where the orbit diverges. Raises ValueError when s does not fit.
+    Source: Mikhaeil et al. 2022, eqs. 3 and 4, theorem 2.
     """
     T = np.unique(np.asarray(lengths, dtype=np.int64))
-    if not len(T) or T[0] < 1 or T[-1] >= len(x):
-        raise ValueError(f"lengths are {list(lengths)}; accepted: 1 to {len(x) - 1}, one below x")
     model = copy.deepcopy(model).double().requires_grad_(True)
     x = x[: T[-1] + 1].double()
     if s is not None:

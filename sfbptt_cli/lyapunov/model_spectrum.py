@@ -41,12 +41,10 @@ def model_spectrum(
     k is `exponents`, by default state_dim, which is 2 latent_dim for an LSTM. A direction that the
     map wipes out has an exponent of −∞, or one of below about −30, which is rounding.
 
-    The means are over the starts that stay finite, NaN when none does. Raises ValueError when k is
-    not 1 to state_dim, or when s does not fit.
+    The means are over the starts that stay finite, NaN when none does. Raises ValueError when s
+    does not fit.
     """
     k = model.state_dim if exponents is None else exponents
-    if not 1 <= k <= model.state_dim:
-        raise ValueError(f"exponents is {k}; accepted: 1 to state_dim = {model.state_dim}")
     model = copy.deepcopy(model).double()
     inputs = None if s is None else s.double().expand(len(x), -1, -1)
     model.check_inputs(inputs, len(x), transient + steps)

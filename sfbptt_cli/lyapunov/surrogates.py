@@ -37,20 +37,15 @@ def iaaft(series: Array, rng: np.random.Generator) -> Array:
     turn = rng.uniform(0, 2 * np.pi, (len(transform), 1))
     surrogate = np.fft.irfft(amplitude * np.exp(1j * (phase + turn)), len(series), axis=0)
     for _ in range(_ITERATIONS):
-        surrogate = _with_values(surrogate, values)
-        angle = np.angle(np.fft.rfft(surrogate, axis=0))
+        ranked = np.empty_like(surrogate)
+        np.put_along_axis(ranked, np.argsort(surrogate, axis=0), values, axis=0)
+        angle = np.angle(np.fft.rfft(ranked, axis=0))
         # The common change of all columns nearest to the phases that they have now.
         change = np.angle(np.sum(amplitude * np.exp(1j * (angle - phase)), axis=1, keepdims=True))
         spectrum = amplitude * np.exp(1j * (phase + change))
         surrogate = np.fft.irfft(spectrum, len(series), axis=0)
     # The spectrum last: at the end values off by a little cost less than a floor of white noise.
     return surrogate
-
-
-def _with_values(surrogate: Array, values: Array) -> Array:
-    result = np.empty_like(surrogate)
-    np.put_along_axis(result, np.argsort(surrogate, axis=0), values, axis=0)
-    return result
 
 
 def matching_ends(series: Array) -> Array:
@@ -63,15 +58,12 @@ def matching_ends(series: Array) -> Array:
     steps = np.diff(series, axis=0)
     scale = steps.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    head, tail = np.arange(tenth), len(series) - 2 - np.arange(tenth)
-    every = max(1, tenth // 300)
-    head, tail = head[::every], tail[::every]
+    head = np.arange(0, tenth, max(1, tenth // 300))
+    tail = len(series) - 2 - head
     jump = (series[head][:, None] - series[tail + 1][None]) / scale
     bend = (steps[head][:, None] - steps[tail][None]) / scale
-    first, last = np.unravel_index(
-        int(np.sum(jump**2 + bend**2, axis=-1).argmin()), (len(head), len(tail))
-    )
-    return series[head[first] : tail[last] + 1]
+    best = int(np.sum(jump**2 + bend**2, axis=-1).argmin())
+    return series[head[best // len(tail)] : tail[best % len(tail)] + 1]
 
 
 def like_linear_noise(data: Array, period: float, settings: NeighbourSettings) -> bool:

@@ -181,15 +181,8 @@ def test_loss_gradients_of_a_model_that_diverges_are_nan() -> None:
     assert math.isnan(free[1])
 
 
-def test_requests_that_cannot_be_met_are_refused_and_the_model_is_left_alone() -> None:
+def test_inputs_of_another_model_are_refused_and_the_model_is_left_alone() -> None:
     model, x = _chaotic(), 0.3 * _random(20, 2)
-    for lengths in ([], [0], [20]):
-        with pytest.raises(ValueError, match="1 to 19"):
-            loss_gradients(model, x, lengths)
-    with pytest.raises(ValueError, match="tau is 0"):
-        forced_jacobian_products(model, x, tau=0)
-    with pytest.raises(ValueError, match="1 or more"):
-        jacobian_products(model, torch.zeros(1, 12), steps=5, every=0)
     with pytest.raises(ValueError, match="accepts none"):
         loss_gradients(model, x, [5], s=torch.zeros(20, 1))
     with pytest.raises(ValueError, match="inputs s"):

@@ -110,10 +110,3 @@ def test_d_h_of_a_generation_without_any_spectrum_is_one(lost: float) -> None:
     half[:, 1] = lost
     expected = (1 + d_h_paper2022(truth[:, :1], truth[:, :1])) / 2
     assert d_h_paper2022(truth, half) == pytest.approx(expected, rel=1e-12)
-
-
-def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="199 common steps"):
-        d_h_paper2022(noise(0, 300), noise(1, 199))
-    with pytest.raises(ValueError, match="19 dimensions"):
-        d_stsp_paper2022(noise(0, 30, 19), noise(1, 30, 19))
