@@ -26,7 +26,7 @@ def run(config: GradientsSettings) -> None:
         growth.products,
         growth.losses,
         growth.rate.value,
-        growth.lambda_max,
+        growth.lambda_max.value,
         forced_products=growth.forced_products,
         forced_losses=growth.forced_losses,
         tau=tau,
@@ -35,11 +35,7 @@ def run(config: GradientsSettings) -> None:
     with opened.folder.lock():
         opened.folder.figures.mkdir(exist_ok=True)
         figure_style.save(drawn, opened.folder.figures, "gradients")
-        written = opened.folder.path / "gradients.json"
         content = {"settings": asdict(config), **growth.as_json(), "provenance": provenance()}
-        write_json(written, content)
-    for path in (
-        written,
-        *(opened.folder.figures / f"gradients.{kind}" for kind in ("png", "pdf")),
-    ):
-        print(path)
+        write_json(opened.folder.path / "gradients.json", content)
+    for path in ("gradients.json", "figures/gradients.png", "figures/gradients.pdf"):
+        print(opened.folder.path / path)

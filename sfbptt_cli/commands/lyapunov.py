@@ -58,7 +58,7 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
     if len(behind.curve[0]):
         drawn = separation(behind, dataset.dt, dataset.time_unit, dataset.name)
         figure_style.save(drawn, folder, "separation")
-        _print_files(folder / "separation.png", folder / "separation.pdf")
+        print(folder / "separation.png", folder / "separation.pdf", sep="\n")
 
 
 def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> Path:
@@ -89,9 +89,4 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
 
 def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> None:
     write_json(path, {"settings": asdict(config), **content, "provenance": provenance()})
-    _print_files(path)
-
-
-def _print_files(*paths: Path) -> None:
-    for path in paths:
-        print(path)
+    print(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sfbptt_cli.common.numbers import number_of, word_or_number
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.table import METRICS
-from sfbptt_cli.metrics.paper2022 import d_h_paper2022, d_stsp_paper2022
+from sfbptt_cli.metrics.paper2022 import MIN_STEPS, d_h_paper2022, d_stsp_paper2022
 from sfbptt_cli.metrics.spectrum import d_h
 from sfbptt_cli.metrics.state_space import (
     MAX_BINNED_DIMENSIONS,
@@ -29,8 +30,6 @@ Array = NDArray[np.float64]
 
 # Raised when a metric gives other numbers than before with the same settings.
 _VERSION = 1
-# d_h_paper2022 averages over fifty pieces of at least four steps.
-_PAPER2022_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Distance:
 def measure_distances(
     truth: Array, generated: Array, dataset: Dataset, transient: int, settings: EvaluationSettings
 ) -> dict[str, dict[str, Any]]:
-    """Every distance of truth (T, N) and generated (T, N), transient discarded, as stored.
+    """Return every distance of truth and generated (T, N), transient discarded, as stored.
 
     Each has its floor, the median over pairs of true trajectories. Floors depend on the data and
     the settings alone and are computed once: `cached`.
@@ -79,7 +78,7 @@ def measure_distances(
 def _chosen(
     truth: Array, shortest: int, settings: EvaluationSettings
 ) -> tuple[str, dict[str, Distance]]:
-    """The estimator of D_stsp, and all distances by name."""
+    """Return the estimator of D_stsp, and all distances by name."""
     steps, obs_dim = truth.shape
     low_dimensional = obs_dim <= MAX_BINNED_DIMENSIONS
     gmm = {
@@ -97,7 +96,7 @@ def _chosen(
     chosen["d_h"] = Distance(d_h, {"smoothing": settings.spectrum_smoothing})
     if low_dimensional:
         chosen["d_stsp_paper2022"] = Distance(d_stsp_paper2022)
-    if shortest >= _PAPER2022_STEPS:
+    if shortest >= MIN_STEPS:
         chosen["d_h_paper2022"] = Distance(d_h_paper2022)
     return estimator, {**chosen, **registered_metrics()}
 
@@ -107,9 +106,9 @@ def _binned(truth: Array, generated: Array, bins: int) -> float:
 
 
 def registered_metrics() -> dict[str, Distance]:
-    """Metrics of other packages (`sfbptt.metrics`): functions (truth, generated) -> float.
+    """Return the metrics of other packages (`sfbptt.metrics`): (truth, generated) -> float.
 
-    RequestError for one that cannot be loaded, or that has the name of another.
+    Raises RequestError for one that cannot be loaded, or that has the name of another.
     """
     everything: dict[str, Any] = extended(METRICS, "metrics")
     others = {name: function for name, function in everything.items() if name not in METRICS}
@@ -117,7 +116,7 @@ def registered_metrics() -> dict[str, Distance]:
 
 
 def _source(function: Callable[..., float]) -> str:
-    """The text of a function, so that a changed one is computed again; its name if it has none."""
+    """Return the text of a function, so that a changed one is computed again; or its name."""
     try:
         return inspect.getsource(function)
     except (OSError, TypeError):
@@ -125,9 +124,9 @@ def _source(function: Callable[..., float]) -> str:
 
 
 def floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Array, Array]]:
-    """Pairs of true trajectories whose distance is as small as a perfect model's.
+    """Return pairs of true trajectories, whose distance is as small as a perfect model's.
 
-    The test trajectory with each independent one, or, for recorded data, its two halves.
+    They are the test trajectory with each independent one, or, for recorded data, its two halves.
     """
     if dataset.independent is None:
         half = len(truth) // 2
@@ -138,29 +137,20 @@ def floor_pairs(truth: Array, dataset: Dataset, transient: int) -> list[tuple[Ar
 def _floors(
     name: str, distance: Distance, pairs: list[tuple[Array, Array]], data: dict[str, Any]
 ) -> list[float]:
-    """The distance of each pair, from the cache where it was computed before."""
-    key = {
-        "version": _VERSION,
-        "metric": name,
-        "source": distance.source,
-        "settings": dict(distance.settings),
-        **data,
-    }
-    stored = cached(
+    """Return the distance of each pair, from the cache where it was computed before."""
+    how = {"metric": name, "source": distance.source, "settings": dict(distance.settings)}
+
+    def read(path: Path) -> list[float]:
+        floors = [number_of(floor) for floor in read_json(path)]
+        if len(floors) != len(pairs):
+            raise ValueError(f"{len(floors)} floors of {len(pairs)} pairs")
+        return floors
+
+    return cached(
         f"{name}-floors",
-        key,
+        {"version": _VERSION, **how, **data},
         ".json",
-        lambda: [word_or_number(distance(*pair)) for pair in pairs],
-        write_json,
-        lambda path: _read_floors(path, len(pairs)),
+        lambda: [distance(*pair) for pair in pairs],
+        lambda path, floors: write_json(path, [word_or_number(floor) for floor in floors]),
+        read,
     )
-    return [number_of(floor) for floor in stored]
-
-
-def _read_floors(path: Any, count: int) -> list[float | str]:
-    floors = read_json(path)
-    if len(floors) != count:
-        raise ValueError(f"{len(floors)} floors of {count} pairs")
-    for floor in floors:
-        number_of(floor)
-    return floors

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.distances import measure_distances
 from sfbptt_cli.evaluation.generation import along, generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.evaluation.verdict import Verdict, verdict
-from sfbptt_cli.lyapunov.largest import LargestExponent, largest_exponent
+from sfbptt_cli.evaluation.verdict import verdict
+from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
-from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
+from sfbptt_cli.lyapunov.spectrum import GrowthRate, kaplan_yorke_dimension
 from sfbptt_cli.metrics.prediction import prediction_error, valid_prediction_steps
 from sfbptt_cli.models.base import LatentModel
 
@@ -46,6 +47,30 @@ class Evaluation:
     truth: Array  # (transient + steps, N), at the same times
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What is evaluated, on what, and how."""
+
+    model: LatentModel
+    standardiser: Standardiser
+    dataset: Dataset
+    settings: EvaluationSettings
+
+    def free(self, starts: NDArray[Any], steps: int) -> Array:
+        """Run freely from rows of the test trajectory, driven by its inputs: (start, steps, N)."""
+        data = self.dataset
+        inputs = None if data.inputs is None else along(data.inputs.test, starts, steps)
+        return generate(self.model, self.standardiser, data.test[starts], steps, inputs)
+
+    def on_device(self, x: NDArray[Any]) -> Tensor:
+        """Return an array as a tensor where the model is."""
+        return torch.from_numpy(x).to(next(self.model.parameters()).device)
+
+    def observations(self, starts: NDArray[Any]) -> Tensor:
+        """Return rows of the test trajectory, standardised, where the model is: (start, N)."""
+        return self.on_device(self.standardiser.standardise(self.dataset.test[starts]))
+
+
 def evaluate(
     model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
 ) -> Evaluation:
@@ -57,65 +82,47 @@ def evaluate(
     """
     if settings.part == "train":
         dataset = _of_training(dataset)
+    subject = _Subject(model, standardiser, dataset, settings)
     available = len(dataset.test) - 1
     transient = min(settings.transient, available // 10)
     steps = min(settings.steps, available - transient)
     truth = np.asarray(dataset.test[1 : 1 + transient + steps], dtype=np.float64)
-    generated = _free(model, standardiser, dataset, np.zeros(1, int), transient + steps)[0]
-    exponent = _model_exponent(model, standardiser, dataset, settings)
+    generated = subject.free(np.zeros(1, int), transient + steps)[0]
+    exponent = _exponent(subject)
     after, compared = truth[transient:], generated[transient:]
-    of_model = (model, standardiser, dataset, settings)
     metrics: dict[str, Metric] = {
         **measure_distances(after, compared, dataset, transient, settings),
-        "prediction_error": _prediction_error(*of_model),
-        "valid_prediction_time": _valid_prediction(*of_model),
+        "prediction_error": _prediction_error(subject),
+        "valid_prediction_time": _valid_prediction(subject),
         "lambda_max": {
             "value": word_or_number(exponent.value / dataset.dt),
             "standard_error": word_or_number(exponent.standard_error / dataset.dt),
             "truth": dataset.lambda_max,
             "unit": f"per {singular(dataset.time_unit)}",
         },
-        "kaplan_yorke_dimension": _dimension(*of_model),
+        "kaplan_yorke_dimension": _dimension(subject),
     }
-    word = _verdict(after, compared, exponent).value
-    return Evaluation(word, steps, metrics, generated, truth)
+    word = verdict(compared, after.std(axis=0), *exponent, centre=after.mean(axis=0))
+    return Evaluation(word.value, steps, metrics, generated, truth)
 
 
 def _of_training(dataset: Dataset) -> Dataset:
-    """The dataset with its (first) training trajectory in place of the test trajectory."""
+    """Return the dataset with its (first) training trajectory in place of the test trajectory."""
     rows, inputs = dataset.trajectories[0], dataset.inputs
     if inputs is not None:
         inputs = replace(inputs, test=inputs.train[rows])
     return replace(dataset, test=dataset.train[rows], inputs=inputs)
 
 
-def _free(
-    model: LatentModel,
-    standardiser: Standardiser,
-    dataset: Dataset,
-    starts: NDArray[Any],
-    steps: int,
-) -> Array:
-    """Free runs from rows of the test trajectory, driven by its inputs: (start, steps, N)."""
-    inputs = None if dataset.inputs is None else along(dataset.inputs.test, starts, steps)
-    return generate(model, standardiser, dataset.test[starts], steps, inputs)
-
-
-def _prediction_error(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
-) -> Metric:
-    """PE(n) over all test points, in squared standard deviations of the training data."""
-    n = settings.prediction_steps
-    count = len(dataset.test) - n
-    total = 0.0
+def _prediction_error(subject: _Subject) -> Metric:
+    """Return PE(n) over all test points, in squared standard deviations of the training data."""
+    n, test = subject.settings.prediction_steps, subject.dataset.test
+    standardise = subject.standardiser.standardise
+    count, total = len(test) - n, 0.0
     for first in range(0, count, _PREDICTION_CHUNK):
         chunk = np.arange(first, min(first + _PREDICTION_CHUNK, count))
-        predicted = _free(model, standardiser, dataset, chunk, n)[:, -1]
-        truth = dataset.test[first + n : first + n + len(chunk)]
-        error = prediction_error(
-            standardiser.standardise(truth), standardiser.standardise(predicted)
-        )
-        total += error * len(chunk)
+        predicted = standardise(subject.free(chunk, n)[:, -1])
+        total += prediction_error(standardise(test[chunk + n]), predicted) * len(chunk)
     return {
         "value": word_or_number(total / count),
         "steps": n,
@@ -123,78 +130,69 @@ def _prediction_error(
     }
 
 
-def _valid_prediction(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
-) -> Metric:
-    """Valid prediction time over many starts: median and quartiles."""
-    horizon = _VALID_STEPS
+def _valid_prediction(subject: _Subject) -> Metric:
+    """Return median and quartiles of the valid prediction time over many starts."""
+    dataset, threshold = subject.dataset, subject.settings.valid_prediction_threshold
+    test, horizon, factor, unit = dataset.test, _VALID_STEPS, dataset.dt, dataset.time_unit
     if dataset.lyapunov_steps is not None:
         horizon = math.ceil(_VALID_LYAPUNOV_TIMES * dataset.lyapunov_steps)
-    horizon = min(horizon, len(dataset.test) // 2)
-    count = min(settings.valid_prediction_starts, len(dataset.test) - horizon)
-    starts = np.linspace(0, len(dataset.test) - horizon - 1, count).astype(int)
-    predicted = _free(model, standardiser, dataset, starts, horizon)
-    truth = np.stack([dataset.test[s + 1 : s + 1 + horizon] for s in starts])
-    scale = float(np.sqrt(dataset.test.var(axis=0).sum()))
-    valid = valid_prediction_steps(truth, predicted, scale, settings.valid_prediction_threshold)
-    factor, unit = dataset.dt, dataset.time_unit
-    if dataset.lyapunov_steps is not None:
         factor, unit = 1 / dataset.lyapunov_steps, "Lyapunov times"
-    quartiles = np.quantile(valid, [0.25, 0.5, 0.75]) * factor
+    horizon = min(horizon, len(test) // 2)
+    count = min(subject.settings.valid_prediction_starts, len(test) - horizon)
+    starts = np.linspace(0, len(test) - horizon - 1, count).astype(int)
+    predicted = subject.free(starts, horizon)
+    truth = along(test, starts, horizon)
+    scale = float(np.sqrt(test.var(axis=0).sum()))
+    valid = valid_prediction_steps(truth, predicted, scale, threshold)
+    low, median, high = (np.quantile(valid, [0.25, 0.5, 0.75]) * factor).tolist()
     return {
-        "value": float(quartiles[1]),
-        "quartiles": [float(quartiles[0]), float(quartiles[2])],
+        "value": median,
+        "quartiles": [low, high],
         "unit": unit,
-        "threshold": settings.valid_prediction_threshold,
+        "threshold": threshold,
         "starts": count,
         "horizon": horizon * factor,
         "censored": float(np.mean(valid >= horizon)),
     }
 
 
-def _model_exponent(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
-) -> LargestExponent:
-    device = next(model.parameters()).device
+def _exponent(subject: _Subject) -> GrowthRate:
+    """Return the model's largest exponent, per step."""
+    settings, inputs, last = subject.settings, subject.dataset.inputs, len(subject.dataset.test) - 1
     steps, transient = settings.lyapunov_steps, settings.transient
-    last, s = len(dataset.test) - 1, None
-    if dataset.inputs is not None:  # along the test trajectory, as far as it reaches
-        transient = min(transient, last // 10)
-        steps = min(steps, last // 2)
+    if inputs is not None:  # along the test trajectory, as far as it reaches
+        transient, steps = min(transient, last // 10), min(steps, last // 2)
         last -= transient + steps
     starts = np.linspace(0, last, _LYAPUNOV_STARTS).astype(int)
-    if dataset.inputs is not None:
-        s = torch.from_numpy(along(dataset.inputs.test, starts, transient + steps)).to(device)
-    x = torch.from_numpy(standardiser.standardise(dataset.test[starts])).to(device)
-    return largest_exponent(model, x, steps=steps, transient=transient, s=s)
+    s = None
+    if inputs is not None:
+        s = subject.on_device(along(inputs.test, starts, transient + steps))
+    x = subject.observations(starts)
+    return largest_exponent(subject.model, x, steps=steps, transient=transient, s=s)
 
 
-def _dimension(
-    model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
-) -> Metric:
-    """Kaplan-Yorke dimension of the model's attractor, from as many exponents as decide it.
+def _dimension(subject: _Subject) -> Metric:
+    """Return the Kaplan-Yorke dimension of the model's attractor.
 
-    Those are the leading two more than there are observations; where they do not sum to less than
-    zero the attractor has more dimensions than that, and the value is a word.
+    It comes from two more leading exponents than there are observations. Where they do not sum to
+    less than zero the attractor has more dimensions than that, and the value is a word.
     """
+    dataset, settings = subject.dataset, subject.settings
     transient, steps, last = settings.transient, settings.dimension_steps, len(dataset.test)
     s = None
     starts = np.linspace(0, last - 1, _DIMENSION_STARTS).astype(int)
     if dataset.inputs is not None:
         transient, steps = min(transient, last // 10), min(steps, last // 2)
         starts[:] = 0  # every start is driven by the same inputs
-        s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
-    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
-    device = next(model.parameters()).device
-    count = min(model.state_dim, dataset.obs_dim + 2)
-    spectrum = model_spectrum(
-        model, x.to(device), steps, transient, count, s=None if s is None else s.to(device)
-    )
+        s = subject.on_device(dataset.inputs.test[1 : 1 + transient + steps])
+    count = min(subject.model.state_dim, dataset.obs_dim + 2)
+    x = subject.observations(starts)
+    spectrum = model_spectrum(subject.model, x, steps, transient, count, s=s)
     exponents = spectrum.exponents
     value: float | str = "undecided"
     if np.isnan(exponents).any():
         value = "diverged"
-    elif exponents.sum() < 0 or count == model.state_dim:
+    elif exponents.sum() < 0 or count == subject.model.state_dim:
         value = kaplan_yorke_dimension(exponents)
     return {
         "value": value,
@@ -203,10 +201,3 @@ def _dimension(
         "exponents_unit": f"per {singular(dataset.time_unit)}",
         "steps": steps,
     }
-
-
-def _verdict(truth: Array, generated: Array, exponent: LargestExponent) -> Verdict:
-    if math.isnan(exponent.value):  # every start left the finite numbers, whatever this one did
-        return Verdict.DIVERGED
-    error = exponent.standard_error if math.isfinite(exponent.standard_error) else 0.0
-    return verdict(generated, truth.std(axis=0), exponent.value, error, centre=truth.mean(axis=0))

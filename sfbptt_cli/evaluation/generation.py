@@ -16,9 +16,9 @@ _CHUNK = 20_000
 
 
 def along(inputs: NDArray[Any], starts: NDArray[Any], steps: int) -> NDArray[Any]:
-    """The inputs that `steps` free steps from each row of `starts` arrive at.
+    """Return the `steps` rows of `inputs` (T, K) after each row of `starts`: (start, steps, K).
 
-    inputs (T, K), starts (trajectory,) -> (trajectory, steps, K).
+    Free steps from these rows arrive at the times of the inputs returned.
     """
     return inputs[np.asarray(starts)[:, None] + np.arange(1, steps + 1)]
 
@@ -31,7 +31,7 @@ def generate(
     steps: int,
     inputs: NDArray[Any] | None = None,
 ) -> NDArray[np.float64]:
-    """Trajectories of the freely running model, in data units.
+    """Return trajectories of the freely running model, in data units.
 
     The state is computed from the observations x0 (trajectory, N), in data units, by the inverted
     readout; the model then runs `steps` steps without data. A model with external inputs takes

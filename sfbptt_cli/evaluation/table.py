@@ -23,17 +23,11 @@ METRICS: dict[str, str] = {
 
 def table(evaluation: dict[str, Any]) -> str:
     """Format the verdict, then a row a metric: value, floor or true value, a note."""
-    rows: list[tuple[str, str, str, str]] = [("metric", "value", "floor", "note")]
+    rows = [("metric", "value", "floor", "note")]
     for name, metric in evaluation["metrics"].items():
-        floor: Any = metric.get("floor", metric.get("truth"))
-        rows.append(
-            (
-                METRICS.get(name) or str(name),
-                number_text(metric["value"]),
-                number_text(floor),
-                _note(name, metric),
-            )
-        )
+        floor = metric.get("floor", metric.get("truth"))
+        value, floor = number_text(metric["value"]), number_text(floor)
+        rows.append((METRICS.get(name) or str(name), value, floor, _note(name, metric)))
     return f"verdict: {evaluation['verdict']}\n{aligned(rows, right=(1, 2))}"
 
 

@@ -1,22 +1,22 @@
 """The long-run behaviour of a generated trajectory, in a word."""
 
+import math
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 # Standard deviations of truth from its centre: no attractor reaches so far, any blow-up does.
-DIVERGED_DISTANCE = 1e3
+_DIVERGED_DISTANCE = 1e3
 # Standard deviations of truth: still moving less than this at the end is standing still. Far
 # above float32 rounding (1e-7), far below any oscillation worth reporting.
-FIXED_POINT_MOTION = 1e-4
-FIXED_POINT_TAIL = 0.1  # fraction of the steps, at the end
-MIN_STEPS = 20  # below this the tail has a single step, whose standard deviation is always 0
+_FIXED_POINT_MOTION = 1e-4
+_FIXED_POINT_TAIL = 0.1  # fraction of the steps, at the end
 # Standard errors by which an exponent has to exceed zero.
-CHAOS_STANDARD_ERRORS = 2.0
+_CHAOS_STANDARD_ERRORS = 2.0
 # Per step, natural log: along 10⁴ to 10⁵ steps the zero exponent of a cycle is estimated as a
 # number of order 1/steps; the Lorenz system at dt = 0.01 has 0.011.
-CHAOS_MIN_EXPONENT = 1e-4
+_CHAOS_MIN_EXPONENT = 1e-4
 
 
 class Verdict(StrEnum):
@@ -35,11 +35,12 @@ def verdict(
     standard_error: float,
     centre: npt.ArrayLike = 0.0,
 ) -> Verdict:
-    """Decide whether a generation diverged, came to rest, is chaotic, or cycles.
+    """Return whether a generation diverged, came to rest, is chaotic, or cycles.
 
     The first that holds:
 
-    - diverged: a non-finite value, or |x − centre| > 10³ · scale somewhere;
+    - diverged: a non-finite value, |x − centre| > 10³ · scale somewhere, or no exponent (NaN),
+      as every trajectory behind it left the finite numbers;
     - fixed point: over the last tenth of the steps the standard deviation is below 10⁻⁴ · scale
       in every dimension;
     - chaotic: lyapunov > max(2 · standard_error, 10⁻⁴ per step);
@@ -47,53 +48,22 @@ def verdict(
       that has not come to rest by the end counts here too; longer generations separate them.
 
     Args:
-        generated: (S, N), data units, S at least 20, transient discarded.
-        scale: (N,), standard deviation of truth, data units.
-        lyapunov: largest exponent of the generating model, natural log, per step. Not looked at,
-            and free to be not-a-number, when the generation diverged or stands still.
-        standard_error: of lyapunov, per step.
-        centre: (N,), mean of truth, data units. To be given where the data lie far from zero,
-            such as temperatures in kelvin.
-
-    Raises:
-        ValueError: generated not (time, variable) or too short, scale or centre of another shape,
-            scale not positive and finite, or an exponent that is needed and not-a-number.
+        generated: (S, N), data units, S at least 2, transient discarded.
+        scale, centre: (N,), standard deviation and mean of truth, data units.
+        lyapunov: largest exponent of the generating model, natural log, per step; −∞ is a
+            superstable cycle.
+        standard_error: of lyapunov, per step; infinite where one trajectory left none.
     """
-    generated = np.asarray(generated, dtype=np.float64)
-    if generated.ndim != 2 or len(generated) < MIN_STEPS or generated.shape[1] == 0:
-        raise ValueError(
-            f"generated has shape {generated.shape}; expected (time, variable),"
-            f" at least {MIN_STEPS} steps"
-        )
-    scale, centre = np.asarray(scale, dtype=np.float64), np.asarray(centre, dtype=np.float64)
-    if scale.shape != generated.shape[1:] or not ((scale > 0) & (scale < np.inf)).all():
-        raise ValueError(
-            f"scale={scale}; expected {generated.shape[1]} positive finite values, one a variable"
-        )
-    if centre.shape not in ((), scale.shape):
-        raise ValueError(f"centre has shape {centre.shape}; expected {scale.shape}")
-    if _diverged(generated, scale, centre):
-        return Verdict.DIVERGED
-    tail = generated[-int(FIXED_POINT_TAIL * len(generated)) :]
-    if (tail.std(axis=0) < FIXED_POINT_MOTION * scale).all():
-        return Verdict.FIXED_POINT
-    # An exponent of -inf is a superstable cycle; not-a-number fails every comparison.
-    if not lyapunov < np.inf or not 0 <= standard_error < np.inf:
-        raise ValueError(
-            f"lyapunov={lyapunov}, standard_error={standard_error};"
-            " expected numbers below infinity, the error not negative"
-        )
-    if lyapunov > max(CHAOS_STANDARD_ERRORS * standard_error, CHAOS_MIN_EXPONENT):
-        return Verdict.CHAOTIC
-    return Verdict.CYCLE
-
-
-def _diverged(
-    generated: npt.NDArray[np.float64],
-    scale: npt.NDArray[np.float64],
-    centre: npt.NDArray[np.float64],
-) -> bool:
-    """Whether any value is non-finite or further than DIVERGED_DISTANCE from the centre."""
-    # Not-a-number is not within the limit either.
+    generated, scale = np.asarray(generated), np.asarray(scale)
     with np.errstate(over="ignore"):
-        return not bool((np.abs(generated - centre) <= DIVERGED_DISTANCE * scale).all())
+        # Not-a-number is not within the limit either.
+        bounded = (np.abs(generated - centre) <= _DIVERGED_DISTANCE * scale).all()
+    if not bounded or math.isnan(lyapunov):
+        return Verdict.DIVERGED
+    # Two steps at least: the standard deviation of one is always 0.
+    tail = generated[-max(2, int(_FIXED_POINT_TAIL * len(generated))) :]
+    if (tail.std(axis=0) < _FIXED_POINT_MOTION * scale).all():
+        return Verdict.FIXED_POINT
+    error = standard_error if math.isfinite(standard_error) else 0.0
+    chaotic = lyapunov > max(_CHAOS_STANDARD_ERRORS * error, _CHAOS_MIN_EXPONENT)
+    return Verdict.CHAOTIC if chaotic else Verdict.CYCLE

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.evaluation.evaluate import evaluate
@@ -26,11 +25,6 @@ from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.trajectories import write_trajectories
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-Array = NDArray[np.float64]
-
 log = logging.getLogger("sfbptt")
 
 # The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
@@ -42,7 +36,7 @@ _LONGEST_STRETCH = 20_000
 def measure(run: Run, config: EvaluationSettings, device: str) -> None:
     """Evaluate the checkpoint of a run and write evaluation.json, trajectories.h5 and figures.
 
-    RequestError, before anything is computed, for what the data are too short or too wide for.
+    Raises RequestError, before anything is computed, where the data are too short or too wide.
     """
     dataset = run.dataset
     require_measurable(config, dataset)
@@ -50,18 +44,15 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
     log.info("evaluating %s", run.checkpoint)
     result = evaluate(model, run.standardiser, dataset, config)
     if result.measured_steps < config.steps:
-        log.warning(
-            "evaluation.steps: %d given, the %s trajectory allows %d",
-            config.steps,
-            config.part,
-            result.measured_steps,
-        )
+        numbers = (config.steps, config.part, result.measured_steps)
+        log.warning("evaluation.steps: %d given, the %s trajectory allows %d", *numbers)
     origin = {
         "checkpoint": config.checkpoint,
         "checkpoint_sha256": checkpoint_hash(run.checkpoint),
         "transient": len(result.truth) - result.measured_steps,
     }
     versions = provenance()
+    versions = {"package_version": versions["version"], "commit": versions["commit"] or "unknown"}
     write_trajectories(
         run.folder.trajectories,
         result.generated[None],
@@ -69,11 +60,7 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
         dataset.dt,
         dataset.time_unit,
         dataset.variables,
-        {
-            **origin,
-            "package_version": versions["version"],
-            "commit": versions["commit"] or "unknown",
-        },
+        {**origin, **versions},
     )
     run.folder.write_evaluation(
         {
@@ -89,7 +76,7 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
 
 
 def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
-    """The metrics with the word `diverged` for what a diverged model has no number of.
+    """Return the metrics with the word `diverged` for what a diverged model has no number of.
 
     That is not-a-number, and an exponent that is not positive: far away from everything two nearby
     states are one and the same float.
@@ -99,62 +86,36 @@ def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
         for name, metric in metrics.items()
     }
     exponent = named["lambda_max"]
-    if verdict == "diverged" and not _is_positive(exponent["value"]):
+    value = exponent["value"]
+    if verdict == "diverged" and (isinstance(value, str) or value <= 0):
         exponent["value"] = exponent["standard_error"] = "diverged"
     dimension = named["kaplan_yorke_dimension"]
     dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
     return named
 
 
-def _is_positive(value: float | str) -> bool:
-    return not isinstance(value, str) and value > 0
-
-
 def draw(run: Run) -> None:
-    """The figures of a run, from its stored files."""
+    """Draw the figures of a run, from its stored files."""
     stored, dataset = run.trajectories, run.dataset
     transient = int(stored.attributes["transient"])
     truth, generated = stored.truth, stored.generated[0]
-    smoothing = run.metrics["d_h"]["smoothing"]
     stretch = _STRETCH_STEPS
     lyapunov_time = None
     if dataset.lyapunov_steps is not None:
         lyapunov_time = dataset.lyapunov_steps * dataset.dt
         stretch = min(round(_STRETCH_LYAPUNOV_TIMES * dataset.lyapunov_steps), _LONGEST_STRETCH)
+    after = truth[transient:], generated[transient:]
+    p, q = (power_spectrum(x, run.metrics["d_h"]["smoothing"]) for x in after)
+    # The spectrum leaves out the zero frequency.
+    frequencies = np.fft.rfftfreq(len(after[0]), dataset.dt)[-len(p) :]
+    names, unit = stored.variables, dataset.time_unit
+    time, truth, generated = (part[:stretch] for part in (stored.time, truth, generated))
     pictures = {
-        "attractor": attractor(truth[transient:], generated[transient:], stored.variables),
-        "spectra": _spectra(
-            truth[transient:],
-            generated[transient:],
-            stored.variables,
-            dataset.dt,
-            dataset.time_unit,
-            smoothing,
-        ),
-        "time_series": time_series(
-            stored.time[:stretch],
-            truth[:stretch],
-            generated[:stretch],
-            stored.variables,
-            dataset.time_unit,
-            lyapunov_time,
-        ),
+        "attractor": attractor(*after, names),
+        "spectra": spectra(frequencies, p, q, names, f"1 / {singular(unit)}"),
+        "time_series": time_series(time, truth, generated, names, unit, lyapunov_time),
         "training_curve": training_curve(run.history),
     }
     run.folder.figures.mkdir(exist_ok=True)
     for name, picture in pictures.items():
         save(picture, run.folder.figures, name)
-
-
-def _spectra(
-    truth: Array,
-    generated: Array,
-    variables: tuple[str, ...],
-    dt: float,
-    unit: str,
-    smoothing: float,
-) -> Figure:
-    p, q = (power_spectrum(x, smoothing) for x in (truth, generated))
-    # The spectrum leaves out the zero frequency.
-    frequencies = np.fft.rfftfreq(len(truth), dt)[-len(p) :]
-    return spectra(frequencies, p, q, variables, f"1 / {singular(unit)}")

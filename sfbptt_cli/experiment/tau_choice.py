@@ -17,11 +17,11 @@ _ADVICE = "accepted: dataset.lambda_max=… per time unit, or tau=… in steps"
 
 
 def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -> tuple[int, str]:
-    """τ_pred = ln 2 / (λ_max dt) in steps, and the source of λ_max.
+    """Return τ_pred = ln 2 / (λ_max dt) in steps, and the source of λ_max.
 
     λ_max is that of the dataset where it is known, else an estimate from the training part (its
     first 100,000 steps, or its longest trajectory). With `evidence` weak a rate at which neighbours
-    separate suffices, though noise may cause it. RequestError, naming `tau`, where no
+    separate suffices, though noise may cause it. Raises RequestError, naming `tau`, where no
     positive exponent is found.
     """
     if dataset.lambda_step is not None:
@@ -54,7 +54,7 @@ def predicted_tau(field_value: str, dataset: Dataset, evidence: str = "clear") -
 def resolve_tau(
     tau: int | str | None, window: int, dataset: Dataset, evidence: str = "clear"
 ) -> tuple[int | None, str]:
-    """The forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
+    """Return the forcing interval in steps and its origin; `auto` is τ_pred = ln 2 / (λ_max dt)."""
     if tau is None or isinstance(tau, int):
         return tau, "tau"
     predicted, source = predicted_tau(tau, dataset, evidence)
@@ -67,7 +67,7 @@ def resolve_tau(
 
 
 def tau_candidates(predicted: int, window: int, factors: Sequence[float]) -> list[int]:
-    """Intervals to try, ascending: τ_pred times each factor, at least 1, at most the window."""
+    """Return τ to try, ascending: τ_pred times each factor, at least 1, at most the window."""
     return sorted({min(window, max(1, round(factor * predicted))) for factor in factors})
 
 
@@ -77,10 +77,11 @@ def search_tau(
     known: dict[int, float],
     record: Callable[[dict[int, float]], None],
 ) -> int:
-    """The candidate of the lowest score, `score_of` each that is not `known` yet.
+    """Return the candidate of the lowest score, `score_of` each that is not `known` yet.
 
     Every score is handed to `record`, with those before it, as soon as it is there, so that an
-    interrupted search goes on. A training that diverges scores infinity. RequestError when all do.
+    interrupted search goes on. A training that diverges scores infinity. Raises RequestError when
+    all do.
     """
     scores = dict(known)
     for tau in candidates:

@@ -21,12 +21,14 @@ from sfbptt_cli.systems.system import System
 # Raised when the same settings give other numbers than before.
 _EQUATIONS_VERSION = 2
 _DATA_VERSION = 1
+_ARRAYS = ("exponents", "standard_errors")
+_NUMBERS = ("value", "low", "high")
 
 
 def cached_spectrum(
     system: System, parameters: Mapping[str, float], dt: float, settings: OrbitSettings
 ) -> Spectrum:
-    """`spectrum_from_equations`, from the cache where it was computed before."""
+    """Return `spectrum_from_equations`, from the cache where it was computed before."""
     key = {
         "version": _EQUATIONS_VERSION,
         "equations": system.text(),
@@ -47,24 +49,22 @@ def cached_spectrum(
 
 def write_spectrum(path: Path, spectrum: Spectrum) -> None:
     """Write a spectrum as JSON."""
-    content = spectrum._replace(
-        exponents=spectrum.exponents.tolist(), standard_errors=spectrum.standard_errors.tolist()
-    )
-    write_json(path, content._asdict())
+    content = spectrum._asdict()
+    for name in _ARRAYS:
+        content[name] = content[name].tolist()
+    write_json(path, content)
 
 
 def read_spectrum(path: Path) -> Spectrum:
-    """Read what `write_spectrum` wrote; raises anything for a file that is something else."""
+    """Read what `write_spectrum` wrote; raise anything for a file that is something else."""
     content = read_json(path)
-    arrays = {
-        name: np.array(content.pop(name), dtype=np.float64)
-        for name in ("exponents", "standard_errors")
-    }
-    return Spectrum(**arrays, **content)
+    for name in _ARRAYS:
+        content[name] = np.array(content[name], dtype=np.float64)
+    return Spectrum(**content)
 
 
 def cached_exponent(series: Array, dt: float, settings: NeighbourSettings) -> DataExponent:
-    """`exponent_from_data`, from the cache where it was computed before."""
+    """Return `exponent_from_data`, from the cache where it was computed before."""
     data = np.ascontiguousarray(series, dtype=np.float64)
     key = {
         "version": _DATA_VERSION,
@@ -86,7 +86,7 @@ def cached_exponent(series: Array, dt: float, settings: NeighbourSettings) -> Da
 def _write_exponent(path: Path, found: DataExponent) -> None:
     content: dict[str, Any] = asdict(found)
     content["curve"] = [part.tolist() for part in found.curve]
-    for name in ("value", "low", "high"):
+    for name in _NUMBERS:
         content[name] = word_or_number(content[name])
     write_json(path, content)
 
@@ -96,6 +96,6 @@ def _read_exponent(path: Path) -> DataExponent:
     steps, curve = content["curve"]
     content["curve"] = np.array(steps, dtype=np.intp), np.array(curve, dtype=np.float64)
     content["fit"] = None if content["fit"] is None else tuple(content["fit"])
-    for name in ("value", "low", "high"):
+    for name in _NUMBERS:
         content[name] = number_of(content[name])
     return DataExponent(**content)

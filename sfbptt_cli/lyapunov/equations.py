@@ -34,14 +34,14 @@ def growth_rates(
     scale: Array | None = None,
     visit: Callable[[Array], None] | None = None,
 ) -> Array:
-    """Exponents per step of a map along many trajectories, (trajectories, vectors).
+    """Return exponents per step of a map along many trajectories, (trajectories, vectors).
 
     Benettin et al. (1980), Shimada and Nagashima (1979): tangent vectors are carried by the map and
     orthogonalised every `every` steps; the logarithms of R's diagonal add up to the exponents. The
     map takes states (N, ...) to states; its derivative along a vector q is the central difference
     (F(x + εq) − F(x − εq)) / 2ε with ε = 1e-6 in units of `scale` (N,), which no kink or modulus in
     the equations misleads. states (N, trajectories); `visit` sees them at every orthogonalisation
-    after the transient. RunFailed where a trajectory leaves the numbers.
+    after the transient. Raises RunFailed where a trajectory leaves the numbers.
     """
     n, count = states.shape
     unit = np.ones((n, 1, 1)) if scale is None else scale[:, None, None]
@@ -74,12 +74,12 @@ def growth_rates(
 def spectrum_from_equations(
     system: System, parameters: Mapping[str, float], dt: float, settings: OrbitSettings
 ) -> Spectrum:
-    """The leading `settings.exponents` (None: all N), per time unit, along many trajectories.
+    """Return the leading `settings.exponents` (None: all N), per time unit, of many trajectories.
 
     Each starts at random (seeded) around the system's start and runs `transient` steps of dt before
     the `steps` that count. Runge-Kutta steps of order 4, dt or shorter where the field needs it;
     delay equations one delay at a time, N being the number of values that hold their history, so
-    that `exponents` has to be given. RunFailed for what cannot be integrated.
+    that `exponents` has to be given. Raises RunFailed for what cannot be integrated.
     """
     start, spread = np.array(system.start), np.array(system.spread)
     vectors, steps, transient = settings.exponents, settings.steps, settings.transient
@@ -98,10 +98,7 @@ def spectrum_from_equations(
         return _spectrum(rates / dt)
     inner = inner_steps(field, samples, scale, dt)
     traces: list[float] = []
-
-    def visit(states: Array) -> None:
-        traces.append(_divergence(field, states, scale))
-
+    complete = count == len(start)
     rates = growth_rates(
         lambda x: runge_kutta(field, x, dt / inner),
         starts,
@@ -110,7 +107,7 @@ def spectrum_from_equations(
         transient * inner,
         every=_EVERY,
         scale=scale,
-        visit=visit if vectors in (None, len(start)) else None,
+        visit=(lambda z: traces.append(_divergence(field, z, scale))) if complete else None,
     )
     return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
 
@@ -123,7 +120,7 @@ def _spectrum(rates: Array, divergence: float | None = None) -> Spectrum:
 
 
 def _divergence(field: Field, states: Array, scale: Array) -> float:
-    """Mean of Σ ∂f_i/∂x_i over states (N, trajectories)."""
+    """Return the mean of Σ ∂f_i/∂x_i over states (N, trajectories)."""
     offsets = _LENGTH * np.diag(scale)[:, :, None]
     middle = states[:, None, :]
     ahead, behind = field(middle + offsets), field(middle - offsets)
@@ -140,7 +137,7 @@ def _delay_rates(
     delays: int,
     transient: int,
 ) -> Array:
-    """Exponents per time unit, the state being the history of one delay at the nodes."""
+    """Return exponents per time unit, the state being the history of one delay at the nodes."""
     assert system.delay is not None
     blocks = blocks_for(system, parameters, starts[:, 0], *_TOLERANCES)
     if blocks is None:

@@ -50,9 +50,8 @@ def _consequences(found: Exponents) -> list[str]:
 
 
 def heuristics_table(others: dict[str, int | None]) -> str:
-    """One line for each of the other choices of τ."""
-    words = {name: name.replace("_", " ") for name in others}
+    """Format a line for each of the other choices of τ."""
     return "\n".join(
-        f"{words[name]}: {'none' if steps is None else f'{steps} steps'}"
+        f"{name.replace('_', ' ')}: {'none' if steps is None else f'{steps} steps'}"
         for name, steps in others.items()
     )

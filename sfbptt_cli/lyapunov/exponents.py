@@ -49,36 +49,33 @@ class Exponents:
 
     @property
     def dimension(self) -> float | None:
-        """Kaplan-Yorke dimension, where the known exponents decide it."""
+        """Return the Kaplan-Yorke dimension, where the known exponents decide it."""
         if len(self.values) > 1 and (self.complete or self.values.sum() < 0):
             return kaplan_yorke_dimension(self.values)
         return None
 
     def tau(self) -> dict[str, int] | None:
-        """τ_pred = ln 2 / (λ_max dt) in steps, with its range; None without chaos."""
+        """Return τ_pred = ln 2 / (λ_max dt) in steps, with its range; None without chaos."""
         if not self.chaotic:
             return None
-        low = tau_predicted(self.high * self.dt)
-        high = tau_predicted(self.low * self.dt) if self.low > 0 else None
-        result = {"value": tau_predicted(float(self.values[0]) * self.dt), "low": low}
-        return result if high is None else {**result, "high": high}
+        ends = {"value": float(self.values[0]), "low": self.high}
+        if self.low > 0:
+            ends["high"] = self.low
+        return {name: tau_predicted(value * self.dt) for name, value in ends.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """The content of lyapunov.json."""
-        values = [word_or_number(v) for v in self.values]
+        """Return the content of lyapunov.json."""
+        largest, values = float(self.values[0]), [word_or_number(v) for v in self.values]
+        errors = None if self.errors is None else [word_or_number(e) for e in self.errors]
         return {
             "source": self.source,
             "unit": f"per {singular(self.time_unit)}",
             "exponents": values,
-            "standard_errors": None
-            if self.errors is None
-            else [word_or_number(e) for e in self.errors],
-            "lambda_max": values[0] if values else None,
+            "standard_errors": errors,
+            "lambda_max": values[0],
             "lambda_max_range": [word_or_number(self.low), word_or_number(self.high)],
-            "lambda_max_per_step": word_or_number(float(self.values[0]) * self.dt)
-            if values
-            else None,
-            "lyapunov_time": word_or_number(1 / float(self.values[0])) if self.chaotic else None,
+            "lambda_max_per_step": word_or_number(largest * self.dt),
+            "lyapunov_time": word_or_number(1 / largest) if self.chaotic else None,
             "kaplan_yorke_dimension": self.dimension,
             "sum": word_or_number(float(self.values.sum())) if self.complete else None,
             "mean_divergence": self.divergence,
@@ -90,7 +87,7 @@ class Exponents:
 
 
 def system_with(name: str, library: str, exponents: int | None) -> System:
-    """The system; RequestError unless it has as many exponents, or None for all, to compute."""
+    """Return the system; raise RequestError unless it has so many exponents (None: all)."""
     system = find_system(name, library)
     if system.delay is not None and exponents is None:
         raise RequestError(
@@ -107,7 +104,7 @@ def system_with(name: str, library: str, exponents: int | None) -> System:
 def from_equations(
     described: SimulatedSettings, dataset: Dataset, settings: OrbitSettings
 ) -> Exponents:
-    """The spectrum of a simulated system along its tangent flow."""
+    """Return the spectrum of a simulated system along its tangent flow."""
     system = system_with(described.system, described.library, settings.exponents)
     parameters = complete_parameters(system, described.parameters)
     spectrum = cached_spectrum(system, parameters, dataset.dt, settings)
@@ -124,7 +121,7 @@ def from_equations(
 def from_model(
     model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: OrbitSettings
 ) -> Exponents:
-    """The spectrum of a model over its whole state, along free trajectories from test data."""
+    """Return the spectrum of a model over its whole state, along free runs from test data."""
     steps, transient, count = settings.steps, settings.transient, settings.exponents
     if (count or 0) > model.state_dim:
         raise RequestError(f"exponents: {count} was given; accepted: 1 to {model.state_dim}")
@@ -155,8 +152,11 @@ def from_model(
 def _significant(
     source: str, spectrum: Spectrum, dataset: Dataset, steps: int, complete: bool
 ) -> Exponents:
-    """Chaotic where the largest exponent is above 0 by two standard errors, and by more than the
-    growth of a quasi-periodic orbit's tangent vectors, a power of time, gives in so many steps."""
+    """Return the exponents, chaotic where the largest is above 0 by two standard errors.
+
+    It also has to be more than the growth of a quasi-periodic orbit's tangent vectors, a power of
+    time, gives in so many steps.
+    """
     values, errors = spectrum.exponents, spectrum.standard_errors
     low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
     growth = float(values[0]) * dataset.dt * steps
@@ -183,17 +183,14 @@ def _significant(
 
 
 def from_data(dataset: Dataset, settings: NeighbourSettings) -> tuple[Exponents, DataExponent]:
-    """λ_max from the separation of neighbours in the training part, and what it was read from."""
+    """Return λ_max by the neighbours in the training part, and what it was read from."""
     series = dataset.longest_training(LONGEST)
     found = cached_exponent(series, dataset.dt, settings)
+    names = ("fit", "lag", "dimension", "theiler", "references")
     details = {
         "samples": len(series),
-        "fit": None if found.fit is None else list(found.fit),
-        "lag": found.lag,
-        "dimension": found.dimension,
-        "theiler": found.theiler,
-        "references": found.references,
-        "separation_curve": [found.curve[0].tolist(), found.curve[1].tolist()],
+        **{name: getattr(found, name) for name in names},
+        "separation_curve": [part.tolist() for part in found.curve],
     }
     exponents = Exponents(
         source=f"separation of neighbours in {len(series)} steps of the training part",
@@ -211,7 +208,7 @@ def from_data(dataset: Dataset, settings: NeighbourSettings) -> tuple[Exponents,
 
 
 def heuristics(dataset: Dataset) -> dict[str, int | None]:
-    """The other choices of τ in use, in steps, of the training part."""
+    """Return the other choices of τ in use, in steps, of the training part."""
     series = dataset.longest_training(LONGEST)
     return {
         "first_minimum_of_mutual_information": first_minimum_of_mutual_information(series),

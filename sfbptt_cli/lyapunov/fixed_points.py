@@ -33,12 +33,12 @@ class Cycle:
 
     @property
     def largest(self) -> float:
-        """Largest modulus of the eigenvalues, over the whole cycle."""
+        """Return the largest modulus of the eigenvalues, over the whole cycle."""
         return float(np.abs(self.eigenvalues[0]))
 
     @property
     def stability(self) -> str:
-        """stable, saddle or unstable (no, some or all directions grow); neutral at modulus one."""
+        """Return stable, saddle or unstable: no, some or all directions grow; neutral at 1."""
         modulus = np.abs(self.eigenvalues)
         if modulus[0] < 1 - _NEUTRAL:
             return "stable"
@@ -58,7 +58,7 @@ def find_cycles(
     seed: int = 0,
     enumerate_regions: bool = True,
 ) -> list[Cycle]:
-    """Fixed points and cycles of order 2 … max_order, sorted by order and largest eigenvalue.
+    """Return fixed points and cycles up to `max_order`, sorted by order and largest eigenvalue.
 
     x (starts, obs_dim): observations from which free trajectories start. For each order Newton's
     method for F^k(z) = z, z ← z − (J − I)⁻¹ (F^k(z) − z), runs from `restarts` states: a third of
@@ -72,10 +72,8 @@ def find_cycles(
     unless `enumerate_regions` is off.
 
     s (input_dim): constant external inputs, for a model that has inputs. Float64 throughout.
-    Raises ValueError when max_order or restarts is below 1 or s does not fit.
+    Raises ValueError when s does not fit.
     """
-    if min(max_order, restarts) < 1:
-        raise ValueError(f"max_order, restarts are {max_order}, {restarts}; accepted: 1 or more")
     model = copy.deepcopy(model).double()
     s = None if s is None else s.double()
     model.check_inputs(s)
@@ -99,30 +97,30 @@ class _Search:
         return [] if self.s is None else [self.s.expand(len(z), -1)]
 
     def orbit(self, z: Tensor, steps: int) -> Tensor:
-        """z, F(z), …, F^steps(z): (n, state_dim) -> (n, steps + 1, state_dim)."""
+        """Return z, F(z), …, F^steps(z): (n, state_dim) -> (n, steps + 1, state_dim)."""
         states = [z]
         for _ in range(steps):
             states.append(self.model.step(states[-1], *self._inputs(z)))
         return torch.stack(states, dim=1)
 
     def defect(self, z: Tensor, order: int) -> Tensor:
-        """F^order(z) − z."""
+        """Return F^order(z) − z."""
         return self.orbit(z, order)[:, -1] - z
 
     def jacobian(self, z: Tensor, order: int) -> Tensor:
-        """∂F^order/∂z, (n, state_dim, state_dim)."""
+        """Return ∂F^order/∂z, (n, state_dim, state_dim)."""
         product = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
         for state in self.orbit(z, order - 1).unbind(1):
             product = self.model.jacobian(state, *self._inputs(z)) @ product
         return product
 
     def converged(self, z: Tensor, order: int) -> Tensor:
-        """Those z that F^order returns to, to the tolerance."""
+        """Return those z that F^order returns to, to the tolerance."""
         size, defect = z.norm(dim=1).clamp_min(1), self.defect(z, order).norm(dim=1)
         return z[size.isfinite() & (defect <= _TOLERANCE * size)]
 
     def newton(self, z: Tensor, order: int) -> Tensor:
-        """Where Newton's method ends from each z (n, state_dim); not all of it has converged."""
+        """Return where Newton's method ends from each z (n, state_dim), converged or not."""
         ended = []
         for _ in range(_ITERATIONS):
             defect = self.defect(z, order)
@@ -143,7 +141,7 @@ class _Search:
         return torch.cat([*ended, z])
 
     def _shortened(self, z: Tensor, change: Tensor, norm: Tensor, order: int) -> Tensor:
-        """`change`, halved until the defect is smaller than `norm` was, (n)."""
+        """Return `change`, halved until the defect is smaller than `norm` was, (n)."""
         for _ in range(_HALVINGS):
             smaller = self.defect(z + change, order).norm(dim=1) < norm
             change = change.where(smaller[:, None], change / 2)
@@ -151,14 +149,14 @@ class _Search:
 
 
 def _starts(search: _Search, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """States that Newton's method starts from, (count, state_dim)."""
+    """Return states that Newton's method starts from, (count, state_dim)."""
     model = search.model
     visited = search.orbit(model.force(x), _TRAJECTORY).flatten(0, 1)
     visited = visited[visited.isfinite().all(dim=1)]
     drawn = visited[torch.randint(len(visited), (count - 2 * (count // 3),), generator=generator)]
 
     def around(points: Tensor) -> Tensor:
-        """Twice as wide as the points, and of order one where they do not differ."""
+        """Draw twice as widely as the points, and of order one where they do not differ."""
         wide = (2 * points.std(dim=0)).clamp_min(1.0)
         noise = torch.randn(count // 3, points.shape[1], generator=generator, dtype=points.dtype)
         return points.mean(dim=0) + wide * noise.to(points.device)
@@ -168,14 +166,14 @@ def _starts(search: _Search, x: Tensor, count: int, generator: torch.Generator) 
 
 
 def _solved(J: Tensor, b: Tensor) -> Tensor:
-    """The fixed points (I − J)⁻¹ b of maps z' = J z + b, of those that have one."""
+    """Return the fixed points (I − J)⁻¹ b of maps z' = J z + b, of those that have one."""
     identity = torch.eye(b.shape[1], dtype=b.dtype, device=b.device)
     z, singular = torch.linalg.solve_ex(identity - J, b)
     return z[(singular == 0) & z.isfinite().all(dim=1)]
 
 
 def _distinct(search: _Search, ends: Tensor, order: int) -> list[Cycle]:
-    """The cycles of exactly this order through `ends` (n, state_dim), each once."""
+    """Return the cycles of exactly this order through `ends` (n, state_dim), each once."""
     orbits: list[Tensor] = []
     hits: list[int] = []
     for orbit in search.orbit(ends, order):
@@ -192,7 +190,7 @@ def _distinct(search: _Search, ends: Tensor, order: int) -> list[Cycle]:
 
 
 def _cycle(search: _Search, orbit: Tensor, hits: int) -> Cycle:
-    """A cycle from its points and the first one again, (order + 1, state_dim)."""
+    """Make a cycle from its points and the first one again, (order + 1, state_dim)."""
     points, order = orbit[:-1], len(orbit) - 1
     eigenvalues = torch.linalg.eigvals(search.jacobian(points[:1], order)[0])
     eigenvalues = eigenvalues[eigenvalues.abs().argsort(descending=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,17 +54,19 @@ class DataExponent:
     do not count. references: pairs behind the curve. reason: why it is not chaotic, else empty.
     """
 
-    value: float
-    low: float
-    high: float
-    curve: tuple[Integers, Array]
-    fit: tuple[int, int] | None
-    lag: int | None
-    dimension: int | None
-    theiler: int | None
-    references: int
-    chaotic: bool
     reason: str
+    chaotic: bool = False
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    curve: tuple[Integers, Array] = field(
+        default_factory=lambda: (np.empty(0, dtype=np.intp), np.empty(0))
+    )
+    fit: tuple[int, int] | None = None
+    lag: int | None = None
+    dimension: int | None = None
+    theiler: int | None = None
+    references: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ class _Separation:
 def exponent_from_data(
     series: Array, dt: float, settings: NeighbourSettings | None = None
 ) -> DataExponent:
-    """λ_max of evenly sampled data from the separation of neighbours (Rosenstein et al. 1993).
+    """Return λ_max of evenly sampled data by the separation of neighbours (Rosenstein et al. 1993).
 
-    The slope of the mean of ln |x(i + k) − x(j + k)| over k, over `references` samples i with the
-    nearest point j of the trajectory more than `theiler` steps away (the mean period or the
+    It is the slope over k of the mean of ln |x(i + k) − x(j + k)|, over `references` samples i with
+    the nearest point j of the trajectory more than `theiler` steps away (the mean period or the
     autocorrelation time, whichever is longer), followed for `horizon` steps (until it saturates,
     at most a fifth of the data), in the window `fit` of steps (average over windows).
 
@@ -107,22 +109,22 @@ def exponent_from_data(
     settings = settings or NeighbourSettings()
     data = _checked(series, dt)
     if len(data) < _SAMPLES:
-        return _refused(f"too short: {len(data)} samples, at least {_SAMPLES} are needed")
+        return DataExponent(f"too short: {len(data)} samples, at least {_SAMPLES} are needed")
     if not np.ptp(data, axis=0).any():
-        return _refused("periodic: the data are constant")
+        return DataExponent("periodic: the data are constant")
     points = data = standardise(data)
     lag, dimension = settings.lag, settings.dimension
     if data.shape[1] == 1 or lag is not None or dimension is not None:
         try:
             lag, dimension = _delays(data, lag, dimension)
         except RequestError:
-            return _refused("too short, or a drift: the data do not return to where they were")
+            return DataExponent("too short, or a drift: the data do not return to where they were")
         if len(data) - (dimension - 1) * lag < _SAMPLES:
-            return _refused(f"too short: {len(data)} samples for {dimension} delays of {lag}")
+            return DataExponent(f"too short: {len(data)} samples for {dimension} delays of {lag}")
         points = delay_embed(data, lag, dimension)
     period = mean_period(points)
     if len(points) < _PERIODS * period:
-        return _refused(
+        return DataExponent(
             f"too short: {len(points) / period:.0f} mean periods, at least {_PERIODS} are needed"
         )
     theiler = settings.theiler
@@ -131,7 +133,7 @@ def exponent_from_data(
     settings = replace(settings, lag=lag, dimension=dimension, theiler=theiler)
     separation = _separation(points, period, settings)
     if separation is None:
-        return _refused("too short: no neighbours that are apart in time")
+        return DataExponent("too short: no neighbours that are apart in time")
     found = separation.slope(settings.fit)
     value, low, high = _range(found, separation, data, period, settings)
     reason = _doubt(separation, found, low, points, period)
@@ -141,6 +143,8 @@ def exponent_from_data(
             "neighbours separate as fast in surrogates"
         )
     return DataExponent(
+        reason=reason,
+        chaotic=not reason,
         value=value / dt,
         low=low / dt,
         high=high / dt,
@@ -150,24 +154,6 @@ def exponent_from_data(
         dimension=dimension,
         theiler=theiler,
         references=separation.references,
-        chaotic=not reason,
-        reason=reason,
-    )
-
-
-def _refused(reason: str) -> DataExponent:
-    return DataExponent(
-        value=math.nan,
-        low=math.nan,
-        high=math.nan,
-        curve=(np.empty(0, dtype=np.intp), np.empty(0)),
-        fit=None,
-        lag=None,
-        dimension=None,
-        theiler=None,
-        references=0,
-        chaotic=False,
-        reason=reason,
     )
 
 
@@ -183,7 +169,7 @@ def _checked(series: Array, dt: float) -> Array:
 
 
 def _delays(data: Array, lag: int | None, dimension: int | None) -> tuple[int, int]:
-    """Lag and dimension of the embedding, of the first column (T, N) where they are None."""
+    """Return lag and dimension of the embedding, of the first column (T, N) where they are None."""
     lag = estimate_lag(data[:, 0])[0] if lag is None else lag
     if dimension is None:
         # With one delay the rise and the fall of a wave are the same state.
@@ -199,7 +185,7 @@ def _range(
     period: float,
     settings: NeighbourSettings,
 ) -> tuple[float, float, float]:
-    """The exponent per step, and the ends of its range; NaN without a part that grows."""
+    """Return the exponent per step, and the ends of its range; NaN without a part that grows."""
     if found is None:
         return math.nan, math.nan, math.nan
     value = found.slope
@@ -216,7 +202,7 @@ def _range(
 
 
 def _separation(points: Array, period: float, settings: NeighbourSettings) -> _Separation | None:
-    """The separation over the horizon; without one, twice as far until the curve is flat."""
+    """Return the separation over the horizon; without one, twice as far until it is flat."""
     longest = min(len(points) // 5, len(points) - 2 * MARGIN - _BLOCKS)
     horizon, theiler = settings.horizon, settings.theiler or 0
     steps_ahead = min(horizon or max(20, round(_PERIODS * period)), longest)
@@ -243,7 +229,7 @@ def _separation(points: Array, period: float, settings: NeighbourSettings) -> _S
 def _doubt(
     separation: _Separation, found: SlopeFit | None, low: float, points: Array, period: float
 ) -> str:
-    """Why a curve is not that of exponential separation; empty where it is."""
+    """Return why a curve is not that of exponential separation; nothing where it is."""
     if found is not None and low > 0 and found.growth > _GROWTH:
         if abs(found.curvature) < _CURVATURE:
             return ""
@@ -263,7 +249,7 @@ def _doubt(
 
 
 def _random_level(points: Array) -> float:
-    """Mean log distance of samples half the data apart."""
+    """Return the mean log distance of samples half the data apart."""
     half = len(points) // 2
     distance = np.linalg.norm(points[:half] - points[half : 2 * half], axis=1)
     return float(np.log(distance[distance > 0]).mean())

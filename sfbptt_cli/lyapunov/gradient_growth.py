@@ -15,7 +15,6 @@ from sfbptt_cli.common.numbers import word_or_number
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.lyapunov.fixed_points import Cycle, find_cycles
 from sfbptt_cli.lyapunov.jacobian_products import (
-    GrowthRate,
     LogNorms,
     forced_jacobian_products,
     growth_rate,
@@ -24,6 +23,7 @@ from sfbptt_cli.lyapunov.jacobian_products import (
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.loss_gradients import loss_gradients
 from sfbptt_cli.lyapunov.settings import GradientsSettings
+from sfbptt_cli.lyapunov.spectrum import GrowthRate
 from sfbptt_cli.models.base import LatentModel
 
 # Points of a curve of Jacobian products that are kept.
@@ -43,18 +43,17 @@ class GradientGrowth:
     losses: LogNorms  # of ∂L_T/∂θ
     forced_losses: LogNorms | None
     rate: GrowthRate  # fitted to `products`
-    lambda_max: float
-    lambda_error: float
+    lambda_max: GrowthRate
     tau: int | None
     cycles: list[Cycle]
     cycles_observed: list[NDArray[np.float64]]  # in data units
 
     @property
     def regime(self) -> str:
-        """Which theorem of Mikhaeil et al. (2022) the orbit is an example of."""
+        """Return which theorem of Mikhaeil et al. (2022) the orbit is an example of."""
         if not math.isfinite(self.rate.value):
             return "diverging"
-        noise = 3 * max(self.rate.standard_error, self.lambda_error)
+        noise = 3 * max(self.rate.standard_error, self.lambda_max.standard_error)
         # Growth like a power of T has a slope of about one in ln T.
         power = 2 / float(self.products.steps[-1])
         if self.rate.value > max(noise, power):
@@ -64,13 +63,13 @@ class GradientGrowth:
         return "cycle or torus: the product grows less than exponentially (theorem 3)"
 
     def as_json(self) -> dict[str, Any]:
-        """The content of gradients.json; JSON has no infinity, so those are words."""
+        """Return the content of gradients.json; JSON has no infinity, so those are words."""
         return {
             "regime": self.regime,
             "growth_rate": word_or_number(self.rate.value),
             "growth_rate_standard_error": word_or_number(self.rate.standard_error),
-            "lambda_max": word_or_number(self.lambda_max),
-            "lambda_max_standard_error": word_or_number(self.lambda_error),
+            "lambda_max": word_or_number(self.lambda_max.value),
+            "lambda_max_standard_error": word_or_number(self.lambda_max.standard_error),
             "unit": "per step",
             "tau": self.tau,
             "log_norms": {
@@ -100,11 +99,11 @@ def gradient_growth(
     tau: int | None,
     settings: GradientsSettings,
 ) -> GradientGrowth:
-    """Jacobian products and loss gradients up to T = `steps`, with and without forcing every `tau`.
+    """Return Jacobian products and loss gradients up to T = `steps`, free and forced every `tau`.
 
     `orbits` free orbits start from test data and run `transient` steps first; loss gradients are
     of windows of the test trajectory. Cycles up to order `cycles` are searched from `starts`
-    states. RequestError where the test trajectory is too short.
+    states. Raises RequestError where the test trajectory is too short.
     """
     steps, transient, orbits = settings.steps, settings.transient, settings.orbits
     needed = steps + 1 + (transient if dataset.inputs is not None else 0)
@@ -125,9 +124,7 @@ def gradient_growth(
     begun = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
     T = np.unique(np.geomspace(1, steps, settings.lengths).round().astype(int)).tolist()
     products = _free_products(model, begun, settings, s_orbits)
-    exponent = largest_exponent(
-        model, begun, steps if s is not None else _EXPONENT_STEPS, transient, s=s_orbits
-    )
+    counted = steps if s is not None else _EXPONENT_STEPS
     cycles: list[Cycle] = []
     if settings.cycles and s is None:
         cycles = find_cycles(model, begun, settings.cycles, settings.starts, seed=settings.seed)
@@ -139,8 +136,7 @@ def gradient_growth(
         losses=loss_gradients(model, x, T, None, s_window),
         forced_losses=loss_gradients(model, x, T, tau, s_window) if forced else None,
         rate=growth_rate(products),
-        lambda_max=exponent.value,
-        lambda_error=exponent.standard_error,
+        lambda_max=largest_exponent(model, begun, counted, transient, s=s_orbits),
         tau=tau,
         cycles=cycles,
         cycles_observed=[standardiser.restore(cycle.observed) for cycle in cycles],
@@ -149,12 +145,9 @@ def gradient_growth(
 
 @torch.no_grad()
 def _free_products(
-    model: LatentModel,
-    begun: torch.Tensor,
-    settings: GradientsSettings,
-    s: torch.Tensor | None,
+    model: LatentModel, begun: torch.Tensor, settings: GradientsSettings, s: torch.Tensor | None
 ) -> LogNorms:
-    """Products along the orbits from begun (orbits, N), after the transient; s (orbits, …, K)."""
+    """Return products along orbits from begun (orbits, N) after the transient; s (orbits, …, K)."""
     state, steps, transient = model.force(begun), settings.steps, settings.transient
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
@@ -164,30 +157,25 @@ def _free_products(
 
 def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
     """Format the growth of the norms with T, then fixed points and cycles."""
+    rate, exponent = (f"{v:.5g} ± {error:.2g}" for v, error in (growth.rate, growth.lambda_max))
     lines = [
         f"regime: {growth.regime}",
-        f"growth of ln |dz_T/dz_1|: {growth.rate.value:.5g} ± {growth.rate.standard_error:.2g} "
-        f"per step; lambda_max {growth.lambda_max:.5g} ± {growth.lambda_error:.2g}",
+        f"growth of ln |dz_T/dz_1|: {rate} per step; lambda_max {exponent}",
     ]
     if growth.forced_products is not None:
-        highest = float(np.max(growth.forced_products.values))
+        highest = growth.forced_products.values.max()
         lines.append(
             f"forced every {growth.tau} steps: ln |dz_T/dz_f| stays at or below {highest:.3g}"
         )
     lines += ["", f"{'T':>7}  {'ln |dz_T/dz_1|':>15}  {'ln |dL_T|':>10}  {'forced':>10}"]
-    mean = growth.products.values.mean(axis=0)
-    for i, T in enumerate(growth.losses.steps.tolist()):
-        at = int(np.abs(growth.products.steps - T).argmin())
-        forced = growth.forced_losses
-        forced_text = "" if forced is None else f"{forced.values[0, i]:.4g}"
-        lines.append(
-            f"{T:>7}  {mean[at]:>15.4g}  {growth.losses.values[0, i]:>10.4g}  {forced_text:>10}"
-        )
+    mean, losses, forced = growth.products.values.mean(axis=0), growth.losses, growth.forced_losses
+    for i, T in enumerate(losses.steps):
+        at = np.abs(growth.products.steps - T).argmin()
+        last = "" if forced is None else f"{forced.values[0, i]:.4g}"
+        lines.append(f"{T:>7}  {mean[at]:>15.4g}  {losses.values[0, i]:>10.4g}  {last:>10}")
     if growth.cycles:
-        lines += [
-            "",
-            "order  stability  |eigenvalues|, largest first; place (" + ", ".join(variables) + ")",
-        ]
+        place = ", ".join(variables)
+        lines += ["", f"order  stability  |eigenvalues|, largest first; place ({place})"]
     for cycle, observed in zip(growth.cycles, growth.cycles_observed, strict=True):
         sizes = np.abs(cycle.eigenvalues)[:_EIGENVALUES]
         place = " → ".join("(" + ", ".join(f"{v:.4g}" for v in point) + ")" for point in observed)

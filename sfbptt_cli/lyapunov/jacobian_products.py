@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sfbptt_cli.lyapunov.spectrum import GrowthRate
 from sfbptt_cli.models.base import LatentModel
 
 _CHUNK = 2048  # Jacobians held at once
@@ -31,29 +32,19 @@ class LogNorms(NamedTuple):
     values: NDArray[np.float64]  # (orbits, points); NaN from where an orbit diverges
 
 
-class GrowthRate(NamedTuple):
-    """A rate of exponential growth, per step, with its standard error."""
-
-    value: float
-    standard_error: float
-
-
 @torch.no_grad()
 def jacobian_products(
     model: LatentModel, state: Tensor, steps: int, every: int = 1, s: Tensor | None = None
 ) -> LogNorms:
-    """ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
+    """Return ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
 
     state (orbits, state_dim): z_1, the whole state, (h, c) of an LSTM; `model.force(x)` and some
     steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
     Frobenius norm after each factor and the logarithm of that kept, so that neither overflows.
     External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
 
-    −∞ where the product vanishes. Raises ValueError when steps or every is below 1 or s does not
-    fit.
+    −∞ where the product vanishes. Raises ValueError when s does not fit.
     """
-    if min(steps, every) < 1:
-        raise ValueError(f"steps, every are {steps}, {every}; accepted: 1 or more")
     model, state = copy.deepcopy(model).double(), state.double()
     inputs = None if s is None else s.double().expand(len(state), -1, -1)
     model.check_inputs(inputs, len(state), steps)
@@ -82,17 +73,15 @@ def jacobian_products(
 def forced_jacobian_products(
     model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None
 ) -> LogNorms:
-    """ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, under forcing every τ steps; f is the last one before 1 + t.
+    """Return ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, f being the last forcing, every τ steps, before 1 + t.
 
     x (T + 1, obs_dim): the data x_1 … x_{T+1}, standardised. At f = 1, 1 + τ, 1 + 2τ, … the state
     is replaced by `model.force(x_f)`, after the prediction made there. So the product has 1 to τ
     factors and starts anew; ∂z_{1+t}/∂z_1 itself is zero beyond the first forcing. External inputs
     s (T + 1, input_dim) are those of the times of x.
 
-    The values have one row. Raises ValueError when τ is below 1 or s does not fit.
+    The values have one row. Raises ValueError when s does not fit.
     """
-    if tau < 1:
-        raise ValueError(f"tau is {tau}; accepted: 1 or more")
     model = copy.deepcopy(model).double()
     steps = len(x) - 1
     # Segments are independent orbits of τ steps; the last may go on beyond the data.
@@ -106,10 +95,10 @@ def forced_jacobian_products(
 
 
 def growth_rate(log_norms: LogNorms, skip: float = 0.1) -> GrowthRate:
-    """The slope of ln ‖·‖ against steps, by least squares, to compare with λ_max.
+    """Return the slope of ln ‖·‖ against steps, by least squares, to compare with λ_max.
 
-    The first `skip` of the points, in which the product turns into its direction, is left out.
-    Returns the mean over the orbits that stay finite, NaN when none does, and its standard error
+    The first `skip` of the points, in which the product turns into its direction, is left out. The
+    value is the mean over the orbits that stay finite, NaN when none does; its standard error comes
     from the spread of their slopes. A single orbit is cut into ten blocks instead: growth is a
     random walk about its trend, so that the residuals of the fit are no measure. The error is then
     √(6/5 S / n), S being length times variance of the rates of the blocks, n the steps, and 6/5
@@ -135,7 +124,7 @@ def growth_rate(log_norms: LogNorms, skip: float = 0.1) -> GrowthRate:
 def _jacobians(
     model: LatentModel, state: Tensor, steps: int, s: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """∂F/∂z along `steps` steps, (orbits, steps, state_dim, state_dim), and the state after."""
+    """Return ∂F/∂z at each step, (orbits, steps, state_dim, state_dim), and the state after."""
     visited = []
     for t in range(steps):
         visited.append(state)
@@ -146,7 +135,7 @@ def _jacobians(
 
 
 def _log_norms(products: Tensor, scales: Tensor) -> Tensor:
-    """ln of the spectral norms of products · exp(scales), (points, orbits)."""
+    """Return ln of the spectral norms of products · exp(scales), (points, orbits)."""
     finite = products.isfinite().flatten(2).all(dim=2)
     norms = torch.linalg.matrix_norm(products.where(finite[..., None, None], 0.0), ord=2)
     return (scales + norms.log()).where(finite, math.nan)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from sfbptt_cli.lyapunov.spectrum import GrowthRate
 from sfbptt_cli.models.base import LatentModel
 
 # Relative to states of order one: far above float64 rounding, far below the attractor.
 _SEPARATION = 1e-8
 _SHRUNK = math.log(1e-6)  # to 1e-14
-
-
-class LargestExponent(NamedTuple):
-    """A largest Lyapunov exponent, per step, with the standard error of its mean over starts."""
-
-    value: float
-    standard_error: float
 
 
 @torch.no_grad()
@@ -30,10 +23,9 @@ def largest_exponent(
     steps: int,
     transient: int,
     every: int = 10,
-    seed: int = 0,
     s: Tensor | None = None,
-) -> LargestExponent:
-    """λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
+) -> GrowthRate:
+    """Return λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
 
     x (starts, obs_dim): observations from which the free trajectories start; each runs
     `transient` steps, then `steps` steps with a copy that is pulled back to distance 1e-8 every
@@ -45,20 +37,19 @@ def largest_exponent(
     Where the distance shrinks to less than 1e-14 on the way, which is rounding, the copy is pulled
     back after every step instead.
 
-    Returns the mean over the starts that stay finite, per step, NaN when none does; −∞ means that
-    the distance vanished within a step.
+    The mean is over the starts that stay finite, NaN when none does; −∞ means that the distance
+    vanished within a step.
     """
-    given, model = model, copy.deepcopy(model).double()
+    given, s_given, model = model, s, copy.deepcopy(model).double()
     state = model.force(x.double())
-    s_given, s = s, None if s is None else s.double()
+    s = None if s is None else s.double()
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     offset = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state.device)
     offset *= _SEPARATION / offset.norm(dim=1, keepdim=True)
     rounds = max(1, steps // every)
-    growth = state.new_zeros(len(state))
-    counted = 0
+    growth, counted = state.new_zeros(len(state)), 0
     for i in range(rounds):
         driven = None
         if s is not None:
@@ -74,6 +65,6 @@ def largest_exponent(
             counted += every
     exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
     if every > 1 and (exponents * every < _SHRUNK).any():
-        return largest_exponent(given, x, steps, transient, every=1, seed=seed, s=s_given)
+        return largest_exponent(given, x, steps, transient, every=1, s=s_given)
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
-    return LargestExponent(exponents.mean().item(), error)
+    return GrowthRate(exponents.mean().item(), error)

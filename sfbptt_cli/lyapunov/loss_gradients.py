@@ -26,7 +26,7 @@ def loss_gradients(
     tau: int | None = None,
     s: Tensor | None = None,
 ) -> LogNorms:
-    """ln ‖∂L_T/∂θ‖₂ of windows of T steps, for each T of `lengths`, θ being all the parameters.
+    """Return ln ‖∂L_T/∂θ‖₂ of windows of T steps, for each T of `lengths`, θ all the parameters.
 
     x (at least max T + 1, obs_dim): the data from x_1 on, standardised. L_T is the mean squared
     error of x̂_2 … x̂_{T+1}, over time and observations. Without tau the model runs freely from
@@ -35,12 +35,10 @@ def loss_gradients(
     With tau the state is forced every τ steps (`forcing.sparse`). External inputs s (as long as x,
     input_dim) are those of the times of x. Everything is float64.
 
-    The values have one row: NaN where the orbit diverges. Raises ValueError when a length is not
-    covered by x or s does not fit. Source: Mikhaeil et al. 2022, eqs. 3 and 4, theorem 2.
+    The values have one row: NaN where the orbit diverges. Raises ValueError when s does not fit.
+    Source: Mikhaeil et al. 2022, eqs. 3 and 4, theorem 2.
     """
     T = np.unique(np.asarray(lengths, dtype=np.int64))
-    if not len(T) or T[0] < 1 or T[-1] >= len(x):
-        raise ValueError(f"lengths are {list(lengths)}; accepted: 1 to {len(x) - 1}, one below x")
     model = copy.deepcopy(model).double().requires_grad_(True)
     x = x[: T[-1] + 1].double()
     if s is not None:
@@ -67,7 +65,7 @@ class _Scaled(NamedTuple):
         return cls(vector / norm, scale + math.log(norm)) if norm > 0 else cls(vector, -math.inf)
 
     def plus(self, vector: Tensor, scale: float) -> _Scaled:
-        """Its sum with vector · e^scale, scale being finite."""
+        """Return its sum with vector · e^scale, scale being finite."""
         top = max(self.scale, scale)
         both = self.vector * math.exp(self.scale - top) + vector * math.exp(scale - top)
         return _Scaled.of(both, top)
@@ -75,7 +73,7 @@ class _Scaled(NamedTuple):
 
 @torch.no_grad()
 def _chunk_starts(model: LatentModel, x: Tensor, inputs: Tensor | None) -> list[Tensor]:
-    """The states, (1, state_dim), at every _CHUNK-th time of the free orbit from x_1."""
+    """Return the states, (1, state_dim), at every _CHUNK-th time of the free orbit from x_1."""
     states = [model.force(x[:1])]
     for first in range(0, len(x) - 1 - _CHUNK, _CHUNK):
         now = None if inputs is None else inputs[:, first : first + _CHUNK]
@@ -84,7 +82,7 @@ def _chunk_starts(model: LatentModel, x: Tensor, inputs: Tensor | None) -> list[
 
 
 def _free(model: LatentModel, x: Tensor, states: list[Tensor], inputs: Tensor | None) -> float:
-    """ln ‖∂L/∂θ‖ of the free run from x_1, chunk by chunk backwards."""
+    """Return ln ‖∂L/∂θ‖ of the free run from x_1, chunk by chunk backwards."""
     parameters = list(model.parameters())
     adjoint, scale = torch.zeros_like(states[0]), 0.0  # λ = adjoint · e^scale
     total = _Scaled(x.new_zeros(sum(p.numel() for p in parameters)), -math.inf)
@@ -108,7 +106,7 @@ def _free(model: LatentModel, x: Tensor, states: list[Tensor], inputs: Tensor | 
 
 
 def _forced(model: LatentModel, x: Tensor, tau: int, s: Tensor | None) -> float:
-    """ln ‖∂L/∂θ‖ of the window under forcing every τ steps."""
+    """Return ln ‖∂L/∂θ‖ of the window under forcing every τ steps."""
     predicted = sparse(model, x[None], tau, None if s is None else s[None])
     loss = nn.functional.mse_loss(predicted[0], x[1:])
     by_parameters = _gradients(loss, list(model.parameters()))[1]
@@ -118,12 +116,11 @@ def _forced(model: LatentModel, x: Tensor, tau: int, s: Tensor | None) -> float:
 def _gradients(
     value: Tensor, parameters: list[nn.Parameter], start: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Those of `value` by the start (zeros without one), and by all parameters as one vector."""
+    """Return the gradients by the start (None: zeros) and by all parameters as one vector."""
     inputs = [*parameters] if start is None else [*parameters, start]
     if not value.requires_grad:  # a readout without parameters forces without them
-        return inputs[-1].new_zeros(inputs[-1].shape), torch.zeros_like(
-            nn.utils.parameters_to_vector(parameters)
-        )
+        vector = nn.utils.parameters_to_vector(parameters)
+        return torch.zeros_like(inputs[-1]), torch.zeros_like(vector)
     gradients = torch.autograd.grad(value, inputs, allow_unused=True, materialize_grads=True)
     vector = torch.cat([g.flatten() for g in gradients[: len(parameters)]])
     return gradients[-1], vector

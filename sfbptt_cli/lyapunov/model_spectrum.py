@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sfbptt_cli.lyapunov.spectrum import Spectrum
@@ -30,7 +29,7 @@ def model_spectrum(
     s: Tensor | None = None,
     seed: int = 0,
 ) -> Spectrum:
-    """λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
+    """Return λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
 
     x (starts, obs_dim): observations from which the free trajectories start; each runs `transient`
     steps, then `steps` steps with k orthonormal tangent vectors Q, in float64:
@@ -42,12 +41,10 @@ def model_spectrum(
     k is `exponents`, by default state_dim, which is 2 latent_dim for an LSTM. A direction that the
     map wipes out has an exponent of −∞, or one of below about −30, which is rounding.
 
-    Returns means over the starts that stay finite, NaN when none does. Raises ValueError when k is
-    not 1 to state_dim, or when s does not fit.
+    The means are over the starts that stay finite, NaN when none does. Raises ValueError when s
+    does not fit.
     """
     k = model.state_dim if exponents is None else exponents
-    if not 1 <= k <= model.state_dim:
-        raise ValueError(f"exponents is {k}; accepted: 1 to state_dim = {model.state_dim}")
     model = copy.deepcopy(model).double()
     inputs = None if s is None else s.double().expand(len(x), -1, -1)
     model.check_inputs(inputs, len(x), transient + steps)
@@ -60,14 +57,17 @@ def model_spectrum(
     if not len(values):
         return Spectrum(np.full(k, np.nan), np.full(k, np.inf), 0)
     # Finite time leaves near neighbours out of order.
-    order = np.argsort(-values.mean(axis=0), kind="stable")
-    return Spectrum(values.mean(axis=0)[order], _standard_error(values)[order], len(values))
+    order, errors = np.argsort(-values.mean(axis=0), kind="stable"), np.full(k, np.inf)
+    if len(values) > 1:
+        with np.errstate(invalid="ignore"):  # −∞ less −∞
+            errors = values.std(axis=0, ddof=1) / math.sqrt(len(values))
+    return Spectrum(values.mean(axis=0)[order], errors[order], len(values))
 
 
 def _stretching(
     model: LatentModel, state: Tensor, steps: int, k: int, inputs: Tensor | None, seed: int
 ) -> Tensor:
-    """Means of ln R_ii over the steps that count, (starts, k), NaN where a trajectory diverges."""
+    """Return means of ln R_ii over the steps that count, (starts, k), NaN for what diverges."""
     generator = torch.Generator().manual_seed(seed)
     Q = torch.randn(len(state), model.state_dim, k, generator=generator, dtype=state.dtype)
     Q = torch.linalg.qr(Q.to(state.device))[0]
@@ -93,12 +93,3 @@ def _stretching(
         widest = spread.nan_to_num(math.inf).max().item() if len(spread) else 0.0
         between = max(1, min(_MOST_STEPS, int(between * _MOST_SPREAD / max(widest, 1e-9))))
     return growth / (steps - turning)
-
-
-def _standard_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the mean over the first axis."""
-    n = len(values)
-    with np.errstate(invalid="ignore"):  # −∞ less −∞
-        return (
-            values.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.full(values.shape[1], np.inf)
-        )

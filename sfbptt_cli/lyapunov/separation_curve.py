@@ -36,18 +36,18 @@ class Pairs(NamedTuple):
 
 
 def is_smooth(points: Array) -> bool:
-    """Whether consecutive steps point the same way, as those of a finely sampled flow do."""
+    """Return whether consecutive steps point the same way, as those of a finely sampled flow do."""
     steps = np.diff(points, axis=0)
     turn = np.linalg.norm(np.diff(steps, axis=0), axis=1)
     return bool(np.median(turn) < 0.7 * np.median(np.linalg.norm(steps, axis=1)))
 
 
 def find_pairs(points: Array, theiler: int, horizon: int, references: int, smooth: bool) -> Pairs:
-    """The nearest point of the trajectory to each of `references` samples spread over the data.
+    """Return the nearest point of the trajectory to each of `references` samples of it.
 
-    points (T, d). Neighbours less than or equal to `theiler` steps away in time never count
-    (Theiler 1986); every pair can be followed for `horizon` steps. With `smooth`, the trajectory
-    between samples is part of the search, to second order around the 64 nearest samples.
+    points (T, d); the samples are spread evenly. Neighbours at most `theiler` steps away in time
+    never count (Theiler 1986); every pair can be followed for `horizon` steps. With `smooth`, the
+    trajectory between samples is part of the search, to second order around the 64 nearest samples.
     """
     last = len(points) - horizon - MARGIN
     available = np.arange(MARGIN, last)
@@ -66,9 +66,10 @@ def find_pairs(points: Array, theiler: int, horizon: int, references: int, smoot
 
 
 def nearest_samples(points: Array, reference: Integers, theiler: int, wanted: int) -> Integers:
-    """(references, wanted): the nearest samples more than `theiler` steps away, nearest first.
+    """Return the nearest samples more than `theiler` steps away, (references, wanted).
 
-    −1 stands where there are fewer. The query grows until it has them, so the exclusion is exact.
+    The nearest is the first; −1 stands where there are fewer. The query grows until it has them,
+    so that the exclusion is exact.
     """
     from scipy.spatial import KDTree
 
@@ -96,7 +97,7 @@ def nearest_samples(points: Array, reference: Integers, theiler: int, wanted: in
 
 
 def _nearest_between(points: Array, reference: Integers, near: Integers) -> tuple[Array, Array]:
-    """The shift s in [−1, 1] that brings x(near + s) closest to the reference, and the distance.
+    """Return the s in [−1, 1] that brings x(near + s) closest to the reference, and the distance.
 
     x(j + s) ≈ x_j + s v + s² a / 2 with central differences; three Gauss-Newton steps.
     """
@@ -115,17 +116,17 @@ def _nearest_between(points: Array, reference: Integers, near: Integers) -> tupl
 
 
 def log_distances(points: Array, pairs: Pairs, steps: Integers) -> Array:
-    """(references, steps): ln |x(i + k) − x(j + s + k)| of each pair (Rosenstein et al. 1993).
+    """Return ln |x(i + k) − x(j + s + k)| of each pair (Rosenstein et al. 1993).
 
-    Between samples x is the polynomial of degree 5 through six of them.
+    The shape is (references, steps); between samples x is a polynomial of degree 5 through six.
     """
     result = np.empty((len(pairs.reference), len(steps)))
     whole = np.floor(pairs.shift).astype(np.intp)
-    nodes, weights = _lagrange(pairs.shift - whole)
+    weights = _lagrange(pairs.shift - whole)
     for column, k in enumerate(steps):
         start = pairs.neighbour + whole + k
         neighbour = np.zeros((len(start), points.shape[1]))
-        for node, weight in zip(nodes, weights, strict=True):
+        for node, weight in zip(_NODES, weights, strict=True):
             if weight.any():
                 neighbour += weight[:, None] * points[start + node]
         distance = np.linalg.norm(points[pairs.reference + k] - neighbour, axis=1)
@@ -133,9 +134,10 @@ def log_distances(points: Array, pairs: Pairs, steps: Integers) -> Array:
     return result
 
 
-def _lagrange(share: Array) -> tuple[Integers, Array]:
+def _lagrange(share: Array) -> Array:
+    """Return the weight of each node (6, references) at a share of a step."""
     weights = np.ones((len(_NODES), len(share)))
     for i, node in enumerate(_NODES):
         for other in _NODES[node != _NODES]:
             weights[i] *= (share - other) / (node - other)
-    return _NODES, weights
+    return weights

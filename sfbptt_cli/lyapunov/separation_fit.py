@@ -43,7 +43,7 @@ class SlopeFit(NamedTuple):
 
 
 def saturation(curve: Array) -> float:
-    """The level at which a separation curve ends: the mean of the highest fifth."""
+    """Return the level at which a separation curve ends: the mean of the highest fifth."""
     return float(np.sort(curve)[-max(3, len(curve) // 5) :].mean())
 
 
@@ -54,7 +54,7 @@ def fit_slope(
     fit: tuple[int, int] | None = None,
     noise: float = -np.inf,
 ) -> SlopeFit | None:
-    """Slope of the curve weights @ blocks where it grows exponentially.
+    """Return the slope of the curve weights @ blocks where it grows exponentially.
 
     steps (K,); blocks (B, K): the mean log distance over each of B blocks of the data, with the
     blocks' shares `weights` (B,). A window ends a quarter of the whole rise, 2 e-folds at most,
@@ -95,7 +95,7 @@ def fit_slope(
 
 
 def noise_level(first: Array) -> float:
-    """The level to which distances jump in the first step, −∞ where they do not.
+    """Return the level to which distances jump in the first step, −∞ where they do not.
 
     first (3,): the curve at steps 0, 1, 2.
     """
@@ -105,7 +105,7 @@ def noise_level(first: Array) -> float:
 
 
 def _windows(curve: Array, noise: float) -> tuple[Integers, Integers]:
-    """First and last points of every window between noise and saturation."""
+    """Return first and last points of every window between noise and saturation."""
     top = saturation(curve)
     clear = np.flatnonzero(curve > noise + _ABOVE_NOISE)
     first = int(clear[0]) if len(clear) else len(curve)
@@ -116,7 +116,7 @@ def _windows(curve: Array, noise: float) -> tuple[Integers, Integers]:
 
 
 def _slopes(t: Array, curves: Array) -> Callable[[Integers, Integers], Array]:
-    """Least squares slopes (curves, windows) from cumulative sums; windows include both ends."""
+    """Return least squares slopes (curves, windows) by cumulative sums; both ends are included."""
 
     def cumulative(values: Array) -> Array:
         return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, -1)], -1)

@@ -25,8 +25,15 @@ class Spectrum(NamedTuple):
     divergence: float | None = None
 
 
+class GrowthRate(NamedTuple):
+    """A rate of exponential growth, natural log, per step, with its standard error."""
+
+    value: float
+    standard_error: float
+
+
 def kaplan_yorke_dimension(exponents: Array) -> float:
-    """D = k + (λ_1 + … + λ_k) / |λ_{k+1}|, k the most exponents whose sum is not negative.
+    """Return D = k + (λ_1 + … + λ_k) / |λ_{k+1}|, k the most exponents whose sum is not negative.
 
     0 when all are negative, N when the sum of all N is not (Kaplan and Yorke 1979).
     """
@@ -39,7 +46,7 @@ def kaplan_yorke_dimension(exponents: Array) -> float:
 
 
 def tau_predicted(lambda_step: float) -> int:
-    """τ_pred = ln 2 / (λ_max · dt), rounded, at least 1 (Mikhaeil et al. 2022, section 4).
+    """Return τ_pred = ln 2 / (λ_max · dt), rounded, at least 1 (Mikhaeil et al. 2022, section 4).
 
     lambda_step is λ_max · dt, the exponent per step. ValueError unless it is positive.
     """
@@ -47,7 +54,10 @@ def tau_predicted(lambda_step: float) -> int:
 
 
 def doubling_steps(lambda_step: float) -> float:
-    """ln 2 / (λ_max · dt): steps in which a distance doubles. ValueError unless it is positive."""
+    """Return ln 2 / (λ_max · dt), the steps in which a distance doubles.
+
+    Raises ValueError unless the exponent per step is positive.
+    """
     if not lambda_step > 0:
         raise ValueError(
             f"lambda_step is {lambda_step}; tau is defined for positive exponents only"

@@ -24,7 +24,7 @@ _TEST_MARGIN = 0.3
 
 
 def iaaft(series: Array, rng: np.random.Generator) -> Array:
-    """A surrogate (T, N) with the values of each column of the data, and its spectra.
+    """Return a surrogate (T, N) with the values of each column of the data, and its spectra.
 
     Phases are random, the same change in each column, so that spectra and cross-spectra stay
     (Prichard and Theiler 1994); values and spectrum are then imposed in turn, 10 times (Schreiber
@@ -37,8 +37,9 @@ def iaaft(series: Array, rng: np.random.Generator) -> Array:
     turn = rng.uniform(0, 2 * np.pi, (len(transform), 1))
     surrogate = np.fft.irfft(amplitude * np.exp(1j * (phase + turn)), len(series), axis=0)
     for _ in range(_ITERATIONS):
-        surrogate = _with_values(surrogate, values)
-        angle = np.angle(np.fft.rfft(surrogate, axis=0))
+        ranked = np.empty_like(surrogate)
+        np.put_along_axis(ranked, np.argsort(surrogate, axis=0), values, axis=0)
+        angle = np.angle(np.fft.rfft(ranked, axis=0))
         # The common change of all columns nearest to the phases that they have now.
         change = np.angle(np.sum(amplitude * np.exp(1j * (angle - phase)), axis=1, keepdims=True))
         spectrum = amplitude * np.exp(1j * (phase + change))
@@ -47,32 +48,26 @@ def iaaft(series: Array, rng: np.random.Generator) -> Array:
     return surrogate
 
 
-def _with_values(surrogate: Array, values: Array) -> Array:
-    result = np.empty_like(surrogate)
-    np.put_along_axis(result, np.argsort(surrogate, axis=0), values, axis=0)
-    return result
-
-
 def matching_ends(series: Array) -> Array:
-    """The longest stretch without up to a tenth at either end, whose ends match best in value and
-    slope: a jump from the last to the first value would be noise in the spectrum."""
+    """Return the longest stretch, less up to a tenth at either end, whose ends match best.
+
+    They match in value and slope: a jump from the last to the first value would be noise in the
+    spectrum.
+    """
     tenth = max(1, len(series) // 10)
     steps = np.diff(series, axis=0)
     scale = steps.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    head, tail = np.arange(tenth), len(series) - 2 - np.arange(tenth)
-    every = max(1, tenth // 300)
-    head, tail = head[::every], tail[::every]
+    head = np.arange(0, tenth, max(1, tenth // 300))
+    tail = len(series) - 2 - head
     jump = (series[head][:, None] - series[tail + 1][None]) / scale
     bend = (steps[head][:, None] - steps[tail][None]) / scale
-    first, last = np.unravel_index(
-        int(np.sum(jump**2 + bend**2, axis=-1).argmin()), (len(head), len(tail))
-    )
-    return series[head[first] : tail[last] + 1]
+    best = int(np.sum(jump**2 + bend**2, axis=-1).argmin())
+    return series[head[best // len(tail)] : tail[best % len(tail)] + 1]
 
 
 def like_linear_noise(data: Array, period: float, settings: NeighbourSettings) -> bool:
-    """Whether the distance of neighbours after a quarter of a mean period is that of surrogates.
+    """Return whether neighbours separate in a quarter of a mean period as those of surrogates.
 
     data (T, N) standardised, of which 10,000 samples or 24 periods count; embedded with lag and
     dimension unless None. Alike means within 3 standard deviations over the surrogates, and within

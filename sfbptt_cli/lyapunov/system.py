@@ -9,8 +9,8 @@ from sfbptt_cli.lyapunov.cached import cached_spectrum
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.systems.system import System, known_exponent
 
-# Trajectories that the exponent is averaged over. More than make it exact to 1% in some seconds do
-# not pay; a field that is evaluated state by state takes a hundred times as long.
+# Trajectories that the exponent is averaged over, for 1% in some seconds; a field that is evaluated
+# state by state takes a hundred times as long.
 _TRAJECTORIES = 128
 _TRAJECTORIES_OF_MANY = 64  # of more variables than 10
 _TRAJECTORIES_ONE_BY_ONE = 8
@@ -20,10 +20,10 @@ _MANY = 10
 def largest_known_exponent(
     system: System, parameters: Mapping[str, float], dt: float, given: float | None
 ) -> tuple[float | None, str]:
-    """λ_max per time unit and its source: `dataset.lambda_max`, else the published value, else the
-    tangent flow of the equations, which is computed once and cached.
+    """Return λ_max per time unit and its source; None and the reason where there is none.
 
-    None and the reason where the equations cannot be followed.
+    It is `dataset.lambda_max`, else the published value, else that of the tangent flow of the
+    equations, computed once and cached. There is none where the equations cannot be followed.
     """
     if given is not None:
         return given, "dataset.lambda_max"

@@ -3,24 +3,28 @@
 import numpy as np
 import numpy.typing as npt
 
+from sfbptt_cli.metrics.trajectories import Array
+
+Cells = npt.NDArray[np.intp]
+
 
 def smoothed_kl(
-    truth_cells: npt.NDArray[np.intp],
-    generated_cells: npt.NDArray[np.intp],
+    truth_cells: Cells,
+    generated_cells: Cells,
     n_cells: int,
     smoothing: float,
-    generated_points: int | None = None,
+    generated_points: int,
 ) -> float:
-    """Divergence Σ p ln(p/q) over n_cells cells, p = (count + smoothing) / Σ (count + smoothing).
+    """Return Σ p ln(p/q) over n_cells cells, p = (count + smoothing) / Σ (count + smoothing).
 
-    The arguments are flat cell indices (T,) and (S,), one a point. Only cells that hold a point
-    are ever stored: in all the others p and q have one value each, so that together they
-    contribute (number of them) · p₀ ln(p₀/q₀). An empty set of points is uniform, q = 1/n_cells.
-    `generated_points` (S or more) counts points without a cell, too: q then sums to less than 1.
+    The arguments are flat cell indices (T,) and (S,), one a point. `generated_points` is S, or
+    more where points have no cell: q then sums to less than 1. Only cells that hold a point are
+    stored. In all the others p and q have one value each, so that together they contribute
+    (number of them) · p₀ ln(p₀/q₀). An empty set of points is uniform, q = 1/n_cells.
     """
     occupied = np.union1d(truth_cells, generated_cells)
 
-    def density(cells: npt.NDArray[np.intp], points: int) -> tuple[npt.NDArray[np.float64], float]:
+    def density(cells: Cells, points: int) -> tuple[Array, float]:
         total = points + smoothing * n_cells
         indices, counts = np.unique(cells, return_counts=True)
         inside = np.full(occupied.size, smoothing)
@@ -28,8 +32,7 @@ def smoothed_kl(
         return inside / total, smoothing / total
 
     p, p_empty = density(truth_cells, truth_cells.size)
-    counted = generated_cells.size if generated_points is None else generated_points
-    q, q_empty = density(generated_cells, counted)
+    q, q_empty = density(generated_cells, generated_points)
     empty = (n_cells - occupied.size) * p_empty * np.log(p_empty / q_empty)
     # A divergence is not negative; only rounding can make this sum so.
     return max(0.0, float(np.sum(p * np.log(p / q)) + empty))

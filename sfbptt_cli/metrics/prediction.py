@@ -1,26 +1,18 @@
 """Short-term prediction: from many starts, how wrong is it and for how long is it right?"""
 
 import numpy as np
-import numpy.typing as npt
+
+from sfbptt_cli.metrics.trajectories import Array
 
 
-def prediction_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Mean squared error, 1/(starts·N) Σ (x̂ − x)².
+def prediction_error(truth: Array, predicted: Array) -> float:
+    """Return the mean squared error, 1/(starts·N) Σ (x̂ − x)², of arrays (starts, N).
 
-    This is PE(n) when `predicted` holds the states n steps after forcing.
-
-    Args:
-        truth, predicted: (starts, N).
-
-    Returns:
-        Squared unit of the data; +inf if any prediction is non-finite.
-
-    Raises:
-        ValueError: not (starts, N), empty, different shapes, non-finite truth.
+    This is PE(n) when `predicted` holds the states n steps after forcing; squared unit of the
+    data, +inf if any prediction is non-finite.
 
     Source: Hess et al., Generalized teacher forcing, ICML 2023 (PE(20)).
     """
-    truth, predicted = _checked(truth, predicted, ("starts", "variable"))
     if not np.isfinite(predicted).all():
         return float("inf")
     with np.errstate(over="ignore"):  # a square too large for a float is infinite, as it should be
@@ -28,49 +20,21 @@ def prediction_error(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 
 def valid_prediction_steps(
-    truth: npt.ArrayLike, predicted: npt.ArrayLike, scale: float, threshold: float = 0.5
-) -> npt.NDArray[np.float64]:
-    """Steps for which the normalised error ‖x̂_t − x_t‖ / scale has not yet passed `threshold`.
+    truth: Array, predicted: Array, scale: float, threshold: float = 0.5
+) -> Array:
+    """Return the steps (starts,) before the error ‖x̂_t − x_t‖ / scale first passes `threshold`.
 
-    Step 0 is the first prediction: 0 means that it is already wrong. `steps`, that the error
+    Step 0 is the first prediction: 0 means that it is already wrong. `steps` means that the error
     never passed within the arrays, so that the true number may be larger (censored). Non-finite
     predictions have passed. Times λ_max·dt this is the valid prediction time in Lyapunov times.
 
     Args:
         truth, predicted: (starts, steps, N), same unit.
-        scale: √(mean_t ‖x_t − x̄‖²) of the test trajectory, same unit.
-        threshold: of the normalised error, no unit.
-
-    Returns:
-        (starts,) numbers of steps, as floats.
-
-    Raises:
-        ValueError: not (starts, steps, N), empty, different shapes, non-finite truth, or scale or
-            threshold not positive and finite.
+        scale: √(mean_t ‖x_t − x̄‖²) of the test trajectory, same unit, above 0.
 
     Source: Pathak et al., PRL 2018; Vlachas et al., Neural Networks 2020 (threshold 0.5).
     """
-    truth, predicted = _checked(truth, predicted, ("starts", "steps", "variable"))
-    for name, value in (("scale", scale), ("threshold", threshold)):
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name}={value}; expected positive and finite")
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.linalg.norm(predicted - truth, axis=-1) / scale
     passed = ~(error <= threshold)  # so that not-a-number has passed
     return np.where(passed.any(axis=1), passed.argmax(axis=1), truth.shape[1]).astype(np.float64)
-
-
-def _checked(
-    truth: npt.ArrayLike, predicted: npt.ArrayLike, axes: tuple[str, ...]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Both as float64, of one shape with these axes."""
-    truth = np.asarray(truth, dtype=np.float64)
-    predicted = np.asarray(predicted, dtype=np.float64)
-    if truth.shape != predicted.shape or truth.ndim != len(axes) or truth.size == 0:
-        raise ValueError(
-            f"truth has shape {truth.shape} and predicted {predicted.shape};"
-            f" expected one shape ({', '.join(axes)}), not empty"
-        )
-    if not np.isfinite(truth).all():
-        raise ValueError("truth holds non-finite values; expected finite ones only")
-    return truth, predicted

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[np.float64]
 
-def checked_pair(
-    truth: npt.ArrayLike, generated: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+
+def checked_pair(truth: npt.ArrayLike, generated: npt.ArrayLike) -> tuple[Array, Array]:
     """Return truth (T, N) and generated (S, N) as float64.
 
     Non-finite values are an error in truth, where they mean damaged data, but not in generated,
@@ -32,14 +32,9 @@ def checked_pair(
     return truth, generated
 
 
-def refuse_constant(truth: npt.NDArray[np.float64]) -> None:
-    """Refuse a truth (T, N) whose scale in some dimension is zero.
-
-    Compares extremes, because the standard deviation of a constant series can round to 1e-17.
-
-    Raises:
-        ValueError: a dimension is constant.
-    """
+def refuse_constant(truth: Array) -> None:
+    """Raise ValueError for a truth (T, N) that is constant in some dimension."""
+    # The standard deviation of a constant series can round to 1e-17; its range cannot.
     constant = np.flatnonzero(np.ptp(truth, axis=0) == 0)
     if constant.size:
         raise ValueError(f"truth is constant in dimension {constant[0]}; expected it to vary")

@@ -68,7 +68,7 @@ class ALRNN(PiecewiseLinear):
         return self.h, advance
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """A + W D, D = diag(1 for linear units, z > 0 for the others)."""
+        """Return A + W D, D = diag(1 for linear units, z > 0 for the others)."""
         self.check_inputs(s)
         on = state > 0
         on[:, : self.linear_units] = True

@@ -63,31 +63,31 @@ class LatentModel(nn.Module, ABC):
 
     @property
     def state_dim(self) -> int:
-        """Length of the whole state."""
+        """Return the length of the whole state."""
         return self.latent_dim
 
     def start(self, z: Tensor) -> Tensor:
-        """The state after forcing z (batch, latent_dim) -> (batch, state_dim)."""
+        """Return the state after forcing z (batch, latent_dim) -> (batch, state_dim)."""
         return z
 
     def force(self, x: Tensor) -> Tensor:
-        """The state computed from the data alone, x (batch, obs_dim) -> (batch, state_dim)."""
+        """Return the state computed from data alone, x (batch, obs_dim) -> (batch, state_dim)."""
         return self.start(self.readout.invert(x))
 
     @abstractmethod
     def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """The model's equation: (batch, state_dim) -> (batch, state_dim).
+        """Step by the model's equation: (batch, state_dim) -> (batch, state_dim).
 
         s (batch, input_dim) are the inputs at the time the step arrives at, for a model that has
         inputs and for no other.
         """
 
     def stepper(self) -> Callable[[Tensor, Tensor | None], Tensor]:
-        """`step` for the many steps of a rollout; what does not depend on z is computed once."""
+        """Return `step` for many steps; what does not depend on z is computed once."""
         return self.step
 
     def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`steps` free steps from `state` (batch, state_dim), with inputs s (batch, steps, K).
+        """Run `steps` free steps from `state` (batch, state_dim), with inputs s (batch, steps, K).
 
         Returns the latent states after each of them (batch, steps, latent_dim) and the last whole
         state, from which another rollout goes on. A model may override this with a faster kernel.
@@ -97,7 +97,7 @@ class LatentModel(nn.Module, ABC):
     def rollout_by_steps(
         self, state: Tensor, steps: int, s: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """`rollout` without a kernel: every transform of torch, such as vmap, applies to it."""
+        """Do `rollout` without a kernel: every transform of torch, such as vmap, applies to it."""
         self.check_inputs(s, len(state), steps)
         step, latents = self.stepper(), []
         for driving in [None] * steps if s is None else s.unbind(1):
@@ -106,7 +106,7 @@ class LatentModel(nn.Module, ABC):
         return torch.stack(latents, dim=1), state
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """∂F/∂state at each state: (batch, state_dim) -> (batch, state_dim, state_dim).
+        """Return ∂F/∂state at each state: (batch, state_dim) -> (batch, state_dim, state_dim).
 
         Entry [:, i, j] is the derivative of entry i of the next state by entry j of this one.
         """
@@ -116,9 +116,9 @@ class LatentModel(nn.Module, ABC):
         return vmap(jacrev(lambda z, s: self.step(z[None], s[None])[0]))(state, s)
 
     def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
-        """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients.
+        """Return A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients.
 
-        RequestError for a model that has no such terms.
+        Raises RequestError for a model that has no such terms.
         """
         raise RequestError(
             f"regularization.manifold_weight: given for {type(self).__name__}; accepted: 0, "
@@ -126,7 +126,7 @@ class LatentModel(nn.Module, ABC):
         )
 
     def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
-        """The maps z' = J z + b of all linear regions: J (regions, M, M) and b (regions, M).
+        """Return the maps z' = J z + b of all linear regions: J (regions, M, M) and b (regions, M).
 
         None where the model is not piecewise linear or has more than MOST_REGIONS of them.
         s (input_dim): constant external inputs.
@@ -134,12 +134,12 @@ class LatentModel(nn.Module, ABC):
         return None
 
     def drive(self, s: Tensor | None) -> Tensor | float:
-        """C s, (…, input_dim) -> (…, gates * latent_dim); 0 for a model without inputs."""
+        """Return C s, (…, input_dim) -> (…, gates * latent_dim); 0 for a model without inputs."""
         self.check_inputs(s)
         return 0.0 if s is None or self.C is None else s @ self.C.T
 
     def check_inputs(self, s: Tensor | None, *axes: int) -> None:
-        """Raises ValueError unless s is there where, and only where, the model has inputs.
+        """Raise ValueError unless s is there where, and only where, the model has inputs.
 
         Its last axis is input_dim; the others are `axes` where they are given.
         """

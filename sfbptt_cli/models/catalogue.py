@@ -23,8 +23,8 @@ MODELS: dict[str, type[LatentModel]] = {
 
 
 def find_model(name: str) -> type[LatentModel]:
-    """The model `name` of MODELS, or one that another package registers (`sfbptt.models`).
+    """Return the model `name` of MODELS, or one that another package registers (`sfbptt.models`).
 
-    RequestError, listing the known ones, for an unknown name.
+    Raises RequestError, listing the known ones, for an unknown name.
     """
     return lookup(extended(MODELS, "models"), name, "model.name")

@@ -49,7 +49,7 @@ class DendriticPLRNN(PiecewiseLinear):
         self.H = nn.Parameter(uniform(generator, _DATA_RANGE, M, B))
 
     def phi(self, z: Tensor) -> Tensor:
-        """φ(z), (batch, M) -> (batch, M)."""
+        """Return φ(z), (batch, M) -> (batch, M)."""
         phi = (z[:, :, None] - self.H).relu() @ self.alpha  # (batch, M, B) @ (B)
         return phi - self.alpha.sum() * z.relu() if self.clipped else phi
 
@@ -69,7 +69,7 @@ class DendriticPLRNN(PiecewiseLinear):
         return self.h0, lambda z, h0: torch.addcmul(torch.addmm(h0, self.phi(z), W), A, z)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """A + W D, D = diag(Σ_b α_b [z > h_b]), less diag(Σ_b α_b [z > 0]) when clipped."""
+        """Return A + W D, D = diag(Σ_b α_b [z > h_b]), less diag(Σ_b α_b [z > 0]) when clipped."""
         self.check_inputs(s)
         slope = (state[:, :, None] > self.H).to(state.dtype) @ self.alpha  # (batch, M, B) @ (B)
         if self.clipped:

@@ -20,11 +20,7 @@ class FusedModel(LatentModel):
     """
 
     def __init__(
-        self,
-        obs_dim: int,
-        latent_dim: int,
-        generator: torch.Generator,
-        **common: Unpack[Common],
+        self, obs_dim: int, latent_dim: int, generator: torch.Generator, **common: Unpack[Common]
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)
         M, bound, rows = latent_dim, 1 / math.sqrt(latent_dim), self.gates * latent_dim
@@ -43,7 +39,7 @@ class FusedModel(LatentModel):
         s: Tensor | None,
         second: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The rollout of `LatentModel.rollout` by a kernel of torch.
+        """Do `LatentModel.rollout` by a kernel of torch.
 
         `second` (gates M) is the second bias, by default zero. The kernels insist on an input; one
         of width 1 that is always zero costs least.

@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def uniform(generator: torch.Generator, bound: float, *shape: int) -> Tensor:
-    """Uniform over ±bound."""
+    """Draw uniformly from ±bound."""
     return torch.empty(*shape).uniform_(-bound, bound, generator=generator)
 
 
 def normalized_positive_definite(generator: torch.Generator, dim: int) -> Tensor:
-    """(I + RᵀR / dim) / λ_max, R standard normal: symmetric (dim, dim), largest eigenvalue 1.
+    """Draw (I + RᵀR / dim) / λ_max, R standard normal: symmetric, largest eigenvalue 1.
 
     Talathi and Vartak (2016), arXiv:1511.03771, for networks of rectified linear units: no
     direction grows at the start of training, one is kept, the others shrink slowly.

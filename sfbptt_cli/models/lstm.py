@@ -35,7 +35,7 @@ class LSTM(FusedModel):
         return torch.cat([h, c], dim=-1)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """∂(h', c')/∂(h, c), by the chain rule through the four gates."""
+        """Return ∂(h', c')/∂(h, c), by the chain rule through the four gates."""
         self.check_inputs(s)
         h, c = state.chunk(2, dim=-1)
         i, f, g, o = (h @ self.weight.T + self.bias + self.drive(s)).chunk(4, dim=-1)

@@ -18,7 +18,7 @@ MOST_REGIONS = 2**12  # that are listed
 
 
 def off_diagonal(W: Tensor) -> Tensor:
-    """W with a diagonal of zeros, through which no gradient flows."""
+    """Return W with a diagonal of zeros, through which no gradient flows."""
     return W.tril(-1) + W.triu(1)
 
 
@@ -29,14 +29,14 @@ class PiecewiseLinear(LatentModel):
 
     @abstractmethod
     def prepared(self) -> tuple[Tensor, Map]:
-        """The constant (M) and the map (z, constant + C s) -> z', for the many steps of a rollout.
+        """Return the constant (M) and the map (z, constant + C s) -> z', for many steps.
 
         What does not depend on z is computed here, once.
         """
 
     @abstractmethod
     def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
-        """A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients."""
+        """Return A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients."""
 
     def stepper(self) -> Callable[[Tensor, Tensor | None], Tensor]:
         constant, advance = self.prepared()
@@ -58,9 +58,9 @@ class PiecewiseLinear(LatentModel):
     def boxes(
         self, kinks: Sequence[Tensor], s: Tensor | None = None
     ) -> tuple[Tensor, Tensor] | None:
-        """The linear regions of a map that bends in the latents alone: boxes between its kinks.
+        """Return `linear_regions` of a map that bends in the latents alone: boxes between kinks.
 
-        kinks: of each of the M latents, increasing. Returns what `linear_regions` does.
+        kinks: of each of the M latents, increasing.
         """
         if math.prod(len(row) + 1 for row in kinks) > MOST_REGIONS:
             return None

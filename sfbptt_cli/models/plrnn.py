@@ -22,11 +22,7 @@ class PLRNN(PiecewiseLinear):
     """
 
     def __init__(
-        self,
-        obs_dim: int,
-        latent_dim: int,
-        generator: torch.Generator,
-        **common: Unpack[Common],
+        self, obs_dim: int, latent_dim: int, generator: torch.Generator, **common: Unpack[Common]
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)
         M, bound = latent_dim, 1 / math.sqrt(latent_dim)
@@ -58,6 +54,6 @@ class PLRNN(PiecewiseLinear):
         return PLRNNColumns.rollout(state, steps, constant, self.A[:, None], W)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """A + W D, D = diag(z > 0)."""
+        """Return A + W D, D = diag(z > 0)."""
         self.check_inputs(s)
         return torch.diag(self.A) + off_diagonal(self.W) * (state > 0)[:, None, :]

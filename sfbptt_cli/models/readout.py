@@ -18,11 +18,11 @@ class Readout(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
-        """x̂ = B z."""
+        """Return x̂ = B z."""
 
     @abstractmethod
     def invert(self, x: Tensor) -> Tensor:
-        """z̃ from the data alone, x (…, obs_dim) -> (…, latent_dim); gradients flow."""
+        """Return z̃ from the data alone, x (…, obs_dim) -> (…, latent_dim); gradients flow."""
 
 
 class LinearReadout(Readout):
@@ -44,7 +44,7 @@ class LinearReadout(Readout):
         return z @ self.weight.T
 
     def invert(self, x: Tensor) -> Tensor:
-        """z̃ = B⁺ x, x (…, obs_dim) -> (…, latent_dim); gradients flow to B and x.
+        """Return z̃ = B⁺ x, x (…, obs_dim) -> (…, latent_dim); gradients flow to B and x.
 
         B⁺ = Bᵀ(BBᵀ)⁻¹, the minimum-norm solution, when latents are at least as many as
         observations; B⁺ = (BᵀB)⁻¹Bᵀ, least squares, otherwise. The Gram matrix squares the

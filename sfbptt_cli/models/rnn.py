@@ -20,7 +20,7 @@ class RNN(FusedModel):
         return torch.tanh(state @ self.weight.T + self.bias + self.drive(s))
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """diag(1 - z'²) W."""
+        """Return diag(1 - z'²) W."""
         return (1 - self.step(state, s) ** 2)[:, :, None] * self.weight
 
     def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class ShallowPLRNN(PiecewiseLinear):
         return self.A, self.W1, self.h1
 
     def linear_regions(self, s: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
-        """Every combination of hidden units that are on, though no state may have it.
+        """Return every combination of hidden units that are on, though no state may have it.
 
         J = A + W1 D W2, b = W1 D1 h2 + h1 + C s; D = D1, less another D2 when clipped.
         """
@@ -87,7 +87,7 @@ class ShallowPLRNN(PiecewiseLinear):
         return self.h1, advance_clipped if self.clipped else advance
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
-        """A + W1 D W2, D = diag(W2 z + h2 > 0), less diag(W2 z > 0) when clipped."""
+        """Return A + W1 D W2, D = diag(W2 z + h2 > 0), less diag(W2 z > 0) when clipped."""
         self.check_inputs(s)
         hidden = state @ self.W2.T
         D = (hidden + self.h2 > 0).to(state.dtype)

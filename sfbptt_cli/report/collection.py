@@ -17,7 +17,7 @@ from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten
-from sfbptt_cli.evaluation.settings import EVALUATION
+from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
@@ -209,7 +209,7 @@ def _metric(name: str, stored: Any) -> Metric:
     if not all(isinstance(value, (str, int, float)) for _, value in settings):
         raise ValueError(f"{where} was measured with no plain settings")
     smoothing = stored.get("smoothing", 1.0)
-    if not (_number(smoothing, where) <= EVALUATION["spectrum_smoothing"]):
+    if not (_number(smoothing, where) <= MOST_SMOOTHING):
         raise ValueError(f"{where} was smoothed over {smoothing} frequencies")
     unit = str(stored.get("unit", ""))
     return Metric(*(_number(x, where) for x in numbers), unit=unit, settings=settings)

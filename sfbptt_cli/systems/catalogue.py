@@ -9,10 +9,9 @@ from sfbptt_cli.systems.system import System
 
 
 def find_system(name: str, library: str = "sfbptt") -> System:
-    """The system `name` of SYSTEMS or that another package registers (`sfbptt.systems`), or of the
-    package dysts with library='dysts'.
+    """Return the system `name` of SYSTEMS, of other packages (`sfbptt.systems`), or of dysts.
 
-    RequestError, listing the known ones, for an unknown name.
+    Raises RequestError, listing the known ones, for an unknown name.
     """
     if library == "dysts":
         from sfbptt_cli.systems.dysts_systems import dysts_system

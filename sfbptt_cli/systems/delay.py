@@ -38,7 +38,7 @@ Advance = Callable[[Array], Array]
 
 
 def advance_a_delay(system: System, parameters: Mapping[str, float], blocks: int) -> Advance:
-    """The solution's map from one delay to the next, both (block, node, N, ...) at the nodes.
+    """Return the map from one delay to the next, both (block, node, N, ...) at the nodes.
 
     Where the iteration does not converge, the result is not finite.
     """
@@ -71,15 +71,17 @@ def advance_a_delay(system: System, parameters: Mapping[str, float], blocks: int
 
 
 def constant_history(start: Array, blocks: int) -> Array:
-    """(block, node, N, ...) of a history that is start (N, ...) throughout."""
+    """Return (block, node, N, ...) of a history that is start (N, ...) throughout."""
     return np.broadcast_to(start, (blocks, _NODES, *start.shape)).copy()
 
 
 def blocks_for(
     system: System, parameters: Mapping[str, float], start: Array, rtol: float, atol: float
 ) -> int | None:
-    """The least number of blocks, a power of 2, that twice as many change by less than
-    atol + rtol |x| over the first ten delays; None where none up to 256 does."""
+    """Return the least number of blocks, a power of 2, that are enough; None beyond 256.
+
+    Twice as many change the solution by less than atol + rtol |x| over the first ten delays.
+    """
     before: Array | None = None
     blocks = 2
     while blocks <= _MOST_BLOCKS:
@@ -103,7 +105,7 @@ def integrate_delayed(
     rtol: float,
     atol: float,
 ) -> Array | None:
-    """(steps, N) at `times` after a history of start (N,); None where it does not succeed.
+    """Return (steps, N) at `times` after a history of start (N,); None where it fails.
 
     The states between the nodes are those of the polynomials.
     """
@@ -135,6 +137,6 @@ def integrate_delayed(
 
 
 def _at(values: Array, place: Array) -> Array:
-    """Polynomials with values (time, node, N) at the nodes, each at its place from 0 to 1."""
+    """Evaluate polynomials of values (time, node, N) at the nodes, each at a place in [0, 1]."""
     weights = chebyshev.chebvander(2 * place - 1, _NODES - 1) @ _COEFFICIENTS
     return np.einsum("tp,tpn->tn", weights, values)

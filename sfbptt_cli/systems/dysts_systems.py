@@ -24,7 +24,7 @@ _SPREAD = 0.01
 
 
 def dysts_system(name: str) -> System:
-    """The system `name` of dysts.
+    """Return the system `name` of dysts.
 
     Its variables are x1, …, xN. Where one is unbounded, as the phase of a drive is, what is
     observed is the state after dysts's postprocessing: sines and cosines instead of angles. Raises
@@ -82,7 +82,7 @@ def _modules() -> tuple[ModuleType, ModuleType]:
 
 
 def _instances(kind: type[Any]) -> Callable[[Mapping[str, float]], Any]:
-    """The system with other parameters, made once for the parameters of an integration."""
+    """Return what makes the system with other parameters, once for those of an integration."""
 
     @lru_cache(maxsize=1)
     def build(parameters: tuple[tuple[str, float], ...]) -> Any:
@@ -94,28 +94,15 @@ def _instances(kind: type[Any]) -> Callable[[Mapping[str, float]], Any]:
 def _field(kind: type[Any], plain: type[Any]) -> Callable[..., Sequence[Any]]:
     instances = _instances(kind)
     if kind.rhs is plain.rhs:  # a function of the variables; numbers are faster than an array
-
-        def of_variables(state: Sequence[Any], **parameters: float) -> Sequence[Any]:
-            instance = instances(parameters)
-            return kind._rhs(*state, 0.0, *instance.param_list)
-
-        return of_variables
-
-    def of_array(state: Sequence[Any], **parameters: float) -> Sequence[Any]:
-        return instances(parameters).rhs(np.asarray(state), 0.0)
-
-    return of_array
+        return lambda state, **parameters: kind._rhs(*state, 0.0, *instances(parameters).param_list)
+    return lambda state, **parameters: instances(parameters).rhs(np.asarray(state), 0.0)
 
 
 def _delayed_field(kind: type[Any]) -> Callable[..., Sequence[Any]]:
     instances = _instances(kind)
-
-    def derivative(
-        state: Sequence[Any], delayed: Sequence[Any], **parameters: float
-    ) -> Sequence[Any]:
-        return [kind._rhs(state[0], delayed[0], 0.0, *instances(parameters).param_list)]
-
-    return derivative
+    return lambda state, delayed, **parameters: [
+        kind._rhs(state[0], delayed[0], 0.0, *instances(parameters).param_list)
+    ]
 
 
 def _observation(kind: type[Any]) -> Callable[[Array, Mapping[str, float]], Array]:
@@ -134,7 +121,7 @@ def _refuse_time(name: str, instance: Any, start: Array) -> None:
 def _vectorised(
     derivative: Callable[..., Sequence[Any]], parameters: Mapping[str, float], start: Array
 ) -> bool:
-    """Whether the field of an array of states is that of each state."""
+    """Return whether the field of an array of states is that of each state."""
     noise = 1e-3 * np.random.default_rng(0).standard_normal((len(start), 2, 3))
     states = start[:, None, None] * (1 + noise)
     apart = np.empty_like(states)

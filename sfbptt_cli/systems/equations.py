@@ -69,12 +69,7 @@ _ALL = (
                 "Lorenz equations: 0.90566",
                 2.062,
             ),
-            KnownExponent(
-                {"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
-                1.105,
-                _TANGENT_FLOW,
-                2.075,
-            ),
+            KnownExponent({"sigma": 10.0, "rho": 38.0, "beta": 8 / 3}, 1.105, _TANGENT_FLOW, 2.075),
         ),
         citation="Lorenz (1963), Deterministic nonperiodic flow, J. Atmos. Sci. 20, 130",
     ),

@@ -30,12 +30,12 @@ def integrate(
     """Solve a system, given itself or by its name in SYSTEMS, from an initial condition.
 
     start (N,), a constant history of delay equations; returns (steps, N), the states at `times`
-    after it. Maps are iterated, delay equations solved by
-    collocation (`delay.py`), others by DOP853 (Dormand and Prince, order 8) in the compiled form of
-    `scipy.integrate.ode`, ten times faster than `solve_ivp` and, unlike LSODA at such tolerances,
-    never taken for stiff. After 20 time units at rtol = atol = 1e-10 a Lorenz trajectory is exact
-    to 1e-4 where dt = 0.01 keeps the integrator's steps short, and to 0.1 where the tolerances
-    decide them (tested against a 40-digit solution). Raises RunFailed where it does not succeed.
+    after it. Maps are iterated, delay equations solved by collocation (`delay.py`), others by
+    DOP853 (Dormand and Prince, order 8) in the compiled form of `scipy.integrate.ode`, ten times
+    faster than `solve_ivp` and, unlike LSODA at such tolerances, never taken for stiff. After 20
+    time units at rtol = atol = 1e-10 a Lorenz trajectory is exact to 1e-4 where dt = 0.01 keeps the
+    integrator's steps short, and to 0.1 where the tolerances decide them (tested against a 40-digit
+    solution). Raises RunFailed where it does not succeed.
     """
     if isinstance(system, str):
         system = SYSTEMS[system]

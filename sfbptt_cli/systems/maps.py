@@ -59,7 +59,7 @@ MAPS = (
 def iterate(
     system: System, parameters: Mapping[str, float], start: Array, times: Times
 ) -> Array | None:
-    """States (steps, N) of a map, `first` steps after `start` (N,); None where they are lost."""
+    """Return (steps, N), from `first` steps after start (N,) on; None where a state is lost."""
     first, steps, _ = times
     state: Sequence[float] = start.tolist()
     states = np.empty((steps, len(start)))

@@ -17,7 +17,7 @@ _SHORTEST = 128  # steps an observation interval
 
 
 def vector_field(system: System, parameters: Mapping[str, float]) -> Field:
-    """The field as a function of states (N, ...)."""
+    """Return the field as a function of states (N, ...)."""
 
     def vectorised(x: Array) -> Array:
         derivative = np.empty_like(x)
@@ -34,7 +34,7 @@ def vector_field(system: System, parameters: Mapping[str, float]) -> Field:
 
 
 def runge_kutta(field: Field, x: Array, h: float) -> Array:
-    """x(t) to x(t + h) by the classical method of order 4 (Kutta 1901)."""
+    """Return x(t + h) from x(t) by the classical method of order 4 (Kutta 1901)."""
     k1 = field(x)
     k2 = field(x + h / 2 * k1)
     k3 = field(x + h / 2 * k2)
@@ -43,7 +43,7 @@ def runge_kutta(field: Field, x: Array, h: float) -> Array:
 
 
 def scale_of(system: System, states: Array) -> Array:
-    """A standard deviation for each variable of states (N, samples).
+    """Return a standard deviation for each variable of states (N, samples).
 
     No less than a hundredth of its root mean square and a thousandth of its start, so that an
     offset of 1e-6 of it is far above rounding at a fixed point, too.
@@ -55,10 +55,11 @@ def scale_of(system: System, states: Array) -> Array:
 
 
 def inner_steps(field: Field, states: Array, scale: Array, dt: float) -> int:
-    """How many Runge-Kutta steps cover dt, a power of 2, from states (N, samples) of the attractor.
+    """Return how many Runge-Kutta steps cover dt, a power of 2.
 
-    The least with which one step and two half steps differ by less than 1e-5 standard deviations
-    anywhere. RunFailed where 128 do not suffice.
+    It is the least with which one step and two half steps differ by less than 1e-5 standard
+    deviations at all states (N, samples) of the attractor. Raises RunFailed where 128 do not
+    suffice.
     """
     count = 1
     with np.errstate(all="ignore"):

@@ -21,13 +21,13 @@ def integrate_noisy(
     times: Times,
     generator: np.random.Generator,
 ) -> Array:
-    """(trajectory, steps, N), trajectories from starts (trajectory, N).
+    """Return trajectories (trajectory, steps, N) from starts (trajectory, N).
 
     As `integrate`, with independent Wiener processes of `diffusion` (N,), units of the variable per
     square root of a time unit. Strang splitting: over each inner step h half of the noise,
     N(0, h σ² / 2), a Runge-Kutta step of the equations, and the other half; weak order 2, as
     against 1 of Euler and Maruyama. h is half the step that the equations ask for along the states
-    `clean` (samples, N). RunFailed where a trajectory leaves the numbers.
+    `clean` (samples, N). Raises RunFailed where a trajectory leaves the numbers.
     """
     first, steps, dt = times
     field = vector_field(system, parameters)

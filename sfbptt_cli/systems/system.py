@@ -58,12 +58,12 @@ class System:
     discrete: bool = False  # a map: `derivative` is the next state, and dt a name for its step
 
     def text(self) -> str:
-        """The equations as they are written: other equations, another text."""
+        """Return the equations as they are written: other equations have another text."""
         return self.definition or inspect.getsource(self.derivative)
 
 
 def complete_parameters(system: System, given: Mapping[str, float]) -> dict[str, float]:
-    """The system's parameters with the given ones in place of their defaults.
+    """Return the system's parameters with the given ones in place of their defaults.
 
     Raises RequestError for a parameter that the system does not have, and for a delay of 0 or less.
     """
@@ -84,7 +84,7 @@ def complete_parameters(system: System, given: Mapping[str, float]) -> dict[str,
 
 
 def known_exponent(system: System, parameters: Mapping[str, float]) -> KnownExponent | None:
-    """The published largest exponent (per time unit) where it was computed for these parameters."""
+    """Return the published largest exponent for these parameters, None where there is none."""
     for known in system.exponents:
         if all(
             np.isclose(parameters[key], known.parameters[key], rtol=1e-12, atol=0)

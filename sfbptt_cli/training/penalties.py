@@ -12,7 +12,7 @@ from sfbptt_cli.models.base import LatentModel
 
 
 def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
-    """Σ_i [(A_ii - 1)² + Σ_j W_ij² + h_i²] over the last `fraction` of the latents (scalar).
+    """Return Σ_i [(A_ii - 1)² + Σ_j W_ij² + h_i²] over the last `fraction` of the latents (scalar).
 
     A latent with A_ii = 1 and nothing else in its equation keeps its value: directions in which
     states neither move nor gradients fade, for slow time scales (Schmidt, Koppe, Durstewitz, ICLR
@@ -21,7 +21,7 @@ def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
     AL-RNN, W1 in the shallow PLRNN. External inputs may still move the latents. The last ones,
     because an identity readout observes the first.
 
-    RequestError for a model outside the PLRNN family.
+    Raises RequestError for a model outside the PLRNN family.
     """
     A, W, h = model.linear_terms()
     first = model.latent_dim - round(fraction * model.latent_dim)
@@ -29,13 +29,13 @@ def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
 
 
 def latent_l2(model: LatentModel) -> Tensor:
-    """Σ θ² over the parameters of the latent map (scalar)."""
+    """Return Σ θ² over the parameters of the latent map (scalar)."""
     named = model.named_parameters()
     return _sum_of_squares(model, [p for n, p in named if not n.startswith("readout.")])
 
 
 def readout_l2(model: LatentModel) -> Tensor:
-    """Σ θ² over the parameters of the readout (scalar), 0 where it has none."""
+    """Return Σ θ² over the parameters of the readout (scalar), 0 where it has none."""
     return _sum_of_squares(model, list(model.readout.parameters()))
 
 
@@ -68,12 +68,12 @@ class Regularizer:
         return penalty
 
     def check(self, model: LatentModel) -> None:
-        """RequestError when the model has nothing that a term could act on."""
+        """Raise RequestError when the model has nothing that a term could act on."""
         if self.manifold_weight:
             model.linear_terms()
 
     def __bool__(self) -> bool:
-        """Whether any term is on."""
+        """Return whether any term is on."""
         return bool(self.manifold_weight or self.latent_weight or self.readout_weight)
 
 

@@ -52,7 +52,7 @@ def _growth(angle: float, radius: float, **changes: Any) -> GradientGrowth:
 def test_a_contracting_map_vanishes_at_its_rate() -> None:
     growth = _growth(0.3, 0.98)
     assert growth.rate.value == pytest.approx(math.log(0.98), rel=1e-6)
-    assert growth.lambda_max == pytest.approx(math.log(0.98), rel=1e-4)
+    assert growth.lambda_max.value == pytest.approx(math.log(0.98), rel=1e-4)
     assert growth.regime.startswith("stable cycle or fixed point")
     np.testing.assert_allclose(
         growth.products.values[0], math.log(0.98) * growth.products.steps, atol=1e-8

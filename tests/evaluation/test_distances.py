@@ -108,3 +108,29 @@ def test_metrics_of_other_packages_have_floors_too(
     calls.clear()
     assert _measure(simulated) == found
     assert len(calls) == 6
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize(
+    ("estimator", "bins", "found"),
+    [
+        ("auto", 77, "binned"),  # 5,929 cells for 600 points
+        ("auto", 78, "gmm"),  # 6,084
+        ("binned", 78, "binned"),
+        ("gmm", 10, "gmm"),
+    ],
+)
+def test_histograms_are_for_grids_that_the_points_fill(
+    estimator: str, bins: int, found: str, simulated: Dataset
+) -> None:
+    metrics = _measure(simulated, estimator=estimator, bins=bins)
+    assert metrics["d_stsp"]["estimator"] == found
+    assert (metrics["d_stsp"] == metrics["d_stsp_gmm"]) is (found == "gmm")
+
+
+@pytest.mark.usefixtures("calls")
+def test_beyond_five_variables_the_estimator_is_the_mixture() -> None:
+    wide = np.tile(_RANDOM[0], 3)
+    found = measure_distances(wide, wide[::-1], as_dataset(wide), 0, SETTINGS)
+    assert (found["d_stsp"]["estimator"], found["d_stsp"]["sigma"]) == ("gmm", 1.0)
+    assert "d_stsp_paper2022" not in found

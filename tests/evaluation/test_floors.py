@@ -62,21 +62,12 @@ def uncorrelated(truth: Array) -> Array:
 # .020, GMM .004 to .014: a band is that, wider by half. Noise is 20 to 100 times further away.
 
 
-def test_floor_of_binned_d_stsp(truth: Array, independent: Array) -> None:
+def test_floors(truth: Array, independent: Array) -> None:
     value, outside = d_stsp_binned(truth, independent)
     assert 0.022 < value < 0.16
     assert outside < 0.002
-
-
-def test_floor_of_paper2022_d_stsp(truth: Array, independent: Array) -> None:
     assert 0.0037 < d_stsp_paper2022(truth, independent) < 0.030
-
-
-def test_floor_of_gmm_d_stsp(truth: Array, independent: Array) -> None:
     assert 0 < d_stsp_gmm(truth, independent) < 0.022
-
-
-def test_floor_of_d_h(truth: Array, independent: Array) -> None:
     assert 0.03 < d_h(truth, independent) < 0.12  # seven trajectories: .052 to .077
 
 

@@ -1,6 +1,5 @@
 """The verdict on generations whose nature is known."""
 
-import json
 import math
 
 import numpy as np
@@ -18,11 +17,6 @@ def moving() -> Array:
     return np.column_stack([np.sin(0.1 * T), 10 * np.cos(0.1 * T)])
 
 
-def test_verdicts_are_strings() -> None:
-    assert [str(v) for v in Verdict] == ["chaotic", "cycle", "fixed point", "diverged"]
-    assert json.dumps(Verdict.FIXED_POINT) == '"fixed point"'
-
-
 @pytest.mark.parametrize(
     ("lyapunov", "standard_error", "expected"),
     [
@@ -34,6 +28,8 @@ def test_verdicts_are_strings() -> None:
         (0.0, 0.001, Verdict.CYCLE),
         (-0.2, 0.001, Verdict.CYCLE),
         (-math.inf, 0.0, Verdict.CYCLE),
+        (0.1, math.inf, Verdict.CHAOTIC),  # of one trajectory: no error is known
+        (math.nan, math.inf, Verdict.DIVERGED),  # every trajectory left the numbers
     ],
 )
 def test_the_exponent_decides_about_what_keeps_moving(
@@ -44,7 +40,7 @@ def test_the_exponent_decides_about_what_keeps_moving(
 
 def test_what_comes_to_rest_is_a_fixed_point_whatever_the_exponent() -> None:
     resting = moving() * np.exp(-0.02 * T)[:, None] + 3.0
-    for lyapunov in (-0.02, 0.5, math.nan):
+    for lyapunov in (-0.02, 0.5):
         assert verdict(resting, SCALE, lyapunov, 0.0) is Verdict.FIXED_POINT
     assert verdict(np.full((100, 2), 0.1), SCALE, 0.0, 0.0) is Verdict.FIXED_POINT
 
@@ -64,20 +60,16 @@ def test_only_the_last_tenth_of_the_steps_decides_about_rest() -> None:
     generated = moving()
     generated[910:] = generated[910]
     assert verdict(generated, SCALE, 0.1, 0.0) is Verdict.CHAOTIC
+    assert verdict(moving()[:15], SCALE, 0.1, 0.0) is Verdict.CHAOTIC  # of which a tenth is one
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf, 1e308, 10_001.0, -10_001.0])
 def test_a_single_lost_value_is_divergence(lost: float) -> None:
     generated = moving()
-    generated[500, 1] = lost
-    assert verdict(generated, SCALE, 0.01, 0.0) is Verdict.DIVERGED
-    assert verdict(np.full((1000, 2), lost), SCALE, math.nan, math.nan) is Verdict.DIVERGED
-
-
-def test_large_values_within_the_limit_have_not_diverged() -> None:
-    generated = moving()
     generated[500, 1] = 9_999.0
     assert verdict(generated, SCALE, 0.01, 0.0) is Verdict.CHAOTIC
+    generated[500, 1] = lost
+    assert verdict(generated, SCALE, 0.01, 0.0) is Verdict.DIVERGED
 
 
 def test_distance_is_counted_from_the_centre() -> None:
@@ -85,18 +77,3 @@ def test_distance_is_counted_from_the_centre() -> None:
     assert verdict(moving() + centre, SCALE, 0.01, 0.0) is Verdict.DIVERGED
     assert verdict(moving() + centre, SCALE, 0.01, 0.0, centre=centre) is Verdict.CHAOTIC
     assert verdict(moving(), SCALE, 0.01, 0.0, centre=centre) is Verdict.DIVERGED
-
-
-def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 20 steps"):
-        verdict(moving()[:19], SCALE, 0.0, 0.0)
-    with pytest.raises(ValueError, match="generated has shape"):
-        verdict(np.zeros(100), SCALE, 0.0, 0.0)
-    for scale in (np.ones(3), np.array([1.0, 0.0]), np.array([1.0, np.nan]), np.float64(1)):
-        with pytest.raises(ValueError, match="scale="):
-            verdict(moving(), scale, 0.0, 0.0)
-    with pytest.raises(ValueError, match="centre has shape"):
-        verdict(moving(), SCALE, 0.0, 0.0, centre=np.zeros(3))
-    for lyapunov, error in ((math.nan, 0.0), (math.inf, 0.0), (0.1, -1.0), (0.1, math.nan)):
-        with pytest.raises(ValueError, match="lyapunov="):
-            verdict(moving(), SCALE, lyapunov, error)

@@ -26,16 +26,6 @@ def _system(derivative: Any, start: tuple[float, ...], spread: float = 0.1) -> S
     return System("test", derivative, names, {}, start, spreads, (), "")
 
 
-def test_logistic_map_doubles() -> None:
-    # x → 4x(1 − x) is conjugate to the doubling map: λ = ln 2 exactly.
-    starts = np.random.default_rng(0).uniform(0.1, 0.9, size=(1, 100))
-    rates = growth_rates(lambda x: 4 * x * (1 - x), starts, 1, steps=5000, transient=100)
-    assert rates.shape == (100, 1)
-    # Measured: 5e-5 away.
-    assert rates.mean() == pytest.approx(np.log(2), rel=1e-3)
-    assert rates.std(ddof=1) / 10 < 1e-3
-
-
 @pytest.mark.parametrize("every", [1, 5])
 def test_henon_map_contracts_areas_by_b(every: int) -> None:
     def henon(x: Array) -> Array:
@@ -65,7 +55,7 @@ def test_a_modulus_is_differentiated_on_both_sides() -> None:
     # x' = −2|x| decays at rate 2 from above.
     system = _system(lambda x: [-2 * np.abs(x[0])], (1.0,), 0.01)
     found = spectrum_from_equations(
-        system, {}, 0.05, OrbitSettings(steps=50, transient=10, trajectories=3)
+        system, {}, 0.05, OrbitSettings(steps=100, transient=10, trajectories=3)
     )
     assert found.exponents[0] == pytest.approx(-2, rel=1e-6)
 
@@ -164,7 +154,7 @@ def test_seeds_decide() -> None:
             lorenz,
             lorenz.parameters,
             0.01,
-            OrbitSettings(exponents=1, steps=50, transient=10, trajectories=3, seed=seed),
+            OrbitSettings(exponents=1, steps=100, transient=10, trajectories=3, seed=seed),
         )
         for seed in (0, 0, 1)
     ]

@@ -68,12 +68,9 @@ def test_products_are_those_of_autograd(
 def test_a_linear_map_is_exact_far_beyond_overflow() -> None:
     # ‖A^t‖ of a Jordan block 3 I + N: 3^t ‖I + t N / 3‖.
     found = jacobian_products(linear([[3, 1], [0, 3]]), torch.zeros(1, 2), 5_000, every=100)
-    shear = [np.linalg.norm([[1, t / 3], [0, 1]], 2) for t in found.steps]
-    np.testing.assert_allclose(
-        found.values[0], found.steps * math.log(3) + np.log(shear), rtol=1e-12
-    )
-    rate = growth_rate(found)
-    assert rate.value == pytest.approx(math.log(3), rel=1e-3)
+    shear = np.log([np.linalg.norm([[1, t / 3], [0, 1]], 2) for t in found.steps])
+    np.testing.assert_allclose(found.values[0], found.steps * math.log(3) + shear, rtol=1e-12)
+    assert growth_rate(found).value == pytest.approx(math.log(3), rel=1e-3)
 
 
 def test_a_product_that_vanishes_is_minus_infinity_and_a_diverged_one_is_nan() -> None:
@@ -101,6 +98,7 @@ def test_theorem_2_chaos_grows_as_the_largest_exponent() -> None:
     free = jacobian_products(model, z, 3_000, every=10)
     rate = growth_rate(free)
     assert free.values[:, -1].min() > 600, "as far as the last doubles"
+    assert forced_jacobian_products(model, 0.3 * _random(2_001, 2), tau=5).values.max() < 20
     assert rate.value == pytest.approx(exponent.value, rel=0.05)
     error = math.hypot(exponent.standard_error, rate.standard_error)
     assert rate.value == pytest.approx(exponent.value, abs=4 * error)
@@ -135,12 +133,6 @@ def test_forced_products_start_anew(length: int, tau: int, input_dim: int) -> No
         arriving = None if s is None else s[f + 1 :]
         expected = _rollout_jacobian(model, starts[f], t + 1 - f, arriving)
         assert value == pytest.approx(expected, rel=1e-10)
-
-
-def test_forced_products_stay_bounded_on_a_chaotic_model() -> None:
-    model, x = _chaotic(), 0.3 * _random(2_001, 2)
-    assert forced_jacobian_products(model, x, tau=5).values.max() < 20
-    assert jacobian_products(model, model.force(x[:1].float()).detach(), 2_000).values.max() > 400
 
 
 def _plain(model: LatentModel, x: Tensor, steps: int, tau: int | None, s: Tensor | None) -> float:
@@ -189,15 +181,8 @@ def test_loss_gradients_of_a_model_that_diverges_are_nan() -> None:
     assert math.isnan(free[1])
 
 
-def test_requests_that_cannot_be_met_are_refused_and_the_model_is_left_alone() -> None:
+def test_inputs_of_another_model_are_refused_and_the_model_is_left_alone() -> None:
     model, x = _chaotic(), 0.3 * _random(20, 2)
-    for lengths in ([], [0], [20]):
-        with pytest.raises(ValueError, match="1 to 19"):
-            loss_gradients(model, x, lengths)
-    with pytest.raises(ValueError, match="tau is 0"):
-        forced_jacobian_products(model, x, tau=0)
-    with pytest.raises(ValueError, match="1 or more"):
-        jacobian_products(model, torch.zeros(1, 12), steps=5, every=0)
     with pytest.raises(ValueError, match="accepts none"):
         loss_gradients(model, x, [5], s=torch.zeros(20, 1))
     with pytest.raises(ValueError, match="inputs s"):

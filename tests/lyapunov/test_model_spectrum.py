@@ -105,9 +105,8 @@ def test_leading_exponents_are_those_of_the_whole_spectrum() -> None:
     two = model_spectrum(model, x, steps=300, transient=50, exponents=2)
     assert whole.exponents.shape == (24,)
     assert two.exponents == pytest.approx(whole.exponents[:2], abs=0.02)
-    for wrong in (0, 25):
-        with pytest.raises(ValueError, match="1 to state_dim = 24"):
-            model_spectrum(model, x, steps=10, transient=0, exponents=wrong)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}  # the model is left alone
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
 def test_a_direction_that_is_wiped_out_has_minus_infinity_and_spoils_no_other() -> None:
@@ -129,10 +128,3 @@ def test_starts_that_diverge_do_not_count() -> None:
     one = model_spectrum(model, x[:1], steps=100, transient=10)
     assert one.trajectories == 1
     assert np.isinf(one.standard_errors).all()
-
-
-def test_the_model_is_left_alone() -> None:
-    model = _network(LSTM, 1.0)
-    model_spectrum(model, starts(2), steps=20, transient=10)
-    assert {p.dtype for p in model.parameters()} == {torch.float32}
-    assert all(p.grad is None and p.requires_grad for p in model.parameters())

@@ -57,28 +57,3 @@ def test_a_lost_prediction_has_passed(lost: float) -> None:
     predicted = truth.copy()
     predicted[0, 4:, 1] = lost
     np.testing.assert_array_equal(valid_prediction_steps(truth, predicted, 1.0), [4, 6])
-
-
-@pytest.mark.parametrize(
-    ("truth", "predicted"),
-    [
-        (np.zeros((2, 3)), np.zeros((3, 2))),
-        (np.zeros((0, 3)), np.zeros((0, 3))),
-        (np.zeros(3), np.zeros(3)),
-        (np.full((2, 3), np.nan), np.zeros((2, 3))),
-    ],
-)
-def test_bad_arrays_are_refused(truth: Array, predicted: Array) -> None:
-    with pytest.raises(ValueError, match="truth h"):
-        prediction_error(truth, predicted)
-    with pytest.raises(ValueError, match="truth h"):
-        valid_prediction_steps(truth[..., None], predicted[..., None], 1.0)
-
-
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
-def test_bad_scale_and_threshold_are_refused(bad: float) -> None:
-    truth = np.zeros((2, 3, 1))
-    with pytest.raises(ValueError, match="scale="):
-        valid_prediction_steps(truth, truth, bad)
-    with pytest.raises(ValueError, match="threshold="):
-        valid_prediction_steps(truth, truth, 1.0, threshold=bad)

@@ -46,12 +46,6 @@ def test_binned_of_known_histogram() -> None:
     assert result.outside == 0
 
 
-def test_binned_of_identical_sets_is_exactly_zero() -> None:
-    truth = gaussian(0, 1000, 3)
-    assert d_stsp_binned(truth, truth) == (0.0, 0.0)
-    assert d_stsp_binned(truth, truth[::-1]) == (0.0, 0.0)
-
-
 def test_binned_in_five_dimensions_of_known_histogram() -> None:
     # 24 million bins: truth fills two of them, the generation a third.
     truth = np.tile(np.repeat([0.0, 1.0], 50)[:, None], (1, 5))
@@ -93,6 +87,7 @@ def test_binned_equals_dense_histograms(
 ) -> None:
     truth = gaussian(seed, 40, dimensions)
     generated = 1.3 * gaussian(seed + 1, 30, dimensions) + 0.4  # some of it off the grid
+    assert d_stsp_binned(truth, truth[::-1], bins) == (0.0, 0.0)
     expected, expected_outside = dense_binned(truth, generated, bins, 0.1, smoothing)
     value, outside = d_stsp_binned(truth, generated, bins=bins, smoothing=smoothing)
     assert value >= 0
@@ -168,12 +163,6 @@ def test_gmm_density_does_not_depend_on_the_number_of_centres() -> None:
     assert d_stsp_gmm(truth, np.repeat(truth, 3, axis=0), points=500) == 0.0
 
 
-def test_gmm_is_reproducible_and_seeded() -> None:
-    truth, generated = gaussian(0, 300, 2), gaussian(1, 300, 2)
-    assert d_stsp_gmm(truth, generated) == d_stsp_gmm(truth, generated, seed=0)
-    assert d_stsp_gmm(truth, generated) != d_stsp_gmm(truth, generated, seed=1)
-
-
 def test_gmm_of_diverged_generations() -> None:
     truth = gaussian(0, 300, 2)
     assert d_stsp_gmm(truth, np.full((10, 2), np.nan)) == math.inf
@@ -208,15 +197,3 @@ def test_bad_trajectories_are_refused(
 def test_binned_refuses_six_dimensions_and_names_the_other_estimator() -> None:
     with pytest.raises(ValueError, match="GMM"):
         d_stsp_binned(gaussian(0, 9, 6), gaussian(1, 9, 6))
-
-
-@pytest.mark.parametrize("setting", [{"bins": 0}, {"margin": -0.1}, {"smoothing": 0.0}])
-def test_binned_refuses_bad_settings(setting: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(setting))}="):
-        d_stsp_binned(gaussian(0, 9, 1), gaussian(1, 9, 1), **setting)
-
-
-@pytest.mark.parametrize("setting", [{"sigma": 0}, {"points": 0}, {"samples": 0}])
-def test_gmm_refuses_bad_settings(setting: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(setting))}=0"):
-        d_stsp_gmm(gaussian(0, 9, 1), gaussian(1, 9, 1), **setting)

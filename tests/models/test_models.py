@@ -79,22 +79,17 @@ def test_rollout_is_step_repeated(variant: str, input_dim: int, batch: int, grad
     torch.testing.assert_close(after, state, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("readout", ["linear", "identity"])
+@pytest.mark.parametrize(("readout", "input_dim"), [("linear", 0), ("identity", 2)])
 @_every_variant
-def test_gradients_through_force_step_and_rollout(variant: str, readout: str) -> None:
-    model = _build(variant, obs_dim=2, latent_dim=3, readout=readout)
-    state = _states(model, batch=2).requires_grad_()
-    assert torch.autograd.gradcheck(model.step, (state,))
-    assert torch.autograd.gradcheck(lambda z: model.rollout(z, 4), (state,))
+def test_gradients_through_force_step_and_rollout(
+    variant: str, readout: str, input_dim: int
+) -> None:
+    model = _build(variant, obs_dim=2, latent_dim=3, readout=readout, input_dim=input_dim)
+    state, s = _states(model, batch=2).requires_grad_(), _inputs(model, 2, 3)
+    sources = (state,) if s is None else (state, s.requires_grad_())
+    assert torch.autograd.gradcheck(lambda z, *s: model.step(z, *(x[:, 0] for x in s)), sources)
+    assert torch.autograd.gradcheck(lambda z, *s: model.rollout(z, 3, *s), sources)
     assert torch.autograd.gradcheck(lambda x: model.force(x), (state[:, :2],))
-
-
-@_every_variant
-def test_gradients_through_inputs(variant: str) -> None:
-    model = _build(variant, obs_dim=2, latent_dim=3, input_dim=2)
-    state, s = _states(model, batch=2).requires_grad_(), _randn(2, 3, 2, seed=2).requires_grad_()
-    assert torch.autograd.gradcheck(model.step, (state, s[:, 0]))
-    assert torch.autograd.gradcheck(lambda z, s: model.rollout(z, 3, s), (state, s))
 
 
 @_with_and_without_inputs
@@ -169,15 +164,28 @@ def test_inputs_are_there_where_the_model_has_them_and_only_there(variant: str) 
             driven.rollout(state, 5, s)
 
 
-@_every_variant
-def test_initial_input_weights_have_the_published_spread(variant: str) -> None:
-    C = _build(variant, latent_dim=100, input_dim=20).C
-    assert C is not None
-    assert C.abs().max() <= 0.1  # 1/√100
-    assert C.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.03)
+def _check_spread(parameter: Tensor, bound: float, biases: int = 1, rel: float = 0.05) -> None:
+    """Uniform over ±bound, or the sum of two that are."""
+    assert parameter.abs().max() <= biases * bound
+    assert parameter.std().item() == pytest.approx(bound * (biases / 3) ** 0.5, rel=rel)
 
 
 # Gated and tanh networks are those of torch
+
+
+@pytest.mark.parametrize("variant", ["rnn", "gru", "lstm"])
+def test_gated_initialisation_has_the_spread_of_torch(variant: str) -> None:
+    model, bound = _build(variant, latent_dim=400, input_dim=20), 0.05  # 1/√400
+    assert isinstance(model, (RNN, GRU, LSTM))
+    assert model.C is not None
+    _check_spread(model.C, bound)
+    _check_spread(model.weight, bound, rel=0.01)
+    if isinstance(model, GRU):
+        _check_spread(model.bias[:800], bound, biases=2)
+        _check_spread(model.bias[800:], bound)  # torch adds d inside the reset gate only
+        _check_spread(model.reset_bias, bound)
+    else:
+        _check_spread(model.bias, bound, biases=2, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -210,28 +218,6 @@ def test_lstm_forcing_sets_the_cell_to_zero() -> None:
     state = model.force(x)
     assert torch.equal(state[:, :7], model.readout.invert(x))
     assert not state[:, 7:].any()
-
-
-def _check_spread(parameter: Tensor, bound: float, biases: int = 1, rel: float = 0.05) -> None:
-    """Uniform over ±bound, or the sum of two that are."""
-    assert parameter.abs().max() <= biases * bound
-    assert parameter.std().item() == pytest.approx(bound * (biases / 3) ** 0.5, rel=rel)
-
-
-@pytest.mark.parametrize("variant", ["rnn", "gru", "lstm"])
-def test_gated_initialisation_has_the_spread_of_torch(variant: str) -> None:
-    model, bound = _build(variant, latent_dim=400), 0.05  # 1/√400
-    assert isinstance(model, (RNN, GRU, LSTM))
-    _check_spread(model.weight, bound, rel=0.01)
-    if isinstance(model, GRU):
-        _check_spread(model.bias[:800], bound, biases=2)
-        _check_spread(model.bias[800:], bound)  # torch adds d inside the reset gate only
-        _check_spread(model.reset_bias, bound)
-    else:
-        _check_spread(model.bias, bound, biases=2, rel=0.1)
-    if isinstance(model, RNN):  # the circular law: radius = standard deviation · √M
-        radius = torch.linalg.eigvals(model.weight).abs().max().item()
-        assert radius == pytest.approx(3**-0.5, rel=0.05)
 
 
 # Piecewise-linear networks
@@ -312,41 +298,6 @@ def test_the_diagonal_of_w_is_zero_and_stays_so(variant: str) -> None:
         model.W.diagonal().fill_(5)  # never used
     torch.testing.assert_close(model.rollout(_states(model), 5)[0], expected, rtol=0, atol=0)
     torch.testing.assert_close(model.jacobian(_states(model)), jacobian, rtol=0, atol=0)
-
-
-def _assert_same_map(first: LatentModel, second: LatentModel) -> None:
-    state = _states(first)
-    torch.testing.assert_close(first.step(state), second.step(state), rtol=1e-12, atol=1e-14)
-
-
-def test_special_cases_are_the_plrnn() -> None:
-    plrnn, dendritic = _build("plrnn"), DendriticPLRNN(3, 7, _generator(1), bases=1).double()
-    shallow = ShallowPLRNN(3, 7, _generator(1), hidden_dim=7).double()
-    al_rnn = ALRNN(3, 7, _generator(1), linear_threshold_units=7).double()
-    assert isinstance(plrnn, PLRNN)
-    with torch.no_grad():
-        for model in (dendritic, shallow, al_rnn):
-            model.A.copy_(plrnn.A)
-        dendritic.W.copy_(plrnn.W)
-        dendritic.h0.copy_(plrnn.h)
-        dendritic.alpha.fill_(1)  # one basis of slope 1 from 0 on
-        dendritic.H.zero_()
-        shallow.W1.copy_(plrnn.W)
-        shallow.W2.copy_(torch.eye(7))
-        shallow.h1.copy_(plrnn.h)
-        al_rnn.W.copy_(plrnn.W)
-        al_rnn.h.copy_(plrnn.h)
-    for model in (dendritic, shallow, al_rnn):
-        _assert_same_map(model, plrnn)
-
-
-def test_al_rnn_without_threshold_units_is_linear() -> None:
-    model = ALRNN(3, 7, _generator(), linear_threshold_units=0).double()
-    expected = torch.diag(model.A) + model.W
-    torch.testing.assert_close(model.jacobian(_states(model)), expected.expand(4, 7, 7))
-    last, _ = model.rollout(_states(model), 3)
-    power = torch.linalg.matrix_power(expected, 3)
-    torch.testing.assert_close(last[:, -1], _states(model) @ power.T)
 
 
 @pytest.mark.parametrize("units", [-1, 8])

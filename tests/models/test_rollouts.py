@@ -10,45 +10,29 @@ from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.models.readout import LinearReadout
 
-_MODELS = pytest.mark.parametrize("name", ["lstm", "rnn", "plrnn"])
-
-
-def _model(name: str, input_dim: int = 0) -> LatentModel:
-    return MODELS[name](3, 7, torch.Generator().manual_seed(0), input_dim=input_dim).double()
-
 
 def _randn(*shape: int) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-@_MODELS
+@pytest.mark.parametrize("name", ["lstm", "rnn", "plrnn"])
 def test_the_reverse_pass_is_that_of_the_steps(name: str) -> None:
     """By every parameter, the start and the inputs, through latents and the last state at once."""
-    model = _model(name, 2)
+    model = MODELS[name](3, 7, torch.Generator().manual_seed(0), input_dim=2).double()
     state, s = _randn(4, model.state_dim).requires_grad_(), _randn(4, 9, 2).requires_grad_()
     weights, of_last = _randn(4, 9, 7), _randn(4, model.state_dim)
-    sources = [state, s, *_latent(model)]
+    sources = [state, s]
+    sources += [p for key, p in model.named_parameters() if not key.startswith("readout")]
     latents, last = model.rollout(state, 9, s)
-    found = torch.autograd.grad((latents * weights).sum() + (last * of_last).sum(), sources)
+    loss = (latents * weights).sum() + (last * of_last).sum()
+    found = torch.autograd.grad(loss, sources, retain_graph=True)
+    again = torch.autograd.grad(loss, sources)
+    assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
     latents, last = LatentModel.rollout(model, state, 9, s)
     expected = torch.autograd.grad((latents * weights).sum() + (last * of_last).sum(), sources)
     for mine, right in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, right, rtol=1e-11, atol=1e-12)
-
-
-def _latent(model: LatentModel) -> list[Tensor]:
-    return [p for name, p in model.named_parameters() if not name.startswith("readout")]
-
-
-@_MODELS
-def test_a_backward_pass_can_be_repeated(name: str) -> None:
-    model = _model(name)
-    latents, _ = model.rollout(_randn(4, model.state_dim), 9)
-    loss = latents.square().sum()
-    first = torch.autograd.grad(loss, _latent(model), retain_graph=True)
-    again = torch.autograd.grad(loss, _latent(model))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_a_readout_of_columns_is_that_of_rows() -> None:

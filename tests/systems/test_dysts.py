@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,21 @@ from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.systems.system import Times
 
-SETTINGS: dict[str, Any] = {
-    "name": "test",
-    "library": "dysts",
-    "parameters": {},
-    "dt": None,
-    "train_steps": 300,
-    "test_steps": 200,
-    "floor_trajectories": 2,
-    "transient": 50,
-    "seed": 0,
-    "scaling": "none",
-    "rtol": 1e-8,
-    "atol": 1e-8,
-    "lambda_max": None,
-}
+SETTINGS = SimulatedSettings(
+    name="test",
+    library="dysts",
+    dt=None,
+    train_steps=300,
+    test_steps=200,
+    floor_trajectories=2,
+    transient=50,
+    rtol=1e-8,
+    atol=1e-8,
+)
 
 
 def _simulate(**changes: Any) -> Dataset:
-    return simulate_dataset(SimulatedSettings(**{**SETTINGS, **changes}))
+    return simulate_dataset(replace(SETTINGS, **changes))
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -55,29 +53,6 @@ def test_lorenz_by_hand() -> None:
     assert lorenz((2.0, 3.0, 5.0), sigma=10.0, rho=28.0, beta=1.5) == [10.0, 43.0, -1.5]
     # 4 (−1 − 1) = −8;  1 (2 + 6) + 1 = 9;  −1 + 0.5 · 6 = 2
     assert lorenz((1.0, -1.0, -6.0), sigma=4.0, rho=2.0, beta=0.5) == [-8.0, 9.0, 2.0]
-
-
-def test_lorenz_on_arrays_is_the_same_as_point_by_point() -> None:
-    points = np.random.default_rng(0).normal(scale=10, size=(3, 4, 5))
-    together = np.asarray(lorenz(tuple(points), **CLASSICAL))
-    assert together.shape == (3, 4, 5)
-    for i, j in itertools.product(range(4), range(5)):
-        assert lorenz(points[:, i, j].tolist(), **CLASSICAL) == together[:, i, j].tolist()
-
-
-def test_flow_contracts_volumes_by_liouville() -> None:
-    # det ∂x(t)/∂x(0) = exp(−(σ + 1 + β) t), here by differences of integrated trajectories.
-    start, step, steps = np.array([3.0, -2.0, 20.0]), 1e-4, 31
-    ends = [
-        integrate(
-            "lorenz", CLASSICAL, start + sign * column, Times(steps - 1, 1, 0.01), 1e-12, 1e-12
-        )[0]
-        for column in step * np.eye(3)
-        for sign in (1, -1)
-    ]
-    jacobian = np.stack([(ends[2 * i] - ends[2 * i + 1]) / (2 * step) for i in range(3)], axis=1)
-    expected = np.exp(-(10 + 1 + 8 / 3) * 0.3)  # 0.017; measured error 2e-7
-    assert np.linalg.det(jacobian) == pytest.approx(expected, rel=1e-6)
 
 
 def _taylor(x: Sequence[Any], order: int) -> tuple[Any, list[list[Any]]]:
@@ -135,26 +110,16 @@ def test_tighter_tolerances_come_closer_to_the_forty_digits(exact: dict[int, Arr
     np.testing.assert_array_less(5 * np.array(errors[1:]), errors[:-1])
 
 
-def test_oscillator_against_cosine_and_sine(monkeypatch: pytest.MonkeyPatch) -> None:
-    _register(monkeypatch, oscillator, {"omega": 1.0})
-    start = np.array([0.3, -1.2])
-    states = integrate("test", {"omega": 2.5}, start, Times(0, 2000, 0.05), **DEFAULTS)
-    assert states.shape == (2000, 2)
-    assert states.dtype == np.float64
-    np.testing.assert_array_equal(states[0], start)
-    expected = _circle(start, 2.5 * 0.05 * np.arange(2000))
-    np.testing.assert_allclose(states, expected, atol=5e-8)  # measured: 1e-8
-
-
 @pytest.mark.parametrize("first", [1, 7, 300])
 def test_first_is_an_offset_in_steps(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
     _register(monkeypatch, oscillator, {"omega": 1.0})
     start = np.array([1.0, 0.5])
-    states = integrate("test", {"omega": 1.0}, start, Times(first, 12, 0.1), **DEFAULTS)
-    whole = integrate("test", {"omega": 1.0}, start, Times(0, first + 12, 0.1), **DEFAULTS)
+    states = integrate("test", {"omega": 2.5}, start, Times(first, 12, 0.1), **DEFAULTS)
+    whole = integrate("test", {"omega": 2.5}, start, Times(0, first + 12, 0.1), **DEFAULTS)
     np.testing.assert_array_equal(states, whole[first:])
-    expected = _circle(start, 0.1 * np.arange(first, first + 12))
-    np.testing.assert_allclose(states, expected, atol=1e-8)
+    np.testing.assert_array_equal(whole[0], start)
+    expected = _circle(start, 2.5 * 0.1 * np.arange(first, first + 12))
+    np.testing.assert_allclose(states, expected, atol=5e-8)
 
 
 def test_a_solution_is_followed_up_to_its_end_and_not_beyond(
@@ -282,17 +247,7 @@ def test_duffing_is_the_driven_oscillator() -> None:
     parameters = {"alpha": -1.0, "beta": 0.5, "delta": 0.3, "gamma": 0.7, "omega": 1.2}
     found = SYSTEMS["duffing"].derivative([2.0, 3.0, 1.0, 0.0], **parameters)
     assert found == pytest.approx([3.0, 0.7 - 0.9 + 2.0 - 4.0, 0.0, 1.2])
-
-
-def test_drive_of_duffing_stays_a_unit_oscillation() -> None:
-    system = SYSTEMS["duffing"]
-    assert system.spread[2:] == (0.0, 0.0)
-    states = integrate(
-        "duffing", system.parameters, np.array(system.start), Times(0, 500, 0.1), 1e-10, 1e-10
-    )
-    t = 0.1 * np.arange(500)
-    np.testing.assert_allclose(states[:, 2], np.cos(1.2 * t), atol=1e-7)
-    np.testing.assert_allclose(states[:, 3], np.sin(1.2 * t), atol=1e-7)
+    assert SYSTEMS["duffing"].spread[2:] == (0.0, 0.0)  # the drive keeps its amplitude
 
 
 def test_lorenz96_rests_at_its_forcing_and_is_a_ring() -> None:
@@ -318,13 +273,9 @@ def test_maps_are_iterated() -> None:
         np.testing.assert_array_equal(state, [x, y])
 
 
-def test_the_henon_map_has_its_published_exponent_and_a_cycle_of_four() -> None:
-    system = find_system("henon")
-    spectrum = spectrum_from_equations(system, system.parameters, 1.0, OrbitSettings())
-    assert spectrum.exponents[0] == pytest.approx(0.41922, rel=0.01)
-    assert spectrum.exponents.sum() == pytest.approx(math.log(0.3), rel=1e-6)
+def test_the_henon_map_has_a_cycle_of_four() -> None:
     cycle = integrate(
-        system, {"a": 1.0, "b": 0.3}, np.array([0.1, 0.1]), Times(5_000, 8, 1.0), 0, 0
+        "henon", {"a": 1.0, "b": 0.3}, np.array([0.1, 0.1]), Times(5_000, 8, 1.0), 0, 0
     )
     np.testing.assert_allclose(cycle[:4], cycle[4:], atol=1e-12)
     assert np.ptp(cycle[:4, 0]) > 1

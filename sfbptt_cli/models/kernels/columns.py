@@ -29,7 +29,7 @@ class Columns(torch.autograd.Function):
     def rollout(
         cls, state: Tensor, steps: int, constant: Tensor, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Of states (R, S): their latent states (R, steps, M) and the last whole states (R, S).
+        """Roll out states (R, S): latent states (R, steps, M) and the last whole states (R, S).
 
         constant (G), or (R, steps, G) with external inputs.
         """
@@ -39,27 +39,27 @@ class Columns(torch.autograd.Function):
 
 
 def without_columns(state: Tensor) -> bool:
-    """Whether torch's fused kernel is faster: without a reverse pass, or on a GPU."""
+    """Return whether torch's fused kernel is faster: without a reverse pass, or on a GPU."""
     return state.is_cuda or not torch.is_grad_enabled()
 
 
 def unfold(constant: Tensor, steps: int) -> Sequence[Tensor]:
-    """The constant of each step."""
+    """Return the constant of each step."""
     return constant.expand(steps, -1, -1).unbind(0)
 
 
 def fold(by_steps: Tensor, constant: Tensor) -> Tensor:
-    """The gradient of the constants from that of every step, (steps, G, R)."""
+    """Return the gradient of the constants from that of every step, (steps, G, R)."""
     same = constant.shape == by_steps.shape
     return by_steps if same else by_steps.sum((0, 2), keepdim=True)
 
 
 def outer_sum(by_steps: Tensor, before: Tensor) -> Tensor:
-    """The gradient of W, Σ_k D_k Z_kᵀ: (steps, G, R), (steps, M, R) -> (G, M)."""
+    """Return the gradient of W, Σ_k D_k Z_kᵀ: (steps, G, R), (steps, M, R) -> (G, M)."""
     zero = by_steps.new_zeros(by_steps.shape[1], before.shape[1])
     return torch.addbmm(zero, by_steps, before.transpose(1, 2))
 
 
 def backwards(*series: Tensor | Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
-    """The entries of tensors along their first axis, the last ones first."""
+    """Iterate over tensors along their first axis, the last entries first."""
     return zip(*(reversed(tuple(entries)) for entries in series), strict=True)

@@ -87,5 +87,5 @@ class Factors:
 
 
 def _parts(gates: Tensor, M: int) -> tuple[Tensor, Tensor]:
-    """i, f, g as (steps, 3, M, R), which act through c, and o (steps, M, R), which acts on h."""
+    """Return i, f, g (steps, 3, M, R), which act through c, and o (steps, M, R), on h."""
     return gates[:, : 3 * M].unflatten(1, (3, M)), gates[:, 3 * M :]

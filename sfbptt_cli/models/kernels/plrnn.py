@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 def alone(z: Array, constants: Array, A: Array, W: Array) -> Array:
-    """The steps of one trajectory, z (M,) and constants (steps, M) -> (steps, M).
+    """Run the steps of one trajectory, z (M,) and constants (steps, M) -> (steps, M).
 
     By numpy, whose calls cost a third of torch's, which is all that so small a step costs.
     """
