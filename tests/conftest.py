@@ -46,7 +46,7 @@ TINY = (
 
 
 def composed(command: str, *overrides: str) -> dict[str, Any]:
-    """The settings that `sfbptt COMMAND OVERRIDES` composes, as plain values, not yet checked."""
+    """Return the settings that `sfbptt COMMAND OVERRIDES` composes: plain values, not checked."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -78,14 +78,14 @@ def at_update(patch: pytest.MonkeyPatch, number: int, act: Callable[[], object])
 
 
 def results(run: Path) -> dict[str, bytes]:
-    """The bytes of a run that must not depend on what disturbed it, by the name of the file."""
+    """Return the bytes of a run that must not depend on what disturbed it, by file name."""
     folder = RunFolder(run)
     paths = (folder.last, folder.best, folder.metrics_file, folder.evaluation_file)
     return {path.name: path.read_bytes() for path in paths}
 
 
 def as_dataset(train: npt.NDArray[Any], **changes: Any) -> Dataset:
-    """A recorded dataset that trains on (T, N) and tests on the same."""
+    """Make a recorded dataset that trains on (T, N) and tests on the same."""
     settings: dict[str, Any] = {
         "name": "test",
         "train": train,
@@ -109,14 +109,17 @@ class Outcome(NamedTuple):
 
 
 class Cli(Protocol):
-    """`cli('train', 'tau=30', cwd=…)` runs `sfbptt train tau=30` there, in this process."""
+    """`cli('train', 'tau=30', cwd=…)` runs `sfbptt train tau=30` there, in this process.
 
-    def __call__(self, *arguments: str, cwd: Path) -> Outcome: ...
+    With `status` it must end with that.
+    """
+
+    def __call__(self, *arguments: str, cwd: Path, status: int | None = None) -> Outcome: ...
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache of simulated data for all workers and the processes they start."""
+    """Share one cache of simulated data among all workers and the processes they start."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -127,7 +130,7 @@ def _one_simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """At these sizes more threads of torch only take the cores from other workers."""
+    """Use one thread of torch: at these sizes more only take the cores from other workers."""
     import torch
 
     torch.set_num_threads(1)
@@ -135,9 +138,9 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def cli() -> Cli:
-    """Runs the command line in this process, which saves the import of torch."""
+    """Run the command line in this process, which saves the import of torch."""
 
-    def run(*arguments: str, cwd: Path) -> Outcome:
+    def run(*arguments: str, cwd: Path, status: int | None = None) -> Outcome:
         from hydra.core.global_hydra import GlobalHydra
 
         GlobalHydra.instance().clear()
@@ -153,14 +156,24 @@ def cli() -> Cli:
             with pytest.raises(SystemExit) as ended:
                 main()
         assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, stdout.getvalue(), stderr.getvalue())
+        outcome = Outcome(ended.value.code, stdout.getvalue(), stderr.getvalue())
+        assert status in (None, outcome.status), outcome.stderr
+        return outcome
 
     return run
 
 
 @pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    """Make a working directory; the streams of its processes go to files next to it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs without figures, for tests that look at something else: they take most of the time."""
+    """Draw no figures, which take most of the time, in tests of something else."""
     from sfbptt_cli.experiment import measure as measurement
 
     monkeypatch.setattr(measurement, "draw", lambda run: None)
@@ -174,7 +187,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the SHA-256 of its bytes, and every folder."""
+    """Return the SHA-256 of every file below a folder, by its path, and every folder."""
     return {
         str(path.relative_to(folder)): (
             hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
@@ -193,27 +206,26 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="session")
 def finished(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """One finished run a worker."""
+    """Train one run a worker."""
     cwd = tmp_path_factory.mktemp("finished")
-    outcome = cli("train", *TINY, cwd=cwd)
-    assert outcome.status == 0, outcome.stderr
+    outcome = cli("train", *TINY, cwd=cwd, status=0)
     return Finished(cwd, run_folder(cwd), outcome)
 
 
 def run_folders(cwd: Path, name: str = "run") -> list[Path]:
-    """The runs below outputs/<name>."""
+    """Return the runs below outputs/<name>."""
     return sorted((cwd / "outputs" / name).glob("*/*/*/seed*"))
 
 
 def run_folder(cwd: Path, name: str = "run") -> Path:
-    """The only run below outputs/<name>."""
+    """Return the only run below outputs/<name>."""
     (found,) = run_folders(cwd, name)
     return found
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """Headless Chromium; the tests are skipped where there is none."""
+    """Start headless Chromium; skip the test where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next((found for name in names if (found := shutil.which(name))), None)
@@ -227,5 +239,5 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def own_run(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished run's folder, to write into."""
+    """Copy the finished run's folder, to write into."""
     return Path(shutil.copytree(finished.run, tmp_path_factory.mktemp("own") / "run"))

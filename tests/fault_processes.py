@@ -1,8 +1,9 @@
-"""Short trainings in processes of their own, to be killed or stopped."""
+"""Short trainings and sweeps in processes of their own, to be killed or stopped."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import multiprocessing
 import os
@@ -14,30 +15,22 @@ import warnings
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from conftest import TINY
 
 # A run of about two seconds: start-up, eight checkpoints, evaluation, figures.
 SETTINGS = (*TINY, "tau=20", "window=40", "epochs=8", "batches_per_epoch=4", "batch_size=8")
+# Of runs of TINY that are slowed down, to be disturbed.
+LONG = ("epochs=8", "batches_per_epoch=5", "batch_size=8", "window=40", "tau=20", "model=rnn")
 SFBPTT = str(Path(sys.executable).with_name("sfbptt"))
 # Without a commit, which runs record and which may change between two of them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GIT_DIR": os.devnull}
 PATIENCE = 300.0  # seconds; a process that takes longer hangs
 
 
-class Process(Protocol):
-    """A training process; its two streams go to files beside its working directory."""
-
-    @property
-    def pid(self) -> int: ...
-    def wait(self, seconds: float) -> int | None:
-        """Exit status, negative the signal that ended it; None when it still runs."""
-        ...
-
-
 class Console:
-    """The console script, as users start it."""
+    """The console script, as users start it; its streams go to files next to its folder."""
 
     def __init__(self, cwd: Path, arguments: tuple[str, ...]) -> None:
         with stream(cwd, "stdout").open("a") as out, stream(cwd, "stderr").open("a") as err:
@@ -54,6 +47,7 @@ class Console:
         return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
+        """Return the exit status, of a signal negative; None if the process still runs."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -87,16 +81,17 @@ class Forked:
         return self._process.exitcode
 
 
+Process = Console | Forked
 Start = Callable[[Path, tuple[str, ...]], Process]
 
 
 def stream(cwd: Path, name: str) -> Path:
-    """The file that a stream of the processes in `cwd` goes to."""
+    """Return the file that a stream of the processes in `cwd` goes to."""
     return cwd.with_name(f"{cwd.name}.{name}")
 
 
 def heed_sigint() -> None:
-    """In the background of a script SIGINT is ignored, and children inherit that."""
+    """Undo that a script ignores SIGINT in its background jobs, and so do their children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -153,7 +148,7 @@ def _fork_workers() -> None:
 
 
 def finish(start: Start, cwd: Path, *arguments: str) -> float:
-    """Run a command to its end, which must be a success; the processor time that took, in s."""
+    """Run a command, which must succeed; return the processor time that it took, s."""
     process = start(cwd, arguments or ("train", *SETTINGS))
     used = until_used(process, math.inf)
     status = process.wait(PATIENCE)
@@ -162,9 +157,9 @@ def finish(start: Start, cwd: Path, *arguments: str) -> float:
 
 
 def until_used(process: Process, seconds: float) -> float:
-    """Wait until a process has used so much processor time, or has ended; what it has used.
+    """Wait until a process has used so much processor time, or has ended; return what it has used.
 
-    A moment of its work, however busy the machine is.
+    That is the same moment of its work however busy the machine is.
     """
     deadline, used = time.monotonic() + PATIENCE, 0.0
     while used < seconds and process.wait(0.005) is None and time.monotonic() < deadline:
@@ -176,5 +171,25 @@ def until_used(process: Process, seconds: float) -> float:
 
 
 def said(cwd: Path) -> str:
-    """Standard error of the processes in `cwd` so far."""
+    """Return the standard error of the processes in `cwd` so far."""
     return stream(cwd, "stderr").read_text(encoding="utf-8")
+
+
+def latest(cwd: Path) -> Path:
+    """Return the folder of the last sweep."""
+    return max((cwd / "outputs" / "run" / ".sweeps").iterdir())
+
+
+def records(sweep: Path) -> dict[int, dict[str, Any]]:
+    """Return the last record of each job that has begun, by its number."""
+    return {
+        int(path.stem.split()[1]): json.loads(path.read_text()) for path in sweep.glob("job *.json")
+    }
+
+
+def wait(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

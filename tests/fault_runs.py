@@ -17,20 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conftest import run_folders
 from fault_processes import PATIENCE, SETTINGS, Start, said, stream, until_used
 
 TIMES = ("started", "finished", "training_seconds")
 
 
 def run_of(cwd: Path) -> Path | None:
-    """The folder of the only run, None before there is one."""
-    found = list((cwd / "outputs" / "run").glob("*/*/*/seed*"))
+    """Return the folder of the only run, None before there is one."""
+    found = run_folders(cwd)
     assert len(found) <= 1
     return found[0] if found else None
 
 
 def results(run: Path) -> dict[str, Any]:
-    """Every file of a finished run: its bytes, of run.json what is no time."""
+    """Return the bytes of every file of a finished run, and run.json without its times."""
     found: dict[str, Any] = {
         str(p.relative_to(run)): p.read_bytes()
         for p in run.rglob("*")
@@ -42,14 +43,14 @@ def results(run: Path) -> dict[str, Any]:
 
 
 def differing(run: Path, expected: dict[str, Any]) -> list[str]:
-    """Names of the files that are not as expected, missing or too many."""
+    """Return the names of files that differ from the expected, are missing or too many."""
     found = results(run)
     names = sorted(found.keys() | expected.keys())
     return [name for name in names if found.get(name) != expected.get(name)]
 
 
 def unreadable(run: Path | None) -> list[str]:
-    """Files of a run, in whatever state it is, that their reader refuses, and why."""
+    """Return the files of a run, in any state, that their reader refuses, and why."""
     from matplotlib import image
 
     from sfbptt_cli.storage.checkpoint import load_checkpoint
@@ -89,7 +90,7 @@ def _read_pdf(path: Path) -> None:
 
 
 def phase(run: Path | None) -> str:
-    """What a run was at, from the files that it has left."""
+    """Return the phase that a run was in, from the files that it has left."""
     if run is None or not (run / "run.json").exists():
         return "start-up"
     status = json.loads((run / "run.json").read_text(encoding="utf-8"))["status"]
@@ -104,7 +105,7 @@ def phase(run: Path | None) -> str:
 
 @dataclass
 class Tally:
-    """What happened, and what should not have."""
+    """Counts of what happened, and the failures."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -133,7 +134,7 @@ def disturb(
     tally: Tally,
     arguments: tuple[str, ...] = ("train", *SETTINGS),
 ) -> bool:
-    """Start the command and signal it at a random moment; whether it came to its end before.
+    """Start the command and signal it at a random moment; return whether it ended before.
 
     The moment is drawn from `seconds` of processor time, and from the next tenth of a second, in
     which it may wait for a disk. Then every file that is there must be readable.

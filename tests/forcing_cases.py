@@ -57,7 +57,7 @@ def make_model(
 
 
 def make_method(name: str, tau: int = 3, alpha: float = 0.3) -> Method:
-    """A method as its settings make it; those without an interval or an α leave these out."""
+    """Build a method from its settings, without the interval or the α that it does not have."""
     settings = FORCING_SETTINGS[name](name=name)
     strength = ConstantAlphaSettings(name="constant", value=alpha)
     return build_method(
@@ -73,7 +73,7 @@ def make_data(batch: int, steps: int, dim: int, seed: int = 1) -> Tensor:
 
 
 def gradients(model: LatentModel, loss: Tensor) -> dict[str, Tensor]:
-    """By parameter; of a parameter that the loss does not depend on, zero."""
+    """Return the gradient of each parameter, zero where the loss does not depend on it."""
     named = dict(model.named_parameters())
     found = torch.autograd.grad(loss, list(named.values()), materialize_grads=True)
     return dict(zip(named, found, strict=True))
@@ -101,13 +101,13 @@ def mean_squared_error(predicted: Tensor, x: Tensor) -> Tensor:
 
 
 def assert_same_gradients(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """To 1e-10 of the whole gradient of a parameter: single entries may cancel to zero."""
+    """Compare to 1e-10 of a parameter's whole gradient: single entries may cancel to zero."""
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
         assert (gradient - expected[name]).norm() <= 1e-10 * expected[name].norm(), name
 
 
 def assert_same(model: LatentModel, loss: Tensor, expected: Tensor) -> None:
-    """The same loss, to 1e-10 relative, and the same gradients."""
+    """Compare losses, to 1e-10 relative, and gradients."""
     torch.testing.assert_close(loss, expected, rtol=1e-10, atol=0)
     assert_same_gradients(gradients(model, loss), gradients(model, expected))

@@ -24,7 +24,7 @@ class Map(LatentModel):
 
 
 def linear(matrix: list[list[float]]) -> Map:
-    """z' = A z."""
+    """Make the map z' = A z."""
     A = torch.tensor(matrix, dtype=torch.float64)
     return Map(len(A), lambda z: z @ A.T)
 
@@ -39,5 +39,5 @@ LOGISTIC = Map(1, lambda x: 4 * x * (1 - x))  # λ = ln 2
 
 
 def starts(dim: int, count: int = 16) -> Tensor:
-    """Observations near the origin, (count, dim)."""
+    """Draw observations (count, dim) near the origin."""
     return 0.2 * torch.rand(count, dim, generator=torch.Generator().manual_seed(1))

@@ -140,41 +140,41 @@ class Literal:
         self.step = step
         self.start = start  # the state after forcing z (M,)
 
+    def force(self, seen: Tensor) -> State:
+        """Compute the state from the data x (N,)."""
+        return self.start(self.invert(seen))
+
     def sparse(self, x: Tensor, tau: int, s: Tensor | None = None) -> Tensor:
-        """Every τ-th state is replaced by the one computed from the data."""
-
-        def force(t: int, state: State, seen: Tensor) -> State:
-            return self.start(self.invert(seen)) if t % tau == 0 else state
-
-        return self._loss(lambda seen: self.start(self.invert(seen)), force, x, s)
-
-    def none(self, x: Tensor, s: Tensor | None = None) -> Tensor:
-        """Started from the data, never forced."""
+        """Replace every τ-th state by the one computed from the data."""
         return self._loss(
-            lambda seen: self.start(self.invert(seen)), lambda t, state, _: state, x, s
+            self.force, lambda t, state, seen: state if t % tau else self.force(seen), x, s
         )
 
+    def none(self, x: Tensor, s: Tensor | None = None) -> Tensor:
+        """Start from the data, never force."""
+        return self._loss(self.force, lambda t, state, _: state, x, s)
+
     def truncated(self, x: Tensor, tau: int, s: Tensor | None = None) -> Tensor:
-        """No gradient flows through every τ-th state."""
+        """Let no gradient through every τ-th state."""
 
         def cut(t: int, state: State, seen: Tensor) -> State:
-            return tuple(part.detach() for part in state) if t % tau == 0 else state
+            return state if t % tau else tuple(part.detach() for part in state)
 
-        return self._loss(lambda seen: self.start(self.invert(seen)), cut, x, s)
+        return self._loss(self.force, cut, x, s)
 
     def windowed(self, x: Tensor, latent_dim: int, s: Tensor | None = None) -> Tensor:
-        """Started from a state of zeros, never forced."""
+        """Start from a state of zeros, never force."""
         zero = x.new_zeros(latent_dim)
         return self._loss(lambda seen: self.start(zero), lambda t, state, _: state, x, s)
 
     def generalized(self, x: Tensor, alpha: float, s: Tensor | None = None) -> Tensor:
-        """Every state, after it was scored, is mixed with the one computed from the data."""
+        """Mix every state, after it was scored, with the one computed from the data."""
 
         def mix(t: int, state: State, seen: Tensor) -> State:
-            forced = self.start(self.invert(seen))
-            return tuple((1 - alpha) * a + alpha * b for a, b in zip(state, forced, strict=True))
+            pairs = zip(state, self.force(seen), strict=True)
+            return tuple((1 - alpha) * a + alpha * b for a, b in pairs)
 
-        return self._loss(lambda seen: self.start(self.invert(seen)), mix, x, s)
+        return self._loss(self.force, mix, x, s)
 
     def _loss(
         self,
@@ -183,7 +183,7 @@ class Literal:
         x: Tensor,
         s: Tensor | None,
     ) -> Tensor:
-        """Mean squared error over every predicted step of x (batch, T + 1, N), s (batch, T + 1, K).
+        """Average the squared errors of the predicted x (batch, T + 1, N), s (batch, T + 1, K).
 
         One sample after the other, one step after the other; s[t] is the input at the time of x[t].
         `first` is the state at the first observation; `force` acts after step t was scored.

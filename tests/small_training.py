@@ -34,7 +34,7 @@ def make_optimizer(
     shape: dict[str, Any] | None = None,
     **options: Any,
 ) -> tuple[Optimizer, LRScheduler]:
-    """An optimizer and its schedule from their settings; `shape` is that of the schedule."""
+    """Build an optimizer and its schedule; `shape` holds settings of the schedule."""
     usual = {"rise": 0.3} if schedule == "onecycle" else {}
     chosen = OPTIMIZER_SETTINGS[optimizer](name=optimizer, learning_rate=rate, **options)
     varied = LR_SCHEDULE_SETTINGS[schedule](name=schedule, **{**usual, **(shape or {})})
@@ -42,7 +42,7 @@ def make_optimizer(
 
 
 def curve(N: int = 3, K: int = 0) -> Dataset:
-    """N variables on a closed curve, driven by K = 1 input or none."""
+    """Make N variables on a closed curve, driven by K = 1 input or none."""
     t = 0.1 * np.arange(400)
     series = np.stack([np.sin(t), 2 + np.cos(t), np.sin(2 * t)], axis=1)[:, :N]
     driving = np.cos(3 * t)[:, None]
@@ -68,7 +68,7 @@ def make_trainer(
     device: str = "cpu",
     **changes: Any,
 ) -> Trainer:
-    """A trainer of sparse forcing without validation; `changes` are fields of it."""
+    """Make a trainer of sparse forcing without validation; `changes` replace its fields."""
     data = curve() if dataset is None else dataset
     built = MODELS[model](
         data.obs_dim,

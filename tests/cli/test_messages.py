@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,14 @@ FINITE_SERIES = np.random.default_rng(0).standard_normal((1_500, 3))
 
 @pytest.fixture
 def workplace(finished: Finished, tmp_path: Path) -> Path:
-    """A working directory with a finished run in it."""
+    """Copy a finished run into a working directory of its own."""
     return Path(shutil.copytree(finished.cwd, tmp_path / "work place"))
 
 
 def refused(cli: Cli, cwd: Path, *arguments: str) -> str:
-    """The message of a request that was refused as every one should be."""
+    """Return the message of a request that is refused in one line and touches nothing."""
     before = tree(cwd)
-    outcome = cli(*arguments, cwd=cwd)
-    assert outcome.status == 2, outcome
+    outcome = cli(*arguments, cwd=cwd, status=2)
     assert outcome.stdout == ""
     lines = outcome.stderr.splitlines()
     assert len(lines) == 1, outcome.stderr
@@ -46,7 +46,6 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
     [
         # What Hydra refuses; tests/config has the values that the settings refuse.
         ("tua=3", ["tua: ", NOT_A_SETTING, "did you mean 'tau'?"]),
-        ("optimizer.nam=x", ["optimizer.nam: ", NOT_A_SETTING, "did you mean 'optimizer.name'?"]),
         ("dataset.parameters.rh=3", ["dataset.parameters.rh: ", "mean 'dataset.parameters.rho'?"]),
         ("hydra.foo=3", ["hydra.foo: ", NOT_A_SETTING]),
         ("++tua=3", ["tua: there is no such setting; accepted: ", "did you mean 'tau'?"]),
@@ -58,16 +57,10 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("tau=1,2", ["tau: '1,2' was given; accepted: one value, or several with -m"]),
         ("tau=${nothing}", ["tau: ", "'nothing' not found", "accepted: a value"]),
         ("tau=???", ["tau: '???' was given; accepted: a value"]),
-        ("tau=", ["tau: '' was given; accepted: a whole number of time steps from 1 to window"]),
-        ("tau=30.5", ["tau: '30.5' was given; accepted: a whole number of time steps, auto or "]),
-        ("model=lst", ["model: 'lst' was given; accepted: ", "lstm", "did you mean 'lstm'?"]),
         ("model=null", ["model: 'null' was given; accepted: ", "lstm"]),
-        ("outputs=a,b=c optimizer=3", ["optimizer: '3' was given; accepted: ", "adam"]),
+        ("outputs=a,b=c model=lst", ["model: 'lst' was given; ", "did you mean 'lstm'?"]),
         ("tau_schedule=null", ["tau_schedule: 'null' was given; accepted: ", "annealed"]),
-        ("optimizer.schedule=onecycle", ["optimizer.schedule: ", NOT_A_SETTING]),
-        ("forcing.alpha=0.5", ["forcing.alpha: ", NOT_A_SETTING]),
         ("validation=3", ["validation: 3 was given; accepted: ", "validation.…="]),
-        ("dataset.parameters=3", ["dataset.parameters: ", "dataset.parameters.…="]),
         ("dataset=npy", ["dataset.path: nothing was given; accepted: ", ".npy"]),
         ("dataset=npy dataset.path=nowhere.npy", ["/nowhere.npy' is not a file"]),
         (
@@ -114,12 +107,8 @@ def test_a_value_of_a_data_file(cli: Cli, workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "fragments"),
     [
-        ("evaluate", ["run: nothing was given; accepted: either the folder of a run (run=DIR)"]),
         ("evaluate run=nowhere", ["run: 'nowhere' is not a folder; accepted: the folder of a run"]),
-        ("evaluate run=outputs", ["run: 'outputs' is not a run", "accepted: the folder of a run"]),
-        ("evaluate run", ["'run' was given; accepted: key=value"]),
         ("evaluate run=RUN tau=30", ["tau: there is no such setting; ", "evaluate --cfg job"]),
-        ("evaluate run=RUN evaluation.bins=1", ["evaluation.bins: 1 was given", "at least 2"]),
         ("evaluate run=RUN evaluation.bin=5", ["evaluation.bin: ", "mean 'evaluation.bins'?"]),
         (
             "evaluate run=RUN evaluation=default",
@@ -131,14 +120,11 @@ def test_a_value_of_a_data_file(cli: Cli, workplace: Path) -> None:
         ),
         ("evaluate runs=nowhere", ["runs: 'nowhere' is not a folder"]),
         ("evaluate runs=empty", ["runs: 'empty' holds no run"]),
-        ("gradients run=nowhere", ["run: 'nowhere' is not a folder"]),
         ("gradients run=RUN steps=5000", ["steps: 5000 was given; accepted: at most 1199"]),
-        ("lyapunov run=nowhere", ["run: 'nowhere' is not a folder"]),
         ("lyapunov dataset=lorenz run=x", ["run: a dataset, too, was given"]),
         ("lyapunov dataset=npy method=equations", ["method: 'equations' was given; accepted: da"]),
         ("lyapunov dataset=lorenz exponents=4", ["exponents: 4 was given; accepted: 1 to 3"]),
         ("lyapunov dataset=mackey_glass", ["exponents: null was given; accepted for mackey_glass"]),
-        ("report", ["runs: nothing was given; accepted: a folder with runs in it (runs=DIR)"]),
         ("train from=empty", ["from: 'empty' is not a run"]),
     ],
 )
@@ -180,6 +166,12 @@ def _replace(old: str, new: str) -> Callable[[Path], object]:
         ("config_file", _become("- 1\n- 2\n"), ["run: ", "not a mapping"]),
         ("config_file", _become("a: [\n"), ["run: ", "cannot be read"]),
         ("config_file", _become("model: 3\n"), [": None was given; accepted: a config group"]),
+        ("config_file", _replace("latent_dim: 30", "latent_dim: 31"), ["does not fit the model"]),
+        (
+            "config_file",
+            _replace("  observed: null", "  observed:\n  - x\n  - z"),
+            ["observes 3 variables, the dataset of config.yaml has 2"],
+        ),
         ("config_file", Path.unlink, ["run: ", "is not a run"]),
     ],
 )
@@ -189,30 +181,6 @@ def test_a_damaged_run(
     """Every command opens runs so; those of the reports are left out of them."""
     damage(getattr(RunFolder(own_run), file))
     with pytest.raises(RequestError) as refused:
-        _ = Run(own_run).model
+        attrgetter("model", "dataset")(Run(own_run))
     for fragment in [str(own_run), *fragments]:
         assert fragment in str(refused.value)
-
-
-def test_automatic_tau_needs_an_exponent(cli: Cli, workplace: Path) -> None:
-    np.save(workplace / "series.npy", FINITE_SERIES)
-    data = ("dataset=npy", "dataset.path=series.npy")
-    message = refused(cli, workplace, "train", *data, "tau=auto")
-    assert "tau: auto needs a positive largest Lyapunov exponent" in message
-    assert "accepted: dataset.lambda_max=" in message
-    falling = refused(cli, workplace, "train", *data, "tau=auto", "dataset.lambda_max=-0.5")
-    assert "-0.5 (dataset.lambda_max)" in falling
-
-
-def test_automatic_tau(cli: Cli, tmp_path: Path, no_figures: None) -> None:
-    short = refused(cli, tmp_path, "train", *TINY, "tau=auto", "window=76")
-    assert "tau: auto gives 77 steps, longer than window = 76; accepted: window=77" in short
-    outcome = cli("train", *TINY, "tau=auto", "window=100", cwd=tmp_path)
-    assert outcome.status == 0, outcome.stderr
-    run = run_folder(tmp_path)
-    manifest = RunFolder(run).manifest()
-    assert manifest["tau"] == round(math.log(2) / (0.9057 * 0.01)) == 77
-    assert "ln 2 / (lambda_max dt)" in manifest["tau_source"]
-    assert "Viswanath" in manifest["tau_source"]
-    assert run.parent.name.startswith("sparse-tauauto,")
-    assert (run / "metrics.csv").read_text().splitlines()[1].split(",")[2] == "77.0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
@@ -40,7 +39,7 @@ PICTURES = ("attractor", "spectra", "time_series", "training_curve")
 
 
 def files(run: Path) -> set[Path]:
-    """The files that a finished run has."""
+    """Return the files that a finished run has."""
     folder = RunFolder(run)
     pictures = {folder.figures / f"{name}.{end}" for name in PICTURES for end in ("png", "pdf")}
     return pictures | {
@@ -56,18 +55,12 @@ def files(run: Path) -> set[Path]:
 
 @pytest.fixture
 def copy(finished: Finished, tmp_path: Path) -> Path:
-    """A working directory of its own with the finished run."""
+    """Copy the finished run into a working directory of its own."""
     return Path(shutil.copytree(finished.cwd, tmp_path / "copy"))
 
 
-def train(cli: Cli, cwd: Path, *overrides: str) -> Outcome:
-    cwd.mkdir(exist_ok=True)
-    return cli("train", *TINY, *overrides, cwd=cwd)
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+def train(cli: Cli, cwd: Path, *overrides: str, status: int = 0) -> Outcome:
+    return cli("train", *TINY, *overrides, cwd=cwd, status=status)
 
 
 def content(path: Path) -> dict[str, Any]:
@@ -81,11 +74,9 @@ def test_files(finished: Finished) -> None:
     assert [p.name for p in finished.cwd.iterdir()] == ["outputs"]
     present = {p for p in finished.run.rglob("[!.]*") if p.is_file()}
     assert present == files(finished.run)
-    folders = [p for p in finished.cwd.rglob("*") if p.is_dir()]
-    assert sum(any(p.is_file() for p in folder.iterdir()) for folder in folders) == 3
 
 
-def test_standard_output_is_the_table_and_the_paths(finished: Finished) -> None:
+def test_output_is_the_table_and_the_paths_and_errors_the_progress(finished: Finished) -> None:
     head, _, tail = finished.outcome.stdout.partition("\n\n")
     lines = head.splitlines()
     assert lines[0] == "verdict: " + content(finished.run / "evaluation.json")["verdict"]
@@ -93,15 +84,13 @@ def test_standard_output_is_the_table_and_the_paths(finished: Finished) -> None:
     labels = {re.split(r"\s{2,}", line)[0] for line in lines[2:]}
     assert {"D_stsp", "D_H", "prediction error", "lambda_max"} <= labels
     assert {finished.cwd / line for line in tail.splitlines()} == files(finished.run)
-
-
-def test_standard_error_is_the_progress(finished: Finished) -> None:
-    assert [line.split(":")[0] for line in finished.outcome.stderr.splitlines()[:2]] == [
+    progress = finished.outcome.stderr
+    assert [line.split(":")[0] for line in progress.splitlines()[:2]] == [
         "epoch 1 of 2",
         "epoch 2 of 2",
     ]
-    assert "loss" in finished.outcome.stderr
-    assert "verdict" not in finished.outcome.stderr
+    assert "loss" in progress
+    assert "verdict" not in progress
 
 
 def test_config_holds_every_setting(finished: Finished) -> None:
@@ -141,17 +130,6 @@ def test_manifest(finished: Finished) -> None:
     assert manifest.keys() >= {"dirty", "python", "machine"}
 
 
-def test_metrics_are_an_epoch_a_row(finished: Finished) -> None:
-    table = rows(finished.run)
-    assert [row["epoch"] for row in table] == ["1", "2"]
-    for row in table:
-        assert row["tau"] == "30.0"
-        assert 0 < float(row["loss"]) < 2
-        assert float(row["gradient_norm"]) > 0
-        assert 0 < float(row["learning_rate"]) < 0.1
-        assert float(row["validation_d_stsp"]) > 0
-
-
 # The folder's name.
 
 
@@ -182,29 +160,32 @@ def test_folder_of_the_default_run(named: Any) -> None:
     assert named("overwrite=true", "logger=tensorboard") == usual
 
 
-def test_folder_names_what_was_changed(named: Any) -> None:
-    assert named("tau=7", "window=50") == "outputs/run/lorenz/lstm/sparse-tau7,window=50/seed0"
-    assert named("name=b", "outputs=o/p", "seed=3", "tau=auto") == (
-        "o/p/b/lorenz/lstm/sparse-tauauto/seed3"
-    )
-    changed = ["window=50", "dataset.parameters.rho=35", "epochs=7", "optimizer.clip_norm=null"]
-    for order in (changed, changed[::-1]):
-        assert named("tau=7", *order) == (
-            "outputs/run/lorenz/lstm/sparse-tau7,dataset.parameters.rho=35.0,epochs=7,"
-            "optimizer.clip_norm=None,window=50/seed0"
-        )
-    assert named("tau=${batch_size}", "batch_size=8") == (
-        "outputs/run/lorenz/lstm/sparse-tau8,batch_size=8/seed0"
-    )
-    chosen = ("forcing=generalized", "alpha=annealed", "alpha.end=0.2", "lr_schedule=cosine")
-    assert named(*chosen) == (
-        "outputs/run/lorenz/lstm/generalized,alpha=annealed,alpha.end=0.2,lr_schedule=cosine/seed0"
-    )
+CHANGED = ("window=50", "dataset.parameters.rho=35", "epochs=7", "optimizer.clip_norm=null")
+SORTED = "dataset.parameters.rho=35.0,epochs=7,optimizer.clip_norm=None,window=50"
 
 
-def test_folder_of_recorded_data(named: Any) -> None:
-    folder = named("dataset=npy", "dataset.path=some/a, b=1.npy", "tau=7")
-    assert folder == "outputs/run/npy/lstm/sparse-tau7,dataset.path=a__b_1.npy/seed0"
+@pytest.mark.parametrize(
+    ("overrides", "folder"),
+    [
+        (("name=b", "outputs=o/p", "seed=3", "tau=auto"), "o/p/b/lorenz/lstm/sparse-tauauto/seed3"),
+        (("tau=7", *CHANGED), f"outputs/run/lorenz/lstm/sparse-tau7,{SORTED}/seed0"),
+        (("tau=7", *CHANGED[::-1]), f"outputs/run/lorenz/lstm/sparse-tau7,{SORTED}/seed0"),
+        (
+            ("tau=${batch_size}", "batch_size=8"),
+            "outputs/run/lorenz/lstm/sparse-tau8,batch_size=8/seed0",
+        ),
+        (
+            ("forcing=generalized", "alpha=annealed", "alpha.end=0.2", "lr_schedule=cosine"),
+            "outputs/run/lorenz/lstm/generalized,alpha=annealed,alpha.end=0.2,lr_schedule=cosine/seed0",
+        ),
+        (
+            ("dataset=npy", "dataset.path=some/a, b=1.npy", "tau=7"),
+            "outputs/run/npy/lstm/sparse-tau7,dataset.path=a__b_1.npy/seed0",
+        ),
+    ],
+)
+def test_folder_names_what_was_changed(named: Any, overrides: tuple[str, ...], folder: str) -> None:
+    assert named(*overrides) == folder
 
 
 def test_long_folder_names_are_cut_and_stay_unique(named: Any) -> None:
@@ -226,7 +207,6 @@ def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
     run = run_folder(copy)
     before, modified = tree(copy), {p: p.stat().st_mtime_ns for p in files(run)}
     outcome = train(cli, copy)
-    assert outcome.status == 0
     assert outcome.stdout == finished.outcome.stdout
     assert tree(copy) == before
     assert {p: p.stat().st_mtime_ns for p in files(run)} == modified
@@ -242,7 +222,6 @@ def test_overwrite_starts_again(cli: Cli, copy: Path, no_figures: None) -> None:
     RunFolder(run).last.write_bytes(b"damaged")
     (run / "notes.txt").write_text("mine")
     outcome = train(cli, copy, "overwrite=true")
-    assert outcome.status == 0, outcome.stderr
     assert "epoch 1 of 2" in outcome.stderr
     assert run_folder(copy) == run
     after = content(run / "run.json")
@@ -257,8 +236,8 @@ def test_another_run_in_the_folder_is_refused(cli: Cli, copy: Path) -> None:
     edit(run_folder(copy) / "config.yaml", "seed: 0", "seed: 5")
     edit(run_folder(copy) / "config.yaml", "  rise: ", "  extra: 1\n  rise: ")
     before = tree(copy)
-    outcome = train(cli, copy)
-    assert (outcome.status, outcome.stdout) == (2, "")
+    outcome = train(cli, copy, status=2)
+    assert outcome.stdout == ""
     (line,) = outcome.stderr.splitlines()
     assert line.startswith("sfbptt: name: ")
     differing = ("seed (5 there, 0 given)", "lr_schedule.extra (1 there")
@@ -277,8 +256,7 @@ def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: 
     for name in ("evaluation.json", "trajectories.h5"):
         (run / name).unlink()
     # A comma and an equals sign in the path need no quotes.
-    outcome = cli("evaluate", f"run={run.relative_to(copy)}", cwd=copy)
-    assert outcome.status == 0, outcome.stderr
+    outcome = cli("evaluate", f"run={run.relative_to(copy)}", cwd=copy, status=0)
     assert outcome.stdout == finished.outcome.stdout.partition("\n\n")[0] + "\n"
     for name in ("evaluation.json", "metrics.csv", "config.yaml", "run.json"):
         assert (run / name).read_bytes() == stored[name]
@@ -303,8 +281,7 @@ def test_evaluate_with_other_settings(
     run = run_folder(copy)
     before = content(run / "evaluation.json")
     smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"
-    outcome = cli("evaluate", f"run={run}", "evaluation.steps=600", smoothing, cwd=copy)
-    assert outcome.status == 0, outcome.stderr
+    cli("evaluate", f"run={run}", "evaluation.steps=600", smoothing, cwd=copy, status=0)
     after = content(run / "evaluation.json")
     assert (before["steps"], after["steps"]) == (1000, 600)
     assert after["metrics"]["d_h"]["smoothing"] == 0.5
@@ -323,8 +300,7 @@ def test_evaluate_with_other_settings(
 
 def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> None:
     run = run_folder(copy)
-    outcome = cli("evaluate", f"run={run}", "evaluation.checkpoint=last", cwd=copy)
-    assert outcome.status == 0, outcome.stderr
+    cli("evaluate", f"run={run}", "evaluation.checkpoint=last", cwd=copy, status=0)
     after = content(run / "evaluation.json")
     assert after["checkpoint"] == "last"
     last = RunFolder(run).last.read_bytes()
@@ -354,15 +330,15 @@ def test_interrupted_and_continued(
 ) -> None:
     with monkeypatch.context() as patch:
         at_update(patch, update, lambda: [os.kill(os.getpid(), number) for number in signals])
-        stopped = train(cli, tmp_path)
-    assert (stopped.status, stopped.stdout) == (130, "")
+        stopped = train(cli, tmp_path, status=130)
+    assert stopped.stdout == ""
     last_line = stopped.stderr.splitlines()[-1]
     assert last_line.startswith("sfbptt: ")
     assert where in last_line
     run = run_folder(tmp_path)
     assert content(run / "run.json")["status"] == "interrupted"
     assert not (run / "evaluation.json").exists()
-    assert train(cli, tmp_path).status == 0
+    train(cli, tmp_path)
     assert content(run / "run.json")["status"] == "finished"
     assert results(run) == results(finished.run)
 
@@ -389,7 +365,7 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
         patch.setattr(run_training, "save_checkpoint", save_and_die)
         with pytest.raises(Killed):
             train(cli, tmp_path)
-    assert train(cli, tmp_path).status == 0
+    train(cli, tmp_path)
     assert results(run_folder(tmp_path)) == results(finished.run)
 
 
@@ -422,8 +398,12 @@ def test_load_run(finished: Finished) -> None:
     stored = content(finished.run / "evaluation.json")
     assert run.metrics == stored["metrics"]
     assert run.verdict == stored["verdict"]
-    assert [row["epoch"] for row in run.history] == [1, 2]
-    assert [row["loss"] for row in run.history] == [float(r["loss"]) for r in rows(finished.run)]
+    assert [(row["epoch"], row["tau"]) for row in run.history] == [(1, 30), (2, 30)]
+    for row in run.history:
+        assert 0 < row["loss"] < 2
+        assert row["gradient_norm"] > 0
+        assert 0 < row["learning_rate"] < 0.1
+        assert row["validation_d_stsp"] > 0
     assert run.manifest["status"] == "finished"
 
 
@@ -445,29 +425,11 @@ def test_load_run_generates(finished: Finished) -> None:
             run.generate(5, wrong)
 
 
-def test_load_run_refuses(finished: Finished, copy: Path) -> None:
-    with pytest.raises(RequestError, match="is not a folder"):
-        sfbptt_cli.load_run(copy / "nowhere")
-    with pytest.raises(RequestError, match="is not a run"):
-        sfbptt_cli.load_run(copy)
-    run = run_folder(copy)
-    RunFolder(run).last.write_bytes(b"PK")
-    assert sfbptt_cli.load_run(run).model.obs_dim == 3
+def test_load_run_of_either_checkpoint(own_run: Path) -> None:
+    RunFolder(own_run).last.write_bytes(b"PK")
+    assert sfbptt_cli.load_run(own_run).model.obs_dim == 3
     with pytest.raises(RequestError, match=r"/last\.\w+' is damaged"):
-        _ = sfbptt_cli.load_run(run, "last").model
-    edit(run / "config.yaml", "latent_dim: 30", "latent_dim: 31")
-    with pytest.raises(RequestError, match="does not fit the model"):
-        _ = sfbptt_cli.load_run(run).model
-
-
-def test_a_checkpoint_of_other_variables_is_refused(
-    cli: Cli, finished: Finished, copy: Path
-) -> None:
-    run = run_folder(copy)
-    edit(run / "config.yaml", "  observed: null", "  observed:\n  - x\n  - z")
-    outcome = cli("evaluate", f"run={run}", cwd=copy)
-    assert outcome.status == 2
-    assert "observes 3 variables, the dataset of config.yaml has 2" in outcome.stderr
+        _ = sfbptt_cli.load_run(own_run, "last").model
 
 
 def test_data_that_changed_are_not_trained_on(cli: Cli, copy: Path) -> None:
@@ -475,8 +437,54 @@ def test_data_that_changed_are_not_trained_on(cli: Cli, copy: Path) -> None:
     run = RunFolder(run_folder(copy))
     run.update_manifest(status="interrupted", dataset="0" * 64)
     before = tree(copy)
-    outcome = train(cli, copy)
-    assert outcome.status == 2
+    outcome = train(cli, copy, status=2)
     assert outcome.stderr.startswith("sfbptt: dataset: its data are no longer those")
     assert outcome.stderr.count("\n") == 1
     assert tree(copy) == before
+
+
+# A run repeated from its stored settings alone.
+
+OTHERS = ("model=rnn", "seed=3", "lr_schedule=cosine", "regularization.latent_weight=1e-4")
+
+
+@pytest.fixture(scope="module")
+def stored(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    cwd = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sfbptt_cli.experiment.measure.draw", lambda run: None)
+        outcome = cli("train", *TINY, *OTHERS, cwd=cwd)
+    assert outcome.status == 0, outcome.stderr
+    return run_folder(cwd)
+
+
+def test_the_repeated_run_is_bit_equal(
+    stored: Path, cli: Cli, tmp_path: Path, no_figures: None
+) -> None:
+    cli("train", f"from={stored}", cwd=tmp_path, status=0)
+    again = run_folder(tmp_path)
+    assert again.parts[-4:] == stored.parts[-4:]
+    assert results(again) == results(stored)
+
+
+def test_overrides_of_the_command_line_win(stored: Path, cli: Cli, tmp_path: Path) -> None:
+    given = ("seed=4", "tau=20", "model=lstm", "model.latent_dim=7")
+    outcome = cli(
+        "train", f"from={stored}", *given, "--cfg", "job", "--resolve", cwd=tmp_path, status=0
+    )
+    composed = flatten(yaml.safe_load(outcome.stdout))
+    expected = {"seed": 4, "tau": 20, "model.name": "lstm", "model.latent_dim": 7}
+    kept = {"lr_schedule.name": "cosine", "epochs": 2}
+    where = {"outputs": "outputs"}  # which is never the run's
+    assert {**composed, **expected, **kept, **where} == composed
+
+
+def test_stored_settings_that_are_no_good_are_refused_by_name(
+    own_run: Path, cli: Cli, tmp_path: Path
+) -> None:
+    edit(own_run / "config.yaml", "epochs: 2", "epochs: 0")
+    outcome = cli("train", f"from={own_run}", cwd=tmp_path, status=2)
+    assert outcome.stderr == (
+        f"sfbptt: from: '{own_run}': epochs: 0 was given; accepted: a whole number of at least 1\n"
+    )

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, Cli, results
-from fault_processes import SFBPTT, heed_sigint
-from sweep_processes import latest, records, wait
+from fault_processes import SFBPTT, heed_sigint, latest, records, wait
 
 from sfbptt_cli.storage.run_folder import RunFolder
 
@@ -130,7 +129,7 @@ def epochs(cwd: Path, seed: int) -> int:
 
 
 def preempt_one(cwd: Path) -> int:
-    """Let a job of the partition `high` push a run out; the number of that run."""
+    """Let a job of the partition `high` push a run out; return the number of that run."""
     before = {
         number for number, record in records(latest(cwd)).items() if record["status"] == "requeued"
     }
@@ -144,13 +143,6 @@ def preempt_one(cwd: Path) -> int:
     (number,) = requeued()
     assert RunFolder(run_of(cwd, number)).manifest()["status"] == "requeued"
     return number
-
-
-@pytest.fixture
-def cwd(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
 
 
 def test_a_disturbed_array(
@@ -194,13 +186,12 @@ def test_a_disturbed_array(
     quiet = tmp_path / "undisturbed"
     quiet.mkdir()
     for seed in (preempted, limited, cancelled, crashed):
-        outcome = cli("train", *TINY, *LONG, f"seed={seed}", cwd=quiet)
-        assert outcome.status == 0, outcome.stderr
+        cli("train", *TINY, *LONG, f"seed={seed}", cwd=quiet, status=0)
         assert results(run_of(quiet, seed)) == results(run_of(cwd, seed))
 
 
 def statuses(printed: str) -> dict[int, str]:
-    """The status of each seed, from the table."""
+    """Return the status of each seed, from the table."""
     return {int(line.split()[0]): line.split()[1] for line in printed.splitlines()[1:]}
 
 

@@ -30,8 +30,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, no_figures: None) -> None:
 def test_only_what_is_missing_is_measured(cli: Cli, several: Path, in_process: None) -> None:
     a, b = (RunFolder(several / name) for name in "ab")
     b.evaluation_file.unlink()
-    outcome = cli("evaluate", "runs=runs", "jobs=1", cwd=several.parent)
-    assert outcome.status == 0, outcome.stderr
+    outcome = cli("evaluate", "runs=runs", "jobs=1", cwd=several.parent, status=0)
     rows = {row.split()[0]: row.split()[-1] for row in outcome.stdout.splitlines()[1:]}
     assert rows == {"a": "unchanged", "b": "measured", "c": "unchanged"}
     # The same numbers again, whoever measures.
@@ -42,8 +41,9 @@ def test_processes_measure_with_other_settings(
     cli: Cli, several: Path, request: pytest.FixtureRequest
 ) -> None:
     shutil.rmtree(several / "c")
-    outcome = cli("evaluate", "runs=runs", "jobs=2", "evaluation.bins=8", cwd=several.parent)
-    assert outcome.status == 0, outcome.stderr
+    outcome = cli(
+        "evaluate", "runs=runs", "jobs=2", "evaluation.bins=8", cwd=several.parent, status=0
+    )
     assert outcome.stdout.count("measured") == 2
     for name in "ab":
         stored = RunFolder(several / name).evaluation()
@@ -60,8 +60,9 @@ def test_a_damaged_run_is_named_and_the_others_are_measured(
     damaged.write_bytes(b"nothing")
     missing.unlink()
     before = tree(several / "a")
-    outcome = cli("evaluate", "runs=runs", "jobs=1", "evaluation.bins=8", cwd=several.parent)
-    assert outcome.status == 1
+    outcome = cli(
+        "evaluate", "runs=runs", "jobs=1", "evaluation.bins=8", cwd=several.parent, status=1
+    )
     assert "b: it has no checkpoint" in outcome.stderr
     assert damaged.name in outcome.stderr
     assert "2 of 3 runs could not be measured" in outcome.stderr

@@ -1,4 +1,4 @@
-"""Models and methods of another package: installed, listed, trained, opened again."""
+"""Models, methods, systems and metrics of another package: listed, trained, measured, refused."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 from conftest import TINY, run_folder
+
+from sfbptt_cli.storage.trajectories import read_trajectories
 
 _PROJECT = """
 [build-system]
@@ -27,11 +31,17 @@ mine = "sfbptt_mine:Mine"
 often = "sfbptt_mine:Often"
 never = "sfbptt_mine:Never"
 
+[project.entry-points."sfbptt.systems"]
+oscillator = "sfbptt_mine:OSCILLATOR"
+
+[project.entry-points."sfbptt.metrics"]
+worst = "sfbptt_mine:worst"
+
 [tool.hatch.build.targets.wheel]
 only-include = ["sfbptt_mine.py"]
 """
 _MODULE = '''
-"""A model and two methods, as a package of its own has them."""
+"""A model, two methods, a system and a metric, as a package of its own has them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -47,6 +57,7 @@ from sfbptt_cli.forcing.sparse import sparse
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.settings import ModelSettings
+from sfbptt_cli.systems.system import System
 
 
 @dataclass
@@ -90,6 +101,28 @@ class Often(IntervalMethod):
 
 class Never(Unforced):
     Settings: ClassVar = ForcingSettings
+
+
+def van_der_pol(state, mu):
+    x, v = state
+    return v, mu * (1 - x**2) * v - x
+
+
+OSCILLATOR = System(
+    name="oscillator",
+    derivative=van_der_pol,
+    variables=("x", "v"),
+    parameters={"mu": 1.0},
+    start=(2.0, 0.0),
+    spread=(0.1, 0.1),
+    exponents=(),
+    citation="van der Pol (1926)",
+    period=6.66,
+)
+
+
+def worst(truth, generated):
+    return abs(truth[: len(generated)] - generated[: len(truth)]).max()
 '''
 
 
@@ -116,21 +149,33 @@ def _sfbptt(package: Path, cwd: Path, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_model_and_a_method_of_another_package_train(package: Path, tmp_path: Path) -> None:
-    """The run is trained, opened by the name of its model, and measured."""
+def test_a_run_of_nothing_but_another_package_s(package: Path, tmp_path: Path) -> None:
+    """Its model is trained by its method on its system, and measured by its metric, too."""
     mine = ("model=mine", "model.units=5", "forcing=often", "forcing.part=0.4", "optimizer=adam")
+    mine += ("dataset=oscillator", "dataset.parameters.mu=1.5", "dataset.lambda_max=0")
     two_updates = ("epochs=1", "batches_per_epoch=2")
     found = _sfbptt(package, tmp_path, "train", *TINY, *mine, *two_updates)
     assert found.returncode == 0, found.stderr
     run = run_folder(tmp_path)
-    assert run.parent.parent.name == "mine"
+    assert run.parts[-4:-2] == ("oscillator", "mine")
     assert run.parent.name.startswith("often-tau30,")
     manifest = json.loads((run / "run.json").read_text())
     assert manifest["status"] == "finished"
-    assert manifest["parameters"] == 2 * 5 * 30 + 3 * 30
+    assert manifest["parameters"] == 2 * 5 * 30 + 2 * 30
     assert (manifest["choices"]["model"], manifest["choices"]["forcing"]) == ("mine", "often")
     assert {"model.units=5", "forcing.part=0.4"} <= set(manifest["overrides"])
-    assert "learning_rate: 0.002" in (run / "config.yaml").read_text()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["optimizer"]["learning_rate"] == 0.002
+    assert config["dataset"]["parameters"] == {"mu": 1.5}
+    assert config["dataset"]["dt"] == pytest.approx(0.0666)
+    metric = json.loads((run / "evaluation.json").read_text())["metrics"]["worst"]
+    (row,) = (line.split() for line in found.stdout.splitlines() if line.startswith("worst "))
+    assert [float(number) for number in row[1:]] == pytest.approx(
+        [metric["value"], metric["floor"]], rel=1e-2
+    )
+    stored = read_trajectories(run / "trajectories.h5")
+    expected = np.abs(stored.truth - stored.generated[0]).max()
+    assert metric["value"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_help_lists_the_choices_and_settings_of_another_package(
@@ -141,7 +186,9 @@ def test_help_lists_the_choices_and_settings_of_another_package(
     lines = found.stdout.splitlines()
     (models,) = (line for line in lines if line.startswith("  model: "))
     (methods,) = (line for line in lines if line.startswith("  forcing: "))
+    (datasets,) = (line for line in lines if line.startswith("  dataset: "))
     assert " mine," in models
+    assert " oscillator," in datasets
     assert " never," in methods
     assert " often," in methods
     assert "  units: 7" in lines

@@ -11,8 +11,8 @@ import yaml
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.settings import Settings, checked, number, whole, word
-from sfbptt_cli.config.commands import TrainSettings
-from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.config.commands import COMMANDS, TrainSettings
+from sfbptt_cli.config.schema import checked_config, typed_config
 from sfbptt_cli.config.store import GROUPS
 from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
@@ -177,9 +177,59 @@ def test_settings_come_back_from_plain_values(given: str) -> None:
     assert typed_config(asdict(settings)) == settings
 
 
+_TAU = "a whole number of time steps from 1 to window = 120, auto or search"
+_TAU_TYPE = "a whole number of time steps, auto or search"
+_FOLDER = "a folder name without '/' that does not start with '.'"
+_POSITIVE = "a number above 0, or auto"
+
+
 @pytest.mark.parametrize(
     ("given", "refused", "accepted"),
     [
+        # Ranges, types and words.
+        *[(f"tau={x}", f"tau: '{x}'", _TAU) for x in ("abc", "0", "-1", "121")],
+        *[(f"tau={x}", f"tau: '{x}'", _TAU_TYPE) for x in ("30.5", "[1]")],
+        ("tau=''", "tau: ''", _TAU),
+        ("tau=null", "tau: nothing", _TAU),
+        ("window=abc", "window: 'abc'", "a whole number"),
+        ("window=null", "window: null", "a whole number"),
+        ("window=999 dataset.train_steps=999", "window: 999", "at most dataset."),
+        ("seed=-1", "seed: -1", "a whole number of at least 0"),
+        ("ensemble=0", "ensemble: 0", ""),
+        ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
+        ("device=tpu", "device: 'tpu'", "auto, cpu, cuda"),
+        ("logger=csw", "logger: 'csw'", "csv, tensorboard (did you me"),
+        ("overwrite=maybe", "overwrite: 'maybe'", "true or false"),
+        *[(f"name={x}", f"name: '{x}'", _FOLDER) for x in ("a/b", "..")],
+        ("name=''", "name: ''", _FOLDER),
+        ("dataset.name=../x", "dataset.name: '../x'", _FOLDER),
+        ("outputs=''", "outputs: ''", "the folder of all runs"),
+        ('dataset.parameters={"rho":"a"}', "dataset.parameters.rho: 'a'", "a number"),
+        ('dataset.parameters={"rho":.inf}', "dataset.parameters.rho: inf", "a fin"),
+        ("dataset.dt=.nan", "dataset.dt: nan", "a number above 0"),
+        ("dataset.lambda_max=.inf", "dataset.lambda_max: inf", "a number"),
+        ("model.latent_dim=0", "model.latent_dim: 0", "a whole number of at le"),
+        (
+            "model.name=al_rnn model.latent_dim=4 model.linear_threshold_units=5",
+            "model.linear_threshold_units: 5",
+            "a whole number from 0 to model.latent_dim = 4",
+        ),
+        ("lr_schedule.rise=1.0", "lr_schedule.rise: 1.0", "a number between 0 and 1, or auto"),
+        ("lr_schedule.rise=true", "lr_schedule.rise: 'True'", "a number, or auto"),
+        *[
+            (f"optimizer.learning_rate={x}", f"optimizer.learning_rate: {said}", _POSITIVE)
+            for x, said in (("high", "'high'"), ("null", "null"), ("true", "True"))
+        ],
+        ("optimizer.clip_norm=0", "optimizer.clip_norm: 0.0", "a number above 0"),
+        ("optimizer.clip_norm=true", "optimizer.clip_norm: 'True'", "a number"),
+        ("evaluation.checkpoint=lst", "evaluation.checkpoint: 'lst'", ""),
+        ("tau=search tau_search.factors=[]", "tau_search.factors: []", "numbers above 0"),
+        (f"{_GENERALIZED} alpha.value=1.5", "alpha.value: 1.5", "a number from 0 to 1"),
+        (
+            f"{_GENERALIZED} alpha.name=adaptive alpha.estimator=mean",
+            "alpha.estimator: 'mean'",
+            "arithmetic_mean, maximum, product",
+        ),
         # What would be accepted and ignored.
         ("validation.every=0 validation.steps=700", "validation.steps: 700", "5000 where valid"),
         ("validation.every=0 validation.trajectories=3", "validation.trajectories: 3", "20 where"),
@@ -205,39 +255,19 @@ def test_settings_come_back_from_plain_values(given: str) -> None:
             "null, as forcing=generalized has none",
         ),
         (f"{_NONE} tau=30", "tau: 30", "null, as forcing=none has no interval"),
-        ("tau=null", "tau: nothing", "a whole number of time steps from 1 to window = 120, auto"),
         ("tau=search ensemble=2", "ensemble: 2", "1 with tau=search"),
-        # Ranges, types and words.
-        ("tau=search tau_search.factors=[]", "tau_search.factors: []", "numbers above 0"),
-        ("lr_schedule.rise=1.0", "lr_schedule.rise: 1.0", "a number between 0 and 1, or auto"),
-        ("lr_schedule.rise=true", "lr_schedule.rise: 'True'", "a number, or auto"),
-        ("optimizer.learning_rate=high", _RATE + "'high'", "a number above 0, or auto"),
-        ("optimizer.learning_rate=null", _RATE + "null", "a number above 0, or auto"),
-        ("optimizer.learning_rate=true", _RATE + "True", "a number above 0, or auto"),
-        ("optimizer.clip_norm=true", "optimizer.clip_norm: 'True'", "a number"),
-        (
-            "model.name=al_rnn model.latent_dim=4 model.linear_threshold_units=5",
-            "model.linear_threshold_units: 5",
-            "a whole number from 0 to model.latent_dim = 4",
-        ),
-        (f"{_GENERALIZED} alpha.value=1.5", "alpha.value: 1.5", "a number from 0 to 1"),
-        (
-            f"{_GENERALIZED} alpha.name=adaptive alpha.estimator=mean",
-            "alpha.estimator: 'mean'",
-            "arithmetic_mean, maximum, product",
-        ),
-        ("logger=wandb", "logger: 'wandb'", "csv, tensorboard"),
-        ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
         # What would read the environment.
         ("tau=${oc.env:HOME}", "tau: '${oc.env:HOME}'", "a value"),
         ("tau_search.factors=['${a}']", "tau_search.factors: '${a}'", "a value"),
+        ("validation=3", "validation: 3", "its settings"),
         *[(f"{group}=3", f"{group}: 3", "a config group") for group in GROUPS],
     ],
 )
 def test_what_is_refused(given: str, refused: str, accepted: str) -> None:
     message = re.escape(f"{refused} was given; accepted: {accepted}")
-    with pytest.raises(RequestError, match=f"^{message}"):
+    with pytest.raises(RequestError, match=f"^{message}") as error:
         _settings(given)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +277,37 @@ def test_what_is_refused(given: str, refused: str, accepted: str) -> None:
         ("optimizer.name=adam optimizer.momentum=0.5", "clip_norm, clip_value, learning_rate, "),
         ("alpha.name=constant alpha.gamma=0.5", "name, value"),
         ("forcing.alpha=0.5", "name"),
+        ("tua=3", ""),
+        ("dataset.source=array dataset.system=lorenz", "dt, inputs, key, "),
     ],
 )
 def test_a_setting_of_another_choice_is_refused(given: str, accepted: str) -> None:
     key = given.split()[-1].partition("=")[0]
     with pytest.raises(RequestError, match=f"^{key}: there is no such .*; accepted: {accepted}"):
         _settings(given)
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "message"),
+    [
+        ("evaluate", {}, "run: nothing was given; accepted: either the folder of a run (run=DIR)"),
+        ("evaluate", {"run": "a", "runs": "b"}, "run: runs, too, was given"),
+        ("evaluate", {"run": "a", "jobs": 2}, "jobs: 2 was given; accepted: auto where runs is nu"),
+        ("evaluate", {"run": "a", "device": "tpu"}, "device: 'tpu' was given; accepted: auto, c"),
+        ("evaluate", {"run": "a", "threads": 0}, "threads: 0 was given; accepted: a whole number"),
+        ("evaluate", {"run": "a", "evaluation": {"bins": 1}}, "evaluation.bins: 1 was given; acce"),
+        ("lyapunov", {}, "run: nothing was given; accepted: either the folder of a run"),
+        ("lyapunov", {"run": "x", "theiler": 3}, "theiler: 3 was given; accepted: null where meth"),
+        ("lyapunov", {"run": "x", "steps": 1}, "steps: 1 was given; accepted: a whole number of"),
+        ("lyapunov", {"run": "x", "method": "data"}, "method: 'data' was given; accepted: model"),
+        ("lyapunov", {"run": "x", "fit": [9, 2]}, "fit: [9, 2] was given"),
+        ("gradients", {}, "run: nothing was given"),
+        ("gradients", {"run": "x", "tau": 20_000}, "tau: 20000 was given; accepted: a whole numb"),
+        ("gradients", {"run": "x", "lengths": 1}, "lengths: 1 was given"),
+        ("report", {}, "runs: nothing was given; accepted: a folder with runs in it (runs=DIR)"),
+    ],
+)
+def test_what_other_commands_refuse(command: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        checked_config(settings, COMMANDS[command])
+    assert str(refused.value).startswith(message)

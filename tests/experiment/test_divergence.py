@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from conftest import TINY, Cli, run_folder
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.experiment import training as run_training
 from sfbptt_cli.storage.checkpoint import load_checkpoint, save_checkpoint
-from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.training.trainer import Batch, Trainer
 
 # Epochs of three updates; the D_stsp of one of them is no concern of these tests.
@@ -30,7 +27,7 @@ def status(run: Path) -> str:
 
 
 def poison(
-    monkeypatch: pytest.MonkeyPatch, update: int, value: float, after: bool = False, seed: int = 7
+    monkeypatch: pytest.MonkeyPatch, update: int, value: float, after: bool
 ) -> list[tuple[Windows, torch.Tensor]]:
     """Before that update, or by its step, a parameter becomes `value`; return its windows."""
     seen: list[tuple[Windows, torch.Tensor]] = []
@@ -42,7 +39,7 @@ def poison(
                 next(trainer.model.parameters()).view(-1)[0] = value
 
         batch = real(trainer)
-        if trainer.updates == update and trainer.windows._seed == seed:
+        if trainer.updates == update:
             seen.append((trainer.windows, batch.x))
             if after:
                 trainer.optimizer.register_step_post_hook(harm)
@@ -93,25 +90,6 @@ def test_a_training_that_diverges_says_where_and_what_is_left(
         assert outcome.stderr.count("continuing ") == min(again, 1)
 
 
-def test_a_member_that_diverged_is_not_interrupted_by_a_later_stop(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    poison(monkeypatch, 1, math.nan, seed=8)
-    poisoned = Trainer.next_batch
-
-    def stopped(trainer: Trainer) -> Batch:
-        if trainer.updates == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return poisoned(trainer)
-
-    monkeypatch.setattr(Trainer, "next_batch", stopped)
-    outcome = cli("train", *LONG, "seed=7", "ensemble=3", cwd=tmp_path)
-    assert outcome.status == 130
-    assert "stopped in epoch 2 of 6 by SIGTERM" in outcome.stderr.splitlines()[-1]
-    found = {path.name: status(path) for path in (tmp_path / "outputs").rglob("seed*")}
-    assert found == {"seed7": "interrupted", "seed8": "diverged", "seed9": "interrupted"}
-
-
 def test_without_a_checkpoint_that_is_said(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("train", *TINY, "optimizer.learning_rate=1e38", cwd=tmp_path)
     assert (outcome.status, outcome.stdout) == (1, "")
@@ -142,8 +120,7 @@ def test_a_model_that_diverges_when_free_is_measured_in_words(
     for growth in (1.02, 1.5, 1e6):  # slowly, fast, at once
         content["model"]["A"].fill_(growth)
         save_checkpoint(best, content)
-        outcome = cli("evaluate", f"run={run}", cwd=tmp_path)
-        assert outcome.status == 0, outcome.stderr
+        outcome = cli("evaluate", f"run={run}", cwd=tmp_path, status=0)
         assert outcome.stdout.splitlines()[0] == "verdict: diverged"
         assert not re.search(r"(?i)\b(nan|none|null)\b|-inf", outcome.stdout)
         stored = json.loads((run / "evaluation.json").read_text())
@@ -151,32 +128,3 @@ def test_a_model_that_diverges_when_free_is_measured_in_words(
         assert _words(stored["metrics"]) == []
         exponent = stored["metrics"]["lambda_max"]["value"]
         assert exponent == "diverged" or exponent > 0
-
-
-def test_infinite_and_lost_scores_are_words_in_metrics_csv(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    rows = [
-        {"epoch": 1, "validation_d_stsp": math.inf, "log_jacobian_tau": -math.inf},
-        {"epoch": 2, "validation_d_stsp": None, "log_jacobian_tau": math.nan},
-    ]
-    folder.write_history(rows)
-    lines = folder.metrics_file.read_text().splitlines()
-    assert lines[1:] == ["1,inf,-inf", "2,,diverged"]
-    first, second = folder.history()
-    assert first == rows[0]
-    assert second["validation_d_stsp"] is None
-    assert math.isnan(second["log_jacobian_tau"])
-
-
-def test_a_validation_that_diverges_is_infinite_in_metrics_csv(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None
-) -> None:
-    """The run goes on to its end, and continues from such a row."""
-    from sfbptt_cli.training import validation
-
-    monkeypatch.setattr(validation, "d_stsp_gmm", lambda *_, **__: math.inf)
-    monkeypatch.setattr(validation, "grid_is_filled", lambda *_, **__: False)
-    assert cli("train", *TINY, cwd=tmp_path).status == 0
-    run = run_folder(tmp_path)
-    history = RunFolder(run).history()
-    assert [row["validation_d_stsp"] for row in history] == [math.inf, math.inf]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,19 +45,30 @@ def _driven(steps: int = 3_000) -> Dataset:
     return separate_inputs(as_dataset(series[:2_000], test=series[2_000:]), ["x2"])
 
 
-def _exact(dataset: Dataset, scale: Standardiser) -> PLRNN:
-    """The PLRNN that is the driven system, in standardised units."""
-    assert dataset.inputs is not None
+class Exact(NamedTuple):
+    """The driven system, and the PLRNN that it is exactly, in standardised units."""
+
+    dataset: Dataset
+    inputs: Inputs
+    scale: Standardiser
+    model: PLRNN
+
+
+@pytest.fixture
+def exact() -> Exact:
+    dataset = _driven()
+    scale, inputs = Standardiser.of(dataset.train), dataset.inputs
+    assert inputs is not None
     model = PLRNN(1, 1, torch.Generator().manual_seed(0), input_dim=1, readout="identity").double()
-    gain = B * dataset.inputs.scale.std / scale.std
-    offset = (A - 1) * scale.mean / scale.std + B * dataset.inputs.scale.mean / scale.std
+    gain = B * inputs.scale.std / scale.std
+    offset = (A - 1) * scale.mean / scale.std + B * inputs.scale.mean / scale.std
     assert model.C is not None
     with torch.no_grad():
         model.A.fill_(A)
         model.W.zero_()
         model.h.copy_(torch.from_numpy(offset))
         model.C.copy_(torch.from_numpy(gain)[None])
-    return model
+    return Exact(dataset, inputs, scale, model)
 
 
 def test_inputs_leave_the_observations_and_are_standardised_by_the_training_part() -> None:
@@ -116,72 +127,49 @@ def test_windows_lie_within_one_trajectory_and_reach_every_place_of_it() -> None
     np.testing.assert_array_equal(s, -batch)
 
 
-def test_the_known_driven_system_has_no_error() -> None:
-    dataset = _driven()
-    scale = Standardiser.of(dataset.train)
-    model = _exact(dataset, scale)
-    assert dataset.inputs is not None
+def test_the_known_driven_system_has_no_error(
+    exact: Exact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, inputs, scale, model = exact
     starts = np.array([0, 40, 41])
-    s = along(dataset.inputs.test, starts, 200)
+    s = along(inputs.test, starts, 200)
     generated = generate(model, scale, dataset.test[starts], 200, s)
     truth = np.stack([dataset.test[t + 1 : t + 201] for t in starts])
     np.testing.assert_allclose(generated, truth, atol=1e-9)
     shifted = generate(model, scale, dataset.test[starts], 200, np.roll(s, 1, axis=1))
     assert np.abs(shifted - truth).max() > 0.1  # the time of the inputs matters
-
-
-def test_inputs_survive_generation_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = _driven()
-    scale = Standardiser.of(dataset.train)
-    model = _exact(dataset, scale)
-    assert dataset.inputs is not None
-    s = along(dataset.inputs.test, np.arange(3), 100)
-    whole = generate(model, scale, dataset.test[:3], 100, s)
     monkeypatch.setattr("sfbptt_cli.evaluation.generation._CHUNK", 21)
-    np.testing.assert_array_equal(generate(model, scale, dataset.test[:3], 100, s), whole)
+    chunked = generate(model, scale, dataset.test[starts], 200, s)
+    np.testing.assert_array_equal(chunked, generated)
 
 
-def test_the_exponent_of_a_driven_model_is_conditional_on_its_inputs() -> None:
-    dataset = _driven()
-    scale = Standardiser.of(dataset.train)
-    assert dataset.inputs is not None
-    s = torch.from_numpy(along(dataset.inputs.test, np.arange(4), 350))
+def test_the_exponent_of_a_driven_model_is_conditional_on_its_inputs(exact: Exact) -> None:
+    dataset, inputs, scale, model = exact
+    s = torch.from_numpy(along(inputs.test, np.arange(4), 350))
     x = torch.from_numpy(scale.standardise(dataset.test[:4]))
-    exponent = largest_exponent(_exact(dataset, scale), x, steps=300, transient=50, s=s)
+    exponent = largest_exponent(model, x, steps=300, transient=50, s=s)
     assert exponent.value == pytest.approx(np.log(A), abs=1e-6)
 
 
-def test_an_evaluation_follows_the_inputs() -> None:
-    dataset = _driven()
-    scale = Standardiser.of(dataset.train)
+@pytest.mark.parametrize("part", ["test", "train"])
+def test_an_evaluation_follows_the_inputs(exact: Exact, part: str) -> None:
     settings = EvaluationSettings(
-        part="test",
+        part=part,
         steps=700,
         transient=50,
-        estimator="auto",
         bins=10,
-        gmm_sigma=None,
         gmm_points=200,
         gmm_samples=100,
-        spectrum_smoothing=3.0,
-        prediction_steps=5,
-        valid_prediction_threshold=0.5,
         valid_prediction_starts=10,
         lyapunov_steps=200,
         dimension_steps=200,
     )
-    for part in ("test", "train"):
-        result = evaluate(
-            _exact(dataset, scale),
-            scale,
-            dataset,
-            EvaluationSettings(**{**vars(settings), "part": part}),
-        )
-        assert result.metrics["d_stsp"]["value"] == pytest.approx(0, abs=1e-9)
-        assert result.metrics["prediction_error"]["value"] < 1e-18
-        assert result.metrics["valid_prediction_time"]["censored"] == 1
-        data = dataset.test if part == "test" else dataset.train
-        np.testing.assert_allclose(result.truth, data[1 : len(result.truth) + 1])
+    result = evaluate(exact.model, exact.scale, exact.dataset, settings)
+    assert result.metrics["d_stsp"]["value"] == pytest.approx(0, abs=1e-9)
+    assert result.metrics["prediction_error"]["value"] < 1e-18
+    assert result.metrics["valid_prediction_time"]["censored"] == 1
+    data = exact.dataset.test if part == "test" else exact.dataset.train
+    np.testing.assert_allclose(result.truth, data[1 : len(result.truth) + 1])
 
 
 def test_training_is_given_the_inputs_of_its_windows() -> None:
@@ -206,8 +194,7 @@ def test_training_is_given_the_inputs_of_its_windows() -> None:
 def test_a_driven_oscillator_trains_and_is_loaded(
     cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:
-    outcome = cli("train", *TINY, "dataset=duffing", "dataset.inputs=[cos,sin]", cwd=tmp_path)
-    assert outcome.status == 0, outcome.stderr
+    cli("train", *TINY, "dataset=duffing", "dataset.inputs=[cos,sin]", cwd=tmp_path, status=0)
     (folder,) = (tmp_path / "outputs").rglob("seed0")
     assert "dataset.inputs=" in str(folder)
     run = load_run(folder)
@@ -222,8 +209,7 @@ def test_a_driven_oscillator_trains_and_is_loaded(
     assert np.abs(run.generate(50, inputs=0 * same) - default).max() > 1e-3
     with pytest.raises(ValueError, match="inputs have shape"):
         run.generate(50, inputs=same[:20])
-    evaluated = cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path)
-    assert evaluated.status == 0, evaluated.stderr
+    cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path, status=0)
     assert run.folder.evaluation()["settings"]["part"] == "train"
 
 
@@ -278,7 +264,17 @@ def _table(path: Path, rows: list[str]) -> str:
     return str(path)
 
 
-def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
+def _read(path: str, **changes: Any) -> Dataset:
+    settings: dict[str, Any] = {
+        "path": path,
+        "time_column": "t",
+        "trajectory_column": "subject",
+        "train_fraction": None,
+    }
+    return read_csv(CsvSettings("x", **{**settings, **changes}), 20)
+
+
+def test_a_column_labels_the_trajectories(tmp_path: Path) -> None:
     parts = {name: _lorenz_like(n, n) for name, n in (("anna", 230), ("ben", 90), ("eva", 240))}
     rows = [
         f"{name},{0.5 * t},{x!r},{y!r}"
@@ -286,15 +282,9 @@ def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
         for t, (x, y) in enumerate(part.tolist())
     ]
     # Interleaved rows: the label decides, not the place.
-    path = _table(tmp_path / "a.csv", rows[::2] + rows[1::2])
-    source = CsvSettings(
-        "x", path=path, time_column="t", trajectory_column="subject", train_fraction=None, lag=3,
-        dimension=2,
-    )  # fmt: skip
     with pytest.raises(RequestError, match=r"row .*dataset.order|goes back|order"):
-        read_csv(source, 20)
-    path = _table(tmp_path / "b.csv", rows)
-    dataset = read_csv(CsvSettings(**{**vars(source), "path": path}), 20)
+        _read(_table(tmp_path / "a.csv", rows[::2] + rows[1::2]))
+    dataset = _read(_table(tmp_path / "b.csv", rows), lag=3, dimension=2)
     assert dataset.train_lengths == (227, 87)
     assert dataset.dt == 0.5
     expected = np.concatenate(
@@ -311,36 +301,20 @@ def test_a_column_tells_trajectories_apart(tmp_path: Path) -> None:
         ({"trajectory_column": "who"}, "dataset.trajectory_column: 'who' is not in the file"),
         ({"trajectory_column": "t"}, "dataset.trajectory_column: 't' is the time column"),
         ({"columns": ["subject"]}, "dataset.columns: 'subject' is the trajectory column"),
+        ({}, "'b' is sampled every 2 .*'a' every 1"),
     ],
 )
 def test_tables_of_trajectories_that_are_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    rows = [f"{name},{t},{np.sin(t)},{np.cos(t)}" for name in "ab" for t in range(250)]
-    settings: dict[str, Any] = {
-        "path": _table(tmp_path / "a.csv", rows),
-        "time_column": "t",
-        "trajectory_column": "subject",
-        "train_fraction": None,
-    }
-    with pytest.raises(RequestError, match=message):
-        read_csv(CsvSettings("x", **{**settings, **changes}), 20)
-
-
-def test_trajectories_of_different_intervals_are_refused(tmp_path: Path) -> None:
+    intervals = {"a": 1, "b": 1 if changes else 2}
     rows = [
-        f"{name},{t * dt},{np.sin(t)},1" for name, dt in (("a", 1), ("b", 2)) for t in range(250)
+        f"{name},{dt * t},{np.sin(t)},{np.cos(t)}"
+        for name, dt in intervals.items()
+        for t in range(250)
     ]
-    source = CsvSettings(
-        "x",
-        path=_table(tmp_path / "a.csv", rows),
-        time_column="t",
-        trajectory_column="subject",
-        train_fraction=None,
-        columns=["x"],
-    )
-    with pytest.raises(RequestError, match=r"'b' is sampled every 2 .*'a' every 1"):
-        read_csv(source, 20)
+    with pytest.raises(RequestError, match=message):
+        _read(_table(tmp_path / "a.csv", rows), **changes)
 
 
 def test_several_trajectories_train_and_are_measured(
@@ -349,14 +323,9 @@ def test_several_trajectories_train_and_are_measured(
     for i, n in enumerate((700, 400, 1_300)):
         t = 0.1 * np.arange(n) + i
         np.save(tmp_path / f"run{i}.npy", np.column_stack([np.sin(t), np.cos(t)]))
-    simulated = ("dataset.train_steps", "dataset.test_steps", "dataset.floor", "dataset.transient")
-    settings = [s for s in TINY if not s.startswith(simulated)]
-    given = (*settings, "dataset=npy", f"dataset.path={tmp_path}/run*.npy")
-    refused = cli("train", *given, cwd=tmp_path)
-    assert refused.status == 2
-    assert "accepted: null" in refused.stderr
-    outcome = cli("train", *given, "dataset.train_fraction=null", cwd=tmp_path)
-    assert outcome.status == 0, outcome.stderr
+    settings = [s for s in TINY if not s.startswith("dataset.")]
+    given = ("dataset=npy", f"dataset.path={tmp_path}/run*.npy", "dataset.train_fraction=null")
+    cli("train", *settings, *given, cwd=tmp_path, status=0)
     (folder,) = (tmp_path / "outputs").rglob("seed0")
     run = load_run(folder)
     assert run.manifest["preprocessing"] == ["2 trajectories train, the last one tests"]

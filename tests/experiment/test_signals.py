@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from sfbptt_cli.common.errors import Interrupted
-from sfbptt_cli.experiment.signals import StopSignals
+from sfbptt_cli.experiment.signals import Stopped, StopSignals
 
 
 @pytest.fixture
@@ -101,3 +102,24 @@ def test_the_second_sigint_does_not_wait() -> None:
         with pytest.raises(KeyboardInterrupt):
             stop.over(fit)
     assert fit.saved == []
+
+
+def test_a_lost_stop_is_found_again() -> None:
+    """A library's callback may swallow what a handler raises."""
+    with StopSignals("here") as signals:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # it is on its way out already
+        with pytest.raises(Stopped, match=r"^here by SIGTERM$"):
+            signals.check()
+        with pytest.raises(KeyboardInterrupt):  # for a person who does not want to wait
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored_at_once(handle: Callable[..., None]) -> None:
+    handle(signal.SIGINT, signal.SIG_IGN)
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        signals.check()
+        assert not signals()

@@ -88,8 +88,7 @@ def test_a_searched_run_says_what_it_took_and_why(
     cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:
     settings = (*SETTINGS, "tau=search", "tau_search.epochs=1", "tau_search.factors=[.1,.5,1]")
-    outcome = cli("train", *settings, cwd=tmp_path)
-    assert outcome.status == 0, outcome.stderr
+    outcome = cli("train", *settings, cwd=tmp_path, status=0)
     run = json.loads((next((tmp_path / "outputs").rglob("run.json"))).read_text())
     scores = run["tau_search"]
     assert set(scores) == {"8", "38", "77"}

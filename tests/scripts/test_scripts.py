@@ -81,40 +81,27 @@ def _installations(checkout: Path) -> list[str]:
     return [line.split()[-1] for line in (checkout / "pip.log").read_text().splitlines()]
 
 
-def test_run_keeps_folder_and_arguments(checkout: Path) -> None:
+def test_run_keeps_folder_and_arguments_and_installs_once(checkout: Path) -> None:
     link = checkout.parent / "bin" / "sfbptt-run"
     link.parent.mkdir()
     link.symlink_to(checkout / "scripts" / "run")
-    for script in (checkout / "scripts" / "run", link):
-        status, out, _ = _call(script, "train", "name=two words", "")
+    for script, said in ((checkout / "scripts" / "run", 1), (link, 0)):
+        status, out, err = _call(script, "train", "name=two words", "")
         assert status == 0
         assert out == f"sfbptt in {checkout.parent}: <train> <name=two words> <>\n"
+        assert err.count("\n") == err.count("minutes") == said
     assert _installations(checkout) == ["."]
-
-
-def test_run_passes_on_the_exit_status(checkout: Path) -> None:
-    _call(checkout / "scripts" / "run")
     _executable(checkout / ".venv/bin/sfbptt", f"#!{BASH}\nexit 130\n")
     assert _call(checkout / "scripts" / "run")[0] == 130
 
 
-def test_test_runs_pytest_in_the_checkout(checkout: Path) -> None:
+def test_dev_environment_serves_run_but_not_the_reverse(checkout: Path) -> None:
+    for name in ("run", "test", "run"):
+        assert _call(checkout / "scripts" / name)[0] == 0
+    assert _installations(checkout) == [".", ".[dev]"]
     status, out, _ = _call(checkout / "scripts" / "test", "-n", "0", "tests/test_scripts.py")
     assert status == 0
     assert out.endswith(f"-n 0 tests/test_scripts.py, in {checkout}\n")
-
-
-def test_installation_says_so_once_and_on_stderr(checkout: Path) -> None:
-    _, out, err = _call(checkout / "scripts" / "run")
-    assert out.startswith("sfbptt in ")
-    assert err.count("\n") == 1
-    assert "minutes" in err
-    assert _call(checkout / "scripts" / "run") == (0, out, "")
-
-
-def test_dev_environment_serves_run_but_not_the_reverse(checkout: Path) -> None:
-    for name in ("run", "test", "run", "test"):
-        assert _call(checkout / "scripts" / name)[0] == 0
     assert _installations(checkout) == [".", ".[dev]"]
 
 
@@ -171,10 +158,9 @@ def test_two_calls_at_once_install_once(checkout: Path) -> None:
     assert _installations(checkout) == ["."]
 
 
-def _python_that_is(version: tuple[int, ...], path: Path) -> Path:
-    """An interpreter that runs what it is told to, but believes to be another version."""
-    code = f"import sys; sys.version_info = {version!r}; exec(sys.argv[-1])"
-    command = shlex.join([sys.executable, "-c", code])
+def _python_that(does: str, path: Path) -> Path:
+    """An interpreter that runs what it is told to, after some code of ours."""
+    command = shlex.join([sys.executable, "-c", f"import sys; {does}; exec(sys.argv[-1])"])
     return _executable(path, f'#!{BASH}\nexec {command} "$@"\n')
 
 
@@ -183,7 +169,7 @@ def test_unsuitable_python_on_the_path(checkout: Path, tmp_path: Path) -> None:
     tools.mkdir()
     for name in ("bash", "env", "readlink", "dirname", "cat", "cksum", "rm"):
         (tools / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is missing"))
-    _python_that_is((3, 8, 10), tools / "python3")
+    _python_that("sys.version_info = (3, 8, 10)", tools / "python3")
     _executable(tools / "python3.13", f"#!{BASH}\nexit 127\n")
     for name in ("run", "test"):
         status, out, err = _call(checkout / "scripts" / name, PATH=str(tools), PYTHON="")
@@ -196,23 +182,15 @@ def test_unsuitable_python_on_the_path(checkout: Path, tmp_path: Path) -> None:
 
 
 def test_unsuitable_python_that_was_asked_for(checkout: Path, tmp_path: Path) -> None:
-    old = _python_that_is((3, 10, 1), tmp_path / "old")
+    old = _python_that("sys.version_info = (3, 10, 1)", tmp_path / "old")
+    # As Debian ships it: ensurepip is in a package of its own.
+    bare = _python_that("sys.modules['ensurepip'] = None", tmp_path / "python")
     missing = tmp_path / "missing"
-    for python, named in ((old, f"{old} (3.10.1)"), (missing, f"no {missing}")):
+    named = {old: f"{old} (3.10.1)", missing: f"no {missing}", bare: "without venv"}
+    for python, words in named.items():
         status, out, err = _call(checkout / "scripts" / "run", PYTHON=str(python))
         assert (status, out) == (2, "")
-        assert err.count("\n") == 1
-        assert named in err
-
-
-def test_python_without_venv(checkout: Path, tmp_path: Path) -> None:
-    """As Debian ships it: ensurepip is in a package of its own."""
-    code = "import sys; sys.modules['ensurepip'] = None; exec(sys.argv[-1])"
-    command = shlex.join([sys.executable, "-c", code])
-    python = _executable(tmp_path / "python", f'#!{BASH}\nexec {command} "$@"\n')
-    status, _, err = _call(checkout / "scripts" / "run", PYTHON=str(python))
-    assert status == 2
-    assert "without venv" in err
+        assert words in err
 
 
 def test_wheel_by_way_of_the_source_archive(tmp_path: Path) -> None:

@@ -66,32 +66,26 @@ def _assert_same_updates(settings: Callable[[], dict[str, Any]], record: Record)
     _assert_equal(recorded, called)
 
 
-def _noise() -> dict[str, Any]:
-    return {
-        "noise": TeacherNoise(0.1, seed=0),
-        "penalty": Regularizer(latent_weight=1e-2),
-        "clip_value": 0.01,
-    }
+def _penalised() -> dict[str, Any]:
+    noise, penalty = TeacherNoise(0.1, seed=0), Regularizer(latent_weight=1e-2)
+    return {"noise": noise, "penalty": penalty, "clip_value": 0.01}
 
 
-def _inputs() -> dict[str, Any]:
-    return {"dataset": curve(N=2, K=1)}
+# Settings, recordings, replays; an adaptive α looks at the numbers of every update.
+_CASES: dict[str, tuple[Callable[[], dict[str, Any]], int, int]] = {
+    "plain": (dict, 1, 12),
+    "noise": (_penalised, 1, 12),
+    "inputs": (lambda: {"dataset": curve(N=2, K=1)}, 1, 12),
+    "two taus": (lambda: {"method": Sparse(lambda number: 3 + number % 2)}, 2, 12),
+    "adaptive alpha": (
+        lambda: {"method": Generalized(Adaptive(1.0, "product", 0.999, every=1))},
+        0,
+        0,
+    ),
+}
 
 
-def _two_taus() -> dict[str, Any]:
-    return {"method": Sparse(lambda number: 3 + number % 2)}
-
-
-def _adaptive() -> dict[str, Any]:
-    """It looks at the numbers of every update."""
-    return {"method": Generalized(Adaptive(1.0, "product", 0.999, every=1))}
-
-
-@pytest.mark.parametrize(
-    ("settings", "recordings", "replays"),
-    [(dict, 1, 12), (_noise, 1, 12), (_inputs, 1, 12), (_two_taus, 2, 12), (_adaptive, 0, 0)],
-    ids=["plain", "noise", "inputs", "two taus", "adaptive alpha"],
-)
+@pytest.mark.parametrize(("settings", "recordings", "replays"), _CASES.values(), ids=_CASES)
 def test_replayed_updates_are_those_of_the_call(
     settings: Callable[[], dict[str, Any]], recordings: int, replays: int
 ) -> None:

@@ -14,10 +14,9 @@ from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.forcing.alpha import Adaptive, Annealed
 from sfbptt_cli.forcing.catalogue import METHODS
 from sfbptt_cli.forcing.generalized import Generalized
-from sfbptt_cli.forcing.sparse import Sparse, sparse
+from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.training.loop import Member, fit, update
-from sfbptt_cli.training.loss import losses_of
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
 from sfbptt_cli.training.trainer import Diverged, Trainer
 
@@ -82,17 +81,6 @@ def test_every_model_is_that_of_its_seed(case: str) -> None:
     assert not torch.equal(firsts[0], firsts[1])
     if case == "adaptive alpha":
         assert len({trainer.method.state_dict()["alpha"] for trainer in together}) == 3
-
-
-@pytest.mark.parametrize("K", [1, 4])
-def test_the_losses_are_those_of_the_models(K: int) -> None:
-    trainers = [_trainer(seed) for seed in range(K)]
-    batches = [trainer.next_batch() for trainer in trainers]
-    losses = losses_of([t.model for t in trainers], trainers[0].method, batches)
-    assert losses.shape == (K,)
-    for loss, trainer, batch in zip(losses, trainers, batches, strict=True):
-        expected = (sparse(trainer.model, batch.x, TAU) - batch.x[:, 1:]).square().mean()
-        assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_one_that_diverges_leaves_the_others_as_they_would_be() -> None:
