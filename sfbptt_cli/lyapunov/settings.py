@@ -65,19 +65,23 @@ class LyapunovSettings(Settings):
     # equations (simulated systems), data (recorded ones; simulated ones on demand), model (of run)
     method: str = word("auto", "equations", "data", "model")
     seed: int = whole(0, 0)
-    # equations and model: along free trajectories
-    exponents: int | None = whole(None, 1, 4_096)  # leading ones; null: all
-    # auto: 10,000, 5,000 and 64; of a model 5,000, 1,000 and 32
-    steps: Union[int, str] = whole("auto", 100, _STEPS, "auto")  # noqa: UP007  counted ones
-    transient: Union[int, str] = whole("auto", 0, _STEPS, "auto")  # noqa: UP007  before them
+    # Of equations and models: the leading ones; null: all.
+    exponents: int | None = whole(None, 1, 4_096)
+    # Of equations and models: steps of each free trajectory; auto: 10,000, of a model 5,000.
+    steps: Union[int, str] = whole("auto", 100, _STEPS, "auto")  # noqa: UP007
+    # Steps before those; auto: 5,000, of a model 1,000.
+    transient: Union[int, str] = whole("auto", 0, _STEPS, "auto")  # noqa: UP007
+    # auto: 64, of a model 32.
     trajectories: Union[int, str] = whole("auto", 2, 10_000, "auto")  # noqa: UP007
     checkpoint: str = word("best", "last")  # of a model
-    # data: separation of neighbours; steps of the data throughout
-    theiler: int | None = whole(None, 0, _STEPS)  # excluded around a step; null: estimated
-    horizon: int | None = whole(None, 10, _STEPS)  # steps followed; null: until it saturates
-    fit: list[int] | None = checked(None, _first_and_last)  # fitted steps; null: found
-    references: int = whole(3_000, 100, _STEPS)  # pairs of neighbours
-    surrogates: int = whole(9, 0, 1_000)  # series of linear noise to compare with
+    # Of data: steps around each step in which there are no neighbours; null: estimated.
+    theiler: int | None = whole(None, 0, _STEPS)
+    # Of data: steps in which neighbours are followed; null: until their distance saturates.
+    horizon: int | None = whole(None, 10, _STEPS)
+    # Of data: first and last step of the fit; null: found.
+    fit: list[int] | None = checked(None, _first_and_last)
+    references: int = whole(3_000, 100, _STEPS)  # of data: pairs of neighbours
+    surrogates: int = whole(9, 0, 1_000)  # of data: series of linear noise to compare with
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -278,7 +278,7 @@ def test_adaptive_alpha_stays_when_the_model_has_diverged() -> None:
 def test_unknown_names_list_the_choices() -> None:
     with pytest.raises(RequestError, match=r"alpha\.estimator: 'x' is unknown; accepted: arith"):
         _adaptive(1.0, estimator="x")
-    with pytest.raises(RequestError, match=r"forcing\.name: 'x' is unknown; accepted: gener"):
+    with pytest.raises(RequestError, match=r"forcing\.name: 'x' is unknown; accepted: .*none, "):
         build_method(ForcingSettings(name="x"), None, None)
     with pytest.raises(RequestError, match=r"alpha\.name: 'x' is unknown; accepted: adaptive"):
         build_method(ForcingSettings(name="none"), None, AlphaSettings(name="x"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from forcing_cases import VARIANTS
 from torch import Tensor
 
 from sfbptt_cli.models.al_rnn import ALRNN
@@ -26,6 +27,10 @@ _VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _every_variant = pytest.mark.parametrize("variant", _VARIANTS)
 _with_and_without_inputs = pytest.mark.parametrize("input_dim", [0, 2])
+
+
+def test_every_model_has_an_oracle() -> None:
+    assert {name for name, *_ in VARIANTS.values()} == MODELS.keys()
 
 
 def _generator(seed: int = 0) -> torch.Generator:
