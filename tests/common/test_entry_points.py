@@ -183,7 +183,7 @@ def test_help_lists_the_choices_and_settings_of_another_package(
 ) -> None:
     found = _sfbptt(package, tmp_path, "train", "--help", "model=mine", "forcing=never")
     assert found.returncode == 0, found.stderr
-    lines = found.stdout.splitlines()
+    lines = [line.partition("#")[0].rstrip() for line in found.stdout.splitlines()]
     (models,) = (line for line in lines if line.startswith("  model: "))
     (methods,) = (line for line in lines if line.startswith("  forcing: "))
     (datasets,) = (line for line in lines if line.startswith("  dataset: "))
