@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ import pytest
 
 from sfbptt_cli.cli.main import main
 from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.storage.run_folder import RunFolder
 
 # Settings of a run that takes two seconds, half of them for its figures.
@@ -98,6 +100,13 @@ def as_dataset(train: npt.NDArray[Any], **changes: Any) -> Dataset:
         "lambda_source": "not given",
     }
     return Dataset(**{**settings, **changes})
+
+
+def usual_sizes(model: str) -> dict[str, Any]:
+    """The default sizes that only this model has."""
+    settings = asdict(MODEL_SETTINGS[model](name=model))
+    common = ("name", "latent_dim", "readout")
+    return {key: value for key, value in settings.items() if key not in common}
 
 
 class Outcome(NamedTuple):

@@ -23,13 +23,13 @@ VARIANTS: dict[str, Variant] = {
     "rnn": ("rnn", {}, literal.rnn_step),
     "gru": ("gru", {}, literal.gru_step),
     "plrnn": ("plrnn", {}, literal.plrnn_step),
-    "dendritic": ("dendritic_plrnn", {"bases": 4}, literal.dendritic_plrnn_step),
+    "dendritic": ("dendritic_plrnn", {"bases": 4, "clipped": False}, literal.dendritic_plrnn_step),
     "clipped dendritic": (
         "dendritic_plrnn",
         {"bases": 4, "clipped": True},
         lambda p: literal.dendritic_plrnn_step(p, clipped=True),
     ),
-    "shallow": ("shallow_plrnn", {"hidden_dim": 6}, literal.shallow_plrnn_step),
+    "shallow": ("shallow_plrnn", {"hidden_dim": 6, "clipped": False}, literal.shallow_plrnn_step),
     "clipped shallow": (
         "shallow_plrnn",
         {"hidden_dim": 6, "clipped": True},

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from conftest import as_dataset
+from conftest import as_dataset, usual_sizes
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -76,6 +76,7 @@ def make_trainer(
         torch.Generator().manual_seed(seed),
         input_dim=data.input_dim,
         readout=readout,
+        **usual_sizes(model),
     ).to(device, dtype)
     chosen, schedule = make_optimizer(built.parameters(), epochs * batches, **(optimizer or {}))
     place, scale = torch.device(device), Standardiser.of(data.train)

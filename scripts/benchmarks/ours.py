@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.experiment.build import build_model
 from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.models.catalogue import MODELS
+from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.training.cuda_graph import Recordings, cuda_graph
@@ -66,7 +67,8 @@ def recorded(series: NDArray[Any]) -> Dataset:
 
 def make_model(name: str, obs_dim: int = 3, latent_dim: int = 30) -> LatentModel:
     """A model as the program draws it at seed 0."""
-    return MODELS[name](obs_dim, latent_dim, torch.Generator().manual_seed(0))
+    settings = MODEL_SETTINGS[name](name=name, latent_dim=latent_dim)
+    return build_model(settings, obs_dim, 0, seed=0)
 
 
 def make_trainer(

@@ -106,8 +106,7 @@ def _tau_schedule(config: TrainSettings, tau: int | None) -> TauAt | None:
 def _regularization(
     config: TrainSettings, model: LatentModel
 ) -> tuple[Regularizer | None, TeacherNoise | None]:
-    settings = asdict(config.regularization)
-    std = settings.pop("teacher_noise")
-    regularizer = Regularizer(**settings)
+    std = config.regularization.teacher_noise
+    regularizer = Regularizer(config.regularization)
     regularizer.check(model)
     return regularizer if regularizer else None, TeacherNoise(std, config.seed) if std else None

@@ -18,7 +18,7 @@ def constant(tau: int, *, updates: int, window: int, seed: int) -> TauAt:
     return lambda update: tau
 
 
-def annealed(tau: int, *, updates: int, window: int, seed: int, part: float = 1.0) -> TauAt:
+def annealed(tau: int, *, updates: int, window: int, seed: int, part: float) -> TauAt:
     """Raise τ from 1 linearly over the fraction `part` of training, in (0, 1]; then keep it.
 
     Over the whole of training as published (Mikhaeil et al. 2022).
@@ -27,7 +27,7 @@ def annealed(tau: int, *, updates: int, window: int, seed: int, part: float = 1.
     return lambda update: 1 + (tau - 1) * min(update + 1, rise) // rise
 
 
-def uniform(tau: int, *, updates: int, window: int, seed: int, half_width: int = 10) -> TauAt:
+def uniform(tau: int, *, updates: int, window: int, seed: int, half_width: int) -> TauAt:
     """Draw τ uniformly from τ - half_width … τ + half_width (steps), within 1 … window.
 
     A function of seed and update alone. Mikhaeil et al. (2022), half-widths 10 to 70 at τ = 30.

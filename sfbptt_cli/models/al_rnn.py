@@ -29,7 +29,7 @@ class ALRNN(PiecewiseLinear):
         latent_dim: int,
         generator: torch.Generator,
         *,
-        linear_threshold_units: int = 2,
+        linear_threshold_units: int,
         **common: Unpack[Common],
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)

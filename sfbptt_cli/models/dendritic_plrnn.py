@@ -34,8 +34,8 @@ class DendriticPLRNN(PiecewiseLinear):
         latent_dim: int,
         generator: torch.Generator,
         *,
-        bases: int = 20,
-        clipped: bool = False,
+        bases: int,
+        clipped: bool,
         **common: Unpack[Common],
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)

@@ -30,8 +30,8 @@ class ShallowPLRNN(PiecewiseLinear):
         latent_dim: int,
         generator: torch.Generator,
         *,
-        hidden_dim: int = 50,
-        clipped: bool = False,
+        hidden_dim: int,
+        clipped: bool,
         **common: Unpack[Common],
     ) -> None:
         super().__init__(obs_dim, latent_dim, generator, **common)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.training.settings import RegularizationSettings
 
 
 def manifold_attractor(model: LatentModel, fraction: float) -> Tensor:
@@ -51,30 +52,28 @@ class Regularizer:
     The loss is the mean squared error in standardised units. A weight of 0 is off.
     """
 
-    manifold_weight: float = 0.0  # w_m
-    manifold_fraction: float = 0.5  # of the latents, in [0, 1]
-    latent_weight: float = 0.0  # w_l
-    readout_weight: float = 0.0  # w_r
+    settings: RegularizationSettings
 
     def __call__(self, model: LatentModel) -> Tensor:
-        penalty = model.readout.weight.new_zeros(())
-        if self.manifold_weight:
-            fraction = self.manifold_fraction
-            penalty = penalty + self.manifold_weight * manifold_attractor(model, fraction)
-        if self.latent_weight:
-            penalty = penalty + self.latent_weight * latent_l2(model)
-        if self.readout_weight:
-            penalty = penalty + self.readout_weight * readout_l2(model)
+        w, penalty = self.settings, model.readout.weight.new_zeros(())
+        if w.manifold_weight:
+            term = manifold_attractor(model, w.manifold_fraction)
+            penalty = penalty + w.manifold_weight * term
+        if w.latent_weight:
+            penalty = penalty + w.latent_weight * latent_l2(model)
+        if w.readout_weight:
+            penalty = penalty + w.readout_weight * readout_l2(model)
         return penalty
 
     def check(self, model: LatentModel) -> None:
         """Raise RequestError when the model has nothing that a term could act on."""
-        if self.manifold_weight:
+        if self.settings.manifold_weight:
             model.linear_terms()
 
     def __bool__(self) -> bool:
         """Return whether any term is on."""
-        return bool(self.manifold_weight or self.latent_weight or self.readout_weight)
+        w = self.settings
+        return bool(w.manifold_weight or w.latent_weight or w.readout_weight)
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,7 @@ def test_kill_and_again(whole: bool, cwd: Path, cli: Cli, tmp_path: Path, no_fig
     sweep.wait(PATIENCE)
     if not whole:  # its workers notice, and stop after a checkpoint
         wait(lambda: not any(_alive(r["process"]) for r in records(latest(cwd)).values()))
+    stream(cwd, "stdout").unlink(missing_ok=True)  # of the processes that were killed
     finished = {run: tree(run) for run in run_folders(cwd) if status(run) == "finished"}
     assert 0 < len(finished) < 3
     rows = ended(Forked(cwd, SWEEP, sleep=0), cwd)

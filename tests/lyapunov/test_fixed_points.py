@@ -35,7 +35,9 @@ def _set(model: LatentModel, **values: float | list[float] | list[list[float]] |
 
 def _tent() -> ShallowPLRNN:
     """z' = μ z − 2μ relu(z − 1/2), which is μ min(z, 1 − z)."""
-    model = ShallowPLRNN(1, 1, _generator(), hidden_dim=1, readout="identity").double()
+    model = ShallowPLRNN(
+        1, 1, _generator(), hidden_dim=1, clipped=False, readout="identity"
+    ).double()
     _set(model, A=MU, W1=-2 * MU, W2=1.0, h1=0.0, h2=-0.5)
     return model
 
@@ -192,7 +194,7 @@ def test_regions_are_the_pieces_of_the_map() -> None:
 
 def test_too_many_regions_and_smooth_models_are_not_listed() -> None:
     assert PLRNN(1, 13, _generator()).linear_regions() is None
-    assert ShallowPLRNN(1, 2, _generator(), hidden_dim=13).linear_regions() is None
+    assert ShallowPLRNN(1, 2, _generator(), hidden_dim=13, clipped=False).linear_regions() is None
     assert RNN(1, 2, _generator()).linear_regions() is None
     regions = PLRNN(1, 12, _generator()).linear_regions()
     assert regions is not None

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import usual_sizes
 from known_maps import Map, linear
 from torch import Tensor, nn
 
@@ -153,7 +154,8 @@ def _plain(model: LatentModel, x: Tensor, steps: int, tau: int | None, s: Tensor
 @pytest.mark.parametrize("tau", [None, 8])
 @pytest.mark.parametrize("input_dim", [0, 2])
 def test_loss_gradients_are_those_of_autograd(name: str, tau: int | None, input_dim: int) -> None:
-    model = MODELS[name](2, 4, torch.Generator().manual_seed(1), input_dim=input_dim).double()
+    drawn, sizes = torch.Generator().manual_seed(1), usual_sizes(name)
+    model = MODELS[name](2, 4, drawn, input_dim=input_dim, **sizes).double()
     lengths = [1, 7, 50, 51, 120]  # of which chunks hold one, a part, all, one more, several
     x, s = _random(130, 2), _random(130, input_dim) if input_dim else None
     found = loss_gradients(model, x, lengths, tau, s)

@@ -20,6 +20,7 @@ from sfbptt_cli.training.cuda_graph import Record, Recordings
 from sfbptt_cli.training.loop import update
 from sfbptt_cli.training.loss import differentiate
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
+from sfbptt_cli.training.settings import RegularizationSettings
 from sfbptt_cli.training.trainer import Trainer
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
@@ -67,7 +68,10 @@ def _assert_same_updates(settings: Callable[[], dict[str, Any]], record: Record)
 
 
 def _penalised() -> dict[str, Any]:
-    noise, penalty = TeacherNoise(0.1, seed=0), Regularizer(latent_weight=1e-2)
+    noise, penalty = (
+        TeacherNoise(0.1, seed=0),
+        Regularizer(RegularizationSettings(latent_weight=1e-2)),
+    )
     return {"noise": noise, "penalty": penalty, "clip_value": 0.01}
 
 

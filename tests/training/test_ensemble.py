@@ -18,6 +18,7 @@ from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.training.loop import Member, fit, update
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
+from sfbptt_cli.training.settings import RegularizationSettings
 from sfbptt_cli.training.trainer import Diverged, Trainer
 
 _DRIVEN = curve(N=2, K=1)
@@ -48,7 +49,7 @@ def _own_tau(seed: int) -> dict[str, Any]:
     return {
         "method": Sparse(lambda number: (3, 5, 5)[seed] + number % 2),
         "noise": TeacherNoise(0.1, seed=seed),
-        "penalty": Regularizer(latent_weight=1e-2),
+        "penalty": Regularizer(RegularizationSettings(latent_weight=1e-2)),
     }
 
 

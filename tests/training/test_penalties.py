@@ -15,6 +15,7 @@ from sfbptt_cli.training.penalties import (
     manifold_attractor,
     readout_l2,
 )
+from sfbptt_cli.training.settings import RegularizationSettings
 
 # Of each piecewise-linear variant the matrix and the constant of the latents' equations.
 _FAMILY = {
@@ -67,8 +68,8 @@ def test_manifold_attractor_vanishes_where_latents_keep_their_value(variant: str
 def test_manifold_attractor_is_for_the_piecewise_linear(variant: str) -> None:
     model = make_model(variant, 6, 2)
     with pytest.raises(RequestError, match=r"regularization\.manifold_weight: .*; accepted: 0, or"):
-        Regularizer(manifold_weight=0.1).check(model)
-    Regularizer(latent_weight=0.1).check(model)
+        Regularizer(RegularizationSettings(manifold_weight=0.1)).check(model)
+    Regularizer(RegularizationSettings(latent_weight=0.1)).check(model)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -93,9 +94,9 @@ def test_l2_of_an_identity_readout() -> None:
 
 def test_terms_are_weighted_and_off_by_default() -> None:
     model = make_model("plrnn", 6, 2)
-    assert not Regularizer()
-    assert Regularizer()(model).item() == 0
-    regularizer = Regularizer(0.1, 0.5, 0.2, 0.3)
+    assert not Regularizer(RegularizationSettings())
+    assert Regularizer(RegularizationSettings())(model).item() == 0
+    regularizer = Regularizer(RegularizationSettings(0.1, 0.5, 0.2, 0.3))
     assert regularizer
     expected = 0.1 * manifold_attractor(model, 0.5)
     expected = expected + 0.2 * latent_l2(model) + 0.3 * readout_l2(model)

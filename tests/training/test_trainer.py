@@ -21,6 +21,7 @@ from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.training.loop import Member, fit, update
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise, latent_l2
+from sfbptt_cli.training.settings import RegularizationSettings
 from sfbptt_cli.training.trainer import Diverged, Trainer
 
 
@@ -87,7 +88,7 @@ def _everything() -> dict[str, Any]:
     return {
         "method": Generalized(Adaptive(1.0, "product", gamma=0.5, every=3)),
         "noise": TeacherNoise(0.1, seed=0),
-        "penalty": Regularizer(latent_weight=1e-3, readout_weight=1e-3),
+        "penalty": Regularizer(RegularizationSettings(latent_weight=1e-3, readout_weight=1e-3)),
         "clip_value": 0.01,
     }
 
