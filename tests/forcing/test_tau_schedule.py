@@ -19,10 +19,10 @@ def test_constant() -> None:
 
 
 def test_annealed_rises_by_equal_steps() -> None:
-    assert _taus("annealed", 5, 8) == [1, 2, 2, 3, 3, 4, 4, 5]
+    assert _taus("annealed", 5, 8, part=1.0) == [1, 2, 2, 3, 3, 4, 4, 5]
     assert _taus("annealed", 5, 8, part=0.5) == [2, 3, 4, 5, 5, 5, 5, 5]
-    assert _taus("annealed", 1, 3) == [1, 1, 1]
-    assert _taus("annealed", 7, 1) == [7]
+    assert _taus("annealed", 1, 3, part=1.0) == [1, 1, 1]
+    assert _taus("annealed", 7, 1, part=1.0) == [7]
 
 
 @pytest.mark.parametrize("part", [1.0, 0.7, 0.01])
