@@ -108,12 +108,13 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def _varies(groups: Sequence[Group], key: str) -> bool:
     """Return whether groups of the same dataset, model, … differ in its setting `key`."""
     name = f"{key.partition('.')[0]}.name"
-    seen: dict[Any, set[str]] = defaultdict(set)
+    seen: dict[str, set[str]] = defaultdict(set)
     for group in groups:
         # Settings of different choices of a config group are not compared.
         owner = group.settings.get(name) if name != key else None
         other = group.settings.get(_DECIDED_BY.get(key, ""))
-        seen[owner, other].add(repr(group.settings.get(key)))
+        # As text: a stored setting from anybody may be a list.
+        seen[repr((owner, other))].add(repr(group.settings.get(key)))
     return any(len(values) > 1 for values in seen.values())
 
 

@@ -88,3 +88,9 @@ def test_numbers_that_cannot_be_compared_are_pointed_out(tmp_path: Path) -> None
         "(estimator binned, bins 10; estimator binned, bins 30)",
         "lorenz_paper: the runs have 2 different sets of data",
     ]
+
+
+def test_a_choice_that_is_a_list_ends_no_report(tmp_path: Path) -> None:
+    edit(write_run(tmp_path), "config.yaml", lambda stored: stored["optimizer"].update(name=[1]))
+    (panel,) = panels(group_runs(collect(tmp_path)[0]))
+    assert len(panel.groups) == 1
