@@ -76,7 +76,9 @@ def build_trainer(
         device,
     )
     chosen, clip_norm = config.validation, config.optimizer.clip_norm
-    validation = Validation(dataset, standardiser, chosen.steps, chosen.trajectories)
+    validation = None
+    if chosen.every:
+        validation = Validation(dataset, standardiser, chosen.steps, chosen.trajectories)
     return Trainer(
         model=model,
         windows=windows,
@@ -88,7 +90,7 @@ def build_trainer(
         clip_value=config.optimizer.clip_value,
         penalty=regularizer,
         noise=noise,
-        validation=validation if chosen.every else None,
+        validation=validation,
         validate_every=chosen.every,
         diagnose=JacobianNorms(windows, config.window) if chosen.jacobian_norms else None,
     )

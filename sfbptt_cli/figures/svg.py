@@ -28,7 +28,6 @@ _VARIABLES = {
 }
 _THEME = {color.lower(): f"var({name})" for color, name in _VARIABLES.items()}
 _COLOR, _NUMBER = re.compile(r"#[0-9a-f]{6}"), re.compile(r"\d+\.\d{3,}")
-_REFERENCE = re.compile(r"#(?=[\w-]+\)?$)")
 
 
 def inline_svg(

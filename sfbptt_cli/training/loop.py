@@ -7,15 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from sfbptt_cli.common.errors import Interrupted
-from sfbptt_cli.training.cuda_graph import Recordings, cuda_graph
+from sfbptt_cli.training.cuda_graph import Differentiate, Recordings, cuda_graph
 from sfbptt_cli.training.loss import differentiate
 from sfbptt_cli.training.trainer import Batch, Diverged, Row, Trainer
-
-# From the models of an update and their batches to the losses (K); leaves the gradients.
-Differentiate = Callable[[Sequence[Trainer], Sequence[Batch]], Tensor]
 
 
 @dataclass(frozen=True)
