@@ -8,7 +8,7 @@ from typing import Optional, Union
 from omegaconf import MISSING
 
 from sfbptt_cli.common.checks import folder_name, require
-from sfbptt_cli.common.settings import Settings, checked, whole, word
+from sfbptt_cli.common.settings import Settings, checked, number, whole, word
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.settings import AlphaSettings, ForcingSettings, TauScheduleSettings
@@ -24,7 +24,9 @@ from sfbptt_cli.training.settings import (
 )
 
 # Far beyond use, so that a slip is refused before memory is taken.
-_MANY = 100_000
+MOST_STEPS = 100_000
+# Found on the Lorenz data of Mikhaeil et al. (2022), simulated systems of one kind of sampling.
+_USUAL_TAU = 30
 
 
 @dataclass
@@ -36,11 +38,19 @@ class TrainSettings(Settings):
     # K: the runs of seeds seed … seed + K - 1, trained together in one process, each in its own
     # folder; each update is that of its seed alone up to rounding.
     ensemble: int = whole(1, 1, 10_000)
-    # Steps between two forcings, auto (from the largest exponent) or search (short trainings around
-    # it); null for the methods without an interval.
-    tau: Optional[Union[int, str]] = 30  # noqa: UP007, UP045
-    window: int = whole(120, 1, _MANY)  # T, predicted steps of a training sequence
-    batch_size: int = whole(32, 1, _MANY)  # sequences an update
+    # Free steps of a segment, from one forcing to the next; auto: from the largest exponent, or
+    # what else the data tell; search: short trainings around that; default: auto for recorded
+    # data, 30 for simulated ones; null: none, for the methods without an interval.
+    tau: Optional[Union[int, str]] = "default"  # noqa: UP007, UP045
+    # w, steps along the data in which the state is corrected, before the free steps of each segment
+    # and before each free run; auto: from the data, 0 for complete ones without noise.
+    warmup: Union[int, str] = whole("auto", 0, MOST_STEPS, "auto")  # noqa: UP007
+    # How strongly an error of one standard deviation corrects the state: learned, or a part of what
+    # forcing would change.
+    gain: Union[float, int, str] = number("learned", "learned", above=0, at_most=1)  # noqa: UP007
+    # T, predicted steps of a training sequence; auto: four segments, at least 120.
+    window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007
+    batch_size: int = whole(32, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)
     epochs: int = whole(20, 1, 200_000)
     device: str = word("auto", "cpu", "cuda")
@@ -70,7 +80,10 @@ class TrainSettings(Settings):
         if isinstance(self.dataset, SimulatedSettings):
             longest = self.dataset.train_steps - 1
             accepted = f"at most dataset.train_steps - 1 = {longest}"
-            require(self.window <= longest, "window", self.window, accepted)
+            fits = self.window == "auto" or int(self.window) <= longest
+            require(fits, "window", self.window, accepted)
+        if self.tau == "default":
+            self.tau = _USUAL_TAU if isinstance(self.dataset, SimulatedSettings) else "auto"
         self._check_forcing()
         if self.optimizer.learning_rate == "auto":
             self.optimizer.learning_rate = self.optimizer.usual_rate(self.model)
@@ -93,11 +106,17 @@ class TrainSettings(Settings):
         if not method.has_tau:
             require(self.tau is None, "tau", self.tau, f"null, as {name} has no interval")
         elif self.tau not in ("auto", "search"):
-            accepted = (
-                f"a whole number of time steps from 1 to window = {self.window}, auto or search"
-            )
-            within = isinstance(self.tau, int) and 1 <= self.tau <= self.window
+            most = MOST_STEPS if self.window == "auto" else int(self.window)
+            limit = f"{most:,}" if self.window == "auto" else f"window = {most}"
+            accepted = f"a whole number of time steps from 1 to {limit}, auto or search"
+            within = isinstance(self.tau, int) and 1 <= self.tau <= most
             require(within, "tau", "nothing" if self.tau is None else f"'{self.tau}'", accepted)
+        if not method.has_warmup:
+            accepted = f"0, as {name} has no segments that start from data"
+            require(self.warmup in ("auto", 0), "warmup", self.warmup, accepted)
+            self.warmup = 0
+        if self.warmup == 0:
+            self.require_unused("warmup is 0", "gain")
 
 
 @dataclass

@@ -19,6 +19,7 @@ from sfbptt_cli.data.time_scales import (
     autocorrelation,
     first_minimum,
     mutual_information,
+    standardise,
     symbols_of,
 )
 
@@ -156,7 +157,8 @@ def estimate_dimension(series: Array, lag: int) -> tuple[int, float]:
 
     If none up to 10 suffices, it is the one with the smallest share. Neighbours in time, closer
     than a lag, are left out (Theiler 1986).
-    series (T,). Raises RequestError if the series is too short for two dimensions.
+    series (T,) or (T, N), of which delays of all variables count as one. Raises RequestError if
+    the series is too short for two dimensions.
     """
     shares: list[float] = []
     for dimension in range(1, MAX_DIMENSION + 1):
@@ -179,10 +181,13 @@ def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
     """Return the share of nearest neighbours in `dimension` delays that the next delay separates.
 
     Distances below the smallest difference of two values of the series count as that difference,
-    so that rounding makes no neighbour false. None where the series is too short.
+    so that rounding makes no neighbour false. None where the series (T,) or (T, N) is too short.
     """
     from scipy.spatial import KDTree
 
+    series = series.reshape(len(series), -1)
+    if series.shape[1] > 1:
+        series = standardise(series)
     rows = len(series) - dimension * lag
     every = max(1, lag // 5, -(-rows // _POINTS))
     times = np.arange(0, max(rows, 0), every)
@@ -190,17 +195,17 @@ def false_neighbours(series: Array, lag: int, dimension: int) -> float | None:
     count = 2 * excluded + 2
     if len(times) < 2 * count:
         return None
-    points = np.column_stack([series[times + k * lag] for k in range(dimension)])
+    points = np.concatenate([series[times + k * lag] for k in range(dimension)], axis=1)
     queries = np.arange(0, len(times), -(-len(times) // _QUERIES))
     distances, neighbours = KDTree(points).query(points[queries], k=count)
     apart = np.abs(neighbours - queries[:, None]) > excluded
     nearest = np.argmax(apart, axis=1)[:, None]
     distance = np.take_along_axis(distances, nearest, axis=1)[:, 0]
     found = np.take_along_axis(neighbours, nearest, axis=1)[:, 0]
-    growth = np.abs(
-        series[times[queries] + dimension * lag] - series[times[found] + dimension * lag]
-    )
-    resolution = max(np.diff(np.unique(series)).min(initial=np.inf), 1e-6 * series.std())
+    after = dimension * lag
+    growth = np.linalg.norm(series[times[queries] + after] - series[times[found] + after], axis=1)
+    steps = [np.diff(np.unique(column)).min(initial=np.inf) for column in series.T]
+    resolution = max(max(steps), 1e-6 * series.std())
     grown = growth > _GROWTH * np.maximum(distance, resolution)
     far = np.hypot(distance, growth) > _FAR * series.std()
     return float(np.mean(grown | far))

@@ -103,9 +103,6 @@ class RecordedSettings(DatasetSettings):
     # The first part trains, the rest tests. null: not used, as there are several trajectories, of
     # which all but the last train.
     train_fraction: float | None = number(0.8, above=0, below=1)
-    # What tau=auto and tau=search demand of the data. clear: exponential divergence, unlike that of
-    # linear noise; weak: neighbours that separate at some rate, which may come of noise.
-    lambda_evidence: str = word("clear", "weak")
 
 
 @dataclass
@@ -225,7 +222,6 @@ class TemperatureSettings(TableSettings):
 
     source: str = "temperature"
     column: str | None = None  # null: the only column of numbers
-    lambda_evidence: str = word("weak", "clear")  # no such record shows more
     max_gap: int = whole(500, 0, _STEPS)
     # auto: estimated; of the shipped series a day (48 samples) and 4.
     lag: Union[int, str] = whole("auto", 1, _LAG, "auto")  # noqa: UP007

@@ -14,14 +14,14 @@ from sfbptt_cli.data.dataset import Dataset, Standardiser
 
 
 class Windows:
-    """Batches of windows x_1 … x_{T+1}, standardised, at starts drawn uniformly.
+    """Batches of windows of `window` = w + T steps, standardised, at starts drawn uniformly.
 
-    No window spans two trajectories; those of T steps or less have none. The windows are views of
+    No window spans two trajectories; shorter ones have none. The windows are views of
     the series until a batch is gathered, so a memory-mapped series stays on disk. The starts of an
     epoch depend on `seed` and the epoch alone: the position in training is the whole state of the
     sampler.
 
-    A batch is (batch, T + 1, N), of inputs (batch, T + 1, K), on `device`.
+    A batch is (batch, window + 1, N), of inputs (batch, window + 1, K), on `device`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Windows:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        # (start, N, T + 1), no copy
+        # (start, N, window + 1), no copy
         self._views = sliding_window_view(dataset.train, window + 1, axis=0)
         self._inputs = None
         if dataset.inputs is not None:
@@ -62,11 +62,11 @@ class Windows:
         return drawn + self._shifts[np.searchsorted(self._ends, drawn, side="right")]
 
     def batch(self, starts: NDArray[np.int64]) -> Tensor:
-        """Return the windows at `starts` (batch,), standardised: (batch, T + 1, N)."""
+        """Return the windows at `starts` (batch,), standardised: (batch, window + 1, N)."""
         return self._tensor(self._standardiser.standardise(self._views[starts].swapaxes(1, 2)))
 
     def inputs(self, starts: NDArray[np.int64]) -> Tensor | None:
-        """Return the external inputs of the windows at `starts`: (batch, T + 1, K), or None."""
+        """Return the external inputs of the windows: (batch, window + 1, K), or None."""
         return None if self._inputs is None else self._tensor(self._inputs[starts].swapaxes(1, 2))
 
     def _tensor(self, windows: NDArray[Any]) -> Tensor:

@@ -16,6 +16,7 @@ from sfbptt_cli.common.entry_points import extended
 from sfbptt_cli.common.numbers import number_of, word_or_number
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.evaluation.settings import EvaluationSettings
+from sfbptt_cli.evaluation.state_space import Delays, delays_of
 from sfbptt_cli.evaluation.table import METRICS
 from sfbptt_cli.metrics.paper2022 import MIN_STEPS, d_h_paper2022, d_stsp_paper2022
 from sfbptt_cli.metrics.spectrum import d_h
@@ -63,36 +64,41 @@ def measure_distances(
             "floor_range": [word_or_number(min(floors)), word_or_number(max(floors))],
         }
 
-    estimator, chosen = _chosen(truth, len(pairs[0][0]), settings)
+    shortest = min(len(generated), *(len(part) for pair in pairs for part in pair))
+    delays = delays_of(truth, shortest)
+    estimator, chosen = _chosen(truth, shortest, delays, settings)
     found = {
         name: {**compare(name, distance), **distance.settings} for name, distance in chosen.items()
     }
     found["d_stsp_gmm"]["estimator"] = "gmm"
     headline = found["d_stsp_gmm"]
     if estimator == "binned":
-        outside = d_stsp_binned(truth, generated, bins=settings.bins).outside
+        outside = d_stsp_binned(delays(truth), delays(generated), bins=settings.bins).outside
         headline = {**found.pop("d_stsp"), "estimator": "binned", "outside": outside}
     return {"d_stsp": headline, **found}
 
 
 def _chosen(
-    truth: Array, shortest: int, settings: EvaluationSettings
+    truth: Array, shortest: int, delays: Delays, settings: EvaluationSettings
 ) -> tuple[str, dict[str, Distance]]:
     """Return the estimator of D_stsp, and all distances by name."""
     steps, obs_dim = truth.shape
     low_dimensional = obs_dim <= MAX_BINNED_DIMENSIONS
+    space = delays.settings()
     gmm = {
         "sigma": settings.gmm_sigma or (0.3 if low_dimensional else 1.0),
         "points": settings.gmm_points,
         "samples": settings.gmm_samples,
         "seed": 0,
+        **space,
     }
     estimator = settings.estimator
     if estimator == "auto":
-        estimator = "binned" if grid_is_filled(steps, obs_dim, settings.bins) else "gmm"
-    chosen = {"d_stsp_gmm": Distance(d_stsp_gmm, gmm)}
+        filled = grid_is_filled(steps, obs_dim * delays.dimension, settings.bins)
+        estimator = "binned" if filled else "gmm"
+    chosen = {"d_stsp_gmm": Distance(_gmm, gmm)}
     if estimator == "binned":
-        chosen["d_stsp"] = Distance(_binned, {"bins": settings.bins})
+        chosen["d_stsp"] = Distance(_binned, {"bins": settings.bins, **space})
     chosen["d_h"] = Distance(d_h, {"smoothing": settings.spectrum_smoothing})
     if low_dimensional:
         chosen["d_stsp_paper2022"] = Distance(d_stsp_paper2022)
@@ -101,8 +107,16 @@ def _chosen(
     return estimator, {**chosen, **registered_metrics()}
 
 
-def _binned(truth: Array, generated: Array, bins: int) -> float:
-    return d_stsp_binned(truth, generated, bins=bins).value
+def _binned(truth: Array, generated: Array, bins: int, lag: int = 1, dimension: int = 1) -> float:
+    space = Delays(lag, dimension)
+    return d_stsp_binned(space(truth), space(generated), bins=bins).value
+
+
+def _gmm(
+    truth: Array, generated: Array, lag: int = 1, dimension: int = 1, **settings: Any
+) -> float:
+    space = Delays(lag, dimension)
+    return d_stsp_gmm(space(truth), space(generated), **settings)
 
 
 def registered_metrics() -> dict[str, Distance]:

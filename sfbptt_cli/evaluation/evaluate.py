@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfbptt_cli.common.numbers import singular, word_or_number
+from sfbptt_cli.data.contexts import states_at, stretches
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.distances import measure_distances
-from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.verdict import verdict
 from sfbptt_cli.lyapunov.largest import largest_exponent
@@ -56,25 +57,37 @@ class _Subject:
     dataset: Dataset
     settings: EvaluationSettings
 
+    @property
+    def first(self) -> int:
+        """The first row of the test trajectory that has the observations of a warm-up."""
+        return self.model.warmup
+
+    @property
+    def inputs(self) -> Array | None:
+        """The external inputs of the test trajectory."""
+        return None if self.dataset.inputs is None else self.dataset.inputs.test
+
     def free(self, starts: NDArray[Any], steps: int) -> Array:
         """Run freely from rows of the test trajectory, driven by its inputs: (start, steps, N)."""
-        data = self.dataset
-        inputs = None if data.inputs is None else along(data.inputs.test, starts, steps)
-        return generate(self.model, self.standardiser, data.test[starts], steps, inputs)
+        warmup, inputs = self.model.warmup, self.inputs
+        driving = None if inputs is None else stretches(inputs, starts, 1 - warmup, steps)
+        contexts = stretches(self.dataset.test, starts, -warmup, 0)
+        return generate(self.model, self.standardiser, contexts, steps, driving)
+
+    def states(self, starts: NDArray[Any]) -> Tensor:
+        """Return the states at rows of the test trajectory: (start, state_dim)."""
+        test = self.dataset.test
+        return states_at(self.model, self.standardiser, test, starts, self.inputs)
 
     def on_device(self, x: NDArray[Any]) -> Tensor:
         """Return an array as a tensor where the model is."""
         return torch.from_numpy(x).to(next(self.model.parameters()).device)
 
-    def observations(self, starts: NDArray[Any]) -> Tensor:
-        """Return rows of the test trajectory, standardised, where the model is: (start, N)."""
-        return self.on_device(self.standardiser.standardise(self.dataset.test[starts]))
-
 
 def evaluate(
     model: LatentModel, standardiser: Standardiser, dataset: Dataset, settings: EvaluationSettings
 ) -> Evaluation:
-    """Run the model freely from the first test step and compare it with the test trajectory.
+    """Run the model freely from the first test steps and compare it with the test trajectory.
 
     With `settings.part` train it is the (first) training trajectory instead. One shorter than
     `transient + steps` is used whole, with a transient of at most a tenth of it; `measured_steps`
@@ -83,11 +96,12 @@ def evaluate(
     if settings.part == "train":
         dataset = _of_training(dataset)
     subject = _Subject(model, standardiser, dataset, settings)
-    available = len(dataset.test) - 1
+    available = len(dataset.test) - 1 - subject.first
     transient = min(settings.transient, available // 10)
     steps = min(settings.steps, available - transient)
-    truth = np.asarray(dataset.test[1 : 1 + transient + steps], dtype=np.float64)
-    generated = subject.free(np.zeros(1, int), transient + steps)[0]
+    start = np.array([subject.first])
+    truth = stretches(dataset.test, start, 1, transient + steps)[0].astype(np.float64)
+    generated = subject.free(start, transient + steps)[0]
     exponent = _exponent(subject)
     after, compared = truth[transient:], generated[transient:]
     metrics: dict[str, Metric] = {
@@ -115,16 +129,15 @@ def _of_training(dataset: Dataset) -> Dataset:
 
 
 def _prediction_error(subject: _Subject) -> Metric:
-    """Return PE(n) over all test points, in squared standard deviations of the training data."""
+    """Return PE(n) over the test points that a run can start at, standardised."""
     n, test = subject.settings.prediction_steps, subject.dataset.test
     standardise = subject.standardiser.standardise
-    count, total = len(test) - n, 0.0
-    for first in range(0, count, _PREDICTION_CHUNK):
-        chunk = np.arange(first, min(first + _PREDICTION_CHUNK, count))
+    starts, total = np.arange(subject.first, len(test) - n), 0.0
+    for chunk in np.split(starts, range(_PREDICTION_CHUNK, len(starts), _PREDICTION_CHUNK)):
         predicted = standardise(subject.free(chunk, n)[:, -1])
         total += prediction_error(standardise(test[chunk + n]), predicted) * len(chunk)
     return {
-        "value": word_or_number(total / count),
+        "value": word_or_number(total / len(starts)),
         "steps": n,
         "unit": "variance of the training data",
     }
@@ -137,11 +150,12 @@ def _valid_prediction(subject: _Subject) -> Metric:
     if dataset.lyapunov_steps is not None:
         horizon = math.ceil(_VALID_LYAPUNOV_TIMES * dataset.lyapunov_steps)
         factor, unit = 1 / dataset.lyapunov_steps, "Lyapunov times"
-    horizon = min(horizon, len(test) // 2)
-    count = min(subject.settings.valid_prediction_starts, len(test) - horizon)
-    starts = np.linspace(0, len(test) - horizon - 1, count).astype(int)
+    first = subject.first
+    horizon = min(horizon, (len(test) - first) // 2)
+    count = min(subject.settings.valid_prediction_starts, len(test) - first - horizon)
+    starts = np.linspace(first, len(test) - horizon - 1, count).astype(int)
     predicted = subject.free(starts, horizon)
-    truth = along(test, starts, horizon)
+    truth = stretches(test, starts, 1, horizon)
     scale = float(np.sqrt(test.var(axis=0).sum()))
     valid = valid_prediction_steps(truth, predicted, scale, threshold)
     low, median, high = (np.quantile(valid, [0.25, 0.5, 0.75]) * factor).tolist()
@@ -158,17 +172,18 @@ def _valid_prediction(subject: _Subject) -> Metric:
 
 def _exponent(subject: _Subject) -> GrowthRate:
     """Return the model's largest exponent, per step."""
-    settings, inputs, last = subject.settings, subject.dataset.inputs, len(subject.dataset.test) - 1
+    settings, inputs = subject.settings, subject.inputs
+    first, last = subject.first, len(subject.dataset.test) - 1
     steps, transient = settings.lyapunov_steps, settings.transient
     if inputs is not None:  # along the test trajectory, as far as it reaches
-        transient, steps = min(transient, last // 10), min(steps, last // 2)
+        transient, steps = (min(transient, (last - first) // 10), min(steps, (last - first) // 2))
         last -= transient + steps
-    starts = np.linspace(0, last, _LYAPUNOV_STARTS).astype(int)
+    starts = np.linspace(first, last, _LYAPUNOV_STARTS).astype(int)
     s = None
     if inputs is not None:
-        s = subject.on_device(along(inputs.test, starts, transient + steps))
-    x = subject.observations(starts)
-    return largest_exponent(subject.model, x, steps=steps, transient=transient, s=s)
+        s = subject.on_device(stretches(inputs, starts, 1, transient + steps))
+    state = subject.states(starts)
+    return largest_exponent(subject.model, state, steps=steps, transient=transient, s=s)
 
 
 def _dimension(subject: _Subject) -> Metric:
@@ -178,16 +193,17 @@ def _dimension(subject: _Subject) -> Metric:
     less than zero the attractor has more dimensions than that, and the value is a word.
     """
     dataset, settings = subject.dataset, subject.settings
-    transient, steps, last = settings.transient, settings.dimension_steps, len(dataset.test)
-    s = None
-    starts = np.linspace(0, last - 1, _DIMENSION_STARTS).astype(int)
-    if dataset.inputs is not None:
-        transient, steps = min(transient, last // 10), min(steps, last // 2)
-        starts[:] = 0  # every start is driven by the same inputs
-        s = subject.on_device(dataset.inputs.test[1 : 1 + transient + steps])
+    transient, steps, inputs = settings.transient, settings.dimension_steps, subject.inputs
+    first, s = subject.first, None
+    starts = np.linspace(first, len(dataset.test) - 1, _DIMENSION_STARTS).astype(int)
+    if inputs is not None:
+        longest = len(dataset.test) - first
+        transient, steps = min(transient, longest // 10), min(steps, longest // 2)
+        starts[:] = first  # every start is driven by the same inputs
+        s = subject.on_device(inputs[first + 1 : first + 1 + transient + steps])
     count = min(subject.model.state_dim, dataset.obs_dim + 2)
-    x = subject.observations(starts)
-    spectrum = model_spectrum(subject.model, x, steps, transient, count, s=s)
+    state = subject.states(starts)
+    spectrum = model_spectrum(subject.model, state, steps, transient, count, s=s)
     exponents = spectrum.exponents
     value: float | str = "undecided"
     if np.isnan(exponents).any():

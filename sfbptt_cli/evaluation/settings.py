@@ -24,7 +24,7 @@ class EvaluationSettings(Settings):
     part: str = word("test", "train")
     steps: int = whole(100_000, 500, _STEPS)  # measured steps, after the transient
     transient: int = whole(1_000, 0, _STEPS)  # steps discarded after the forced start
-    # Of D_stsp; auto: binned where the grid has at most ten cells a measured point, else gmm.
+    # Of D_stsp; auto: binned where the grid has at most a cell a measured point, else gmm.
     estimator: str = word("auto", "binned", "gmm")
     # Of D_stsp (binned), per dimension, whose cells are numbered by 64-bit integers.
     bins: int = whole(30, 2, 1_000)

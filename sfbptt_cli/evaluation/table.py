@@ -33,9 +33,12 @@ def table(evaluation: dict[str, Any]) -> str:
 
 def _note(name: str, metric: dict[str, Any]) -> str:
     if name == "d_stsp":
+        delays = ""
+        if "lag" in metric:
+            delays = f", {metric['dimension']} delays of {metric['lag']} steps"
         if metric["estimator"] == "gmm":
-            return "GMM"
-        return f"{metric['bins']} bins, {100 * metric['outside']:.2g}% outside"
+            return f"GMM{delays}"
+        return f"{metric['bins']} bins, {100 * metric['outside']:.2g}% outside{delays}"
     if name == "prediction_error":
         return f"{metric['steps']} steps, in {metric['unit']}"
     if name == "valid_prediction_time":

@@ -12,6 +12,7 @@ from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.windows import Windows
+from sfbptt_cli.experiment.horizon import Horizon
 from sfbptt_cli.forcing.catalogue import build_method
 from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
@@ -23,7 +24,14 @@ from sfbptt_cli.training.trainer import Trainer
 from sfbptt_cli.training.validation import JacobianNorms, Validation
 
 
-def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) -> LatentModel:
+def build_model(
+    config: ModelSettings,
+    obs_dim: int,
+    input_dim: int,
+    seed: int,
+    warmup: int,
+    gain: float | str,
+) -> LatentModel:
     """Make a model with the parameters that `seed` draws."""
     settings = asdict(config)
     model = find_model(settings.pop("name"))
@@ -35,7 +43,8 @@ def build_model(config: ModelSettings, obs_dim: int, input_dim: int, seed: int) 
     # A stream of its own, so that no other use of the seed changes the parameters.
     state = np.random.SeedSequence(seed, spawn_key=(0,)).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(state[0] >> 1))
-    return model(obs_dim, **settings, input_dim=input_dim, generator=generator)
+    common = {"input_dim": input_dim, "warmup": warmup, "gain": gain}
+    return model(obs_dim, **settings, **common, generator=generator)
 
 
 def seed_torch(seed: int) -> None:
@@ -56,11 +65,14 @@ def build_device(name: str) -> torch.device:
 
 
 def build_trainer(
-    config: TrainSettings, dataset: Dataset, standardiser: Standardiser, tau: int | None
+    config: TrainSettings, dataset: Dataset, standardiser: Standardiser, horizon: Horizon
 ) -> Trainer:
     """Make what trains one model, as the settings have it."""
     device = build_device(config.device)
-    model = build_model(config.model, dataset.obs_dim, dataset.input_dim, config.seed).to(device)
+    warmup, window = horizon.warmup, horizon.window
+    sizes = dataset.obs_dim, dataset.input_dim
+    model = build_model(config.model, *sizes, config.seed, warmup=warmup, gain=config.gain)
+    model = model.to(device)
     updates = config.epochs * config.batches_per_epoch
     optimizer, schedule = build_optimizer(
         model.parameters(), config.optimizer, config.lr_schedule, updates
@@ -69,7 +81,7 @@ def build_trainer(
     windows = Windows(
         dataset,
         standardiser,
-        config.window,
+        warmup + window,
         config.batch_size,
         config.batches_per_epoch,
         config.seed,
@@ -78,11 +90,11 @@ def build_trainer(
     chosen, clip_norm = config.validation, config.optimizer.clip_norm
     validation = None
     if chosen.every:
-        validation = Validation(dataset, standardiser, chosen.steps, chosen.trajectories)
+        validation = Validation(dataset, standardiser, chosen.steps, chosen.trajectories, warmup)
     return Trainer(
         model=model,
         windows=windows,
-        method=build_method(config.forcing, _tau_schedule(config, tau), config.alpha),
+        method=build_method(config.forcing, _tau_schedule(config, horizon), config.alpha),
         optimizer=optimizer,
         schedule=schedule,
         epochs=config.epochs,
@@ -92,17 +104,18 @@ def build_trainer(
         noise=noise,
         validation=validation,
         validate_every=chosen.every,
-        diagnose=JacobianNorms(windows, config.window) if chosen.jacobian_norms else None,
+        diagnose=JacobianNorms(windows, window) if chosen.jacobian_norms else None,
     )
 
 
-def _tau_schedule(config: TrainSettings, tau: int | None) -> TauAt | None:
-    if config.tau_schedule is None or tau is None:
+def _tau_schedule(config: TrainSettings, horizon: Horizon) -> TauAt | None:
+    if config.tau_schedule is None or horizon.tau is None:
         return None
     settings = asdict(config.tau_schedule)
     build = lookup(TAU_SCHEDULES, settings.pop("name"), "tau_schedule.name")
     updates = config.epochs * config.batches_per_epoch
-    return build(tau, updates=updates, window=config.window, seed=config.seed, **settings)
+    chosen = {"updates": updates, "window": horizon.window, "seed": config.seed}
+    return build(horizon.tau, **chosen, **settings)
 
 
 def _regularization(

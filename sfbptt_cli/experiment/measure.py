@@ -39,7 +39,7 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
     Raises RequestError, before anything is computed, where the data are too short or too wide.
     """
     dataset = run.dataset
-    require_measurable(config, dataset)
+    require_measurable(config, dataset, run.model.warmup)
     model = run.model.to(build_device(device))
     log.info("evaluating %s", run.checkpoint)
     result = evaluate(model, run.standardiser, dataset, config)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.config.commands import MOST_STEPS, TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.generation import generate
@@ -67,6 +67,14 @@ class Run:
             )
         return Standardiser(mean, std)
 
+    @property
+    def _warmup(self) -> int:
+        """Steps of the data that a state is computed from; none in a checkpoint without them."""
+        warmup = self._state.get("warmup", 0)
+        if type(warmup) is not int or not 0 <= warmup <= MOST_STEPS:
+            raise RequestError(f"checkpoint: '{self.checkpoint}' has a warmup that is no length")
+        return warmup
+
     @cached_property
     def model(self) -> LatentModel:
         """The trained model, on the CPU."""
@@ -79,7 +87,8 @@ class Run:
         try:
             if not fits:
                 raise RuntimeError("the checkpoint has fewer numbers")
-            model = build_model(described, observed, len(inputs), seed=0)
+            observer = self._warmup, self.config.gain
+            model = build_model(described, observed, len(inputs), 0, *observer)
             model.load_state_dict(stored)
         except RuntimeError as error:
             raise RequestError(
@@ -90,7 +99,7 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The data, simulated (or taken from the cache) or read again where they are not given."""
-        dataset = self._dataset or build_dataset(self.config.dataset, self.config.window)
+        dataset = self._dataset or build_dataset(self.config.dataset, 1)
         if len(self.standardiser.mean) != dataset.obs_dim:
             raise RequestError(
                 f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"
@@ -130,25 +139,33 @@ class Run:
         return self.folder.manifest()
 
     def generate(
-        self, steps: int, x0: ArrayLike | None = None, inputs: ArrayLike | None = None
+        self, steps: int, context: ArrayLike | None = None, inputs: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Let the model run freely from the observation x0 (N,), or from several (trajectory, N).
+        """Let the model run freely from the end of a context, or from those of several.
 
-        Data units; the default x0 is the first test observation. External inputs (steps, K), the
-        same for every trajectory, are those of the times the steps arrive at; without them, those
-        of the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N);
-        the first step is the prediction one step after x0.
+        A context holds the last observations before the run, (time, N) or (trajectory, time, N), in
+        data units: at least w + 1 of them, of which the last w + 1 count, w being the warm-up that
+        the model was trained with (`run.model.warmup`). Without a context it is the first w + 1
+        test observations. External inputs (w + steps, K), the same for every trajectory, are those
+        of the times that the steps arrive at, the w of the warm-up first; without them, those of
+        the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N); the
+        first step is the prediction one step after the context.
         """
-        start = self.dataset.test[0] if x0 is None else np.asarray(x0, dtype=np.float64)
-        if start.shape[-1:] != self.standardiser.mean.shape or start.ndim > 2:
-            raise ValueError(f"x0 has shape {start.shape}; expected (N,) or (trajectory, N)")
-        starts = np.atleast_2d(start)
-        s = self._inputs(steps, inputs)
+        needed, width = self.model.warmup + 1, len(self.standardiser.mean)
+        given = self.dataset.test[:needed] if context is None else context
+        found = np.asarray(given, dtype=np.float64)
+        if found.ndim not in (2, 3) or found.shape[-1] != width or found.shape[-2] < needed:
+            raise ValueError(
+                f"context has shape {found.shape}; expected the last {needed} observations or more "
+                f"of {width} variables, ({needed}, {width}) or (trajectory, {needed}, {width})"
+            )
+        contexts = found[..., -needed:, :].reshape(-1, needed, width)
+        s = self._inputs(needed - 1 + steps, inputs)
         if s is not None:
-            s = np.repeat(s[None], len(starts), axis=0)
+            s = np.repeat(s[None], len(contexts), axis=0)
         with torch.inference_mode():
-            generated = generate(self.model, self.standardiser, starts, steps, s)
-        return generated[0] if start.ndim == 1 else generated
+            generated = generate(self.model, self.standardiser, contexts, steps, s)
+        return generated[0] if found.ndim == 2 else generated
 
     def _inputs(self, steps: int, given: ArrayLike | None) -> NDArray[np.float64] | None:
         """Inputs (steps, K) of a generation, standardised; None for a model without."""

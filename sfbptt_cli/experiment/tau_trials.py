@@ -9,6 +9,7 @@ import math
 from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.common.numbers import number_of, word_or_number
 from sfbptt_cli.experiment.build import build_trainer
+from sfbptt_cli.experiment.horizon import longest_training, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.tau_choice import search_tau, tau_candidates
 from sfbptt_cli.experiment.training import TrainingRun, with_tau
@@ -23,14 +24,16 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
     The scores of validation are kept in run.json as they come.
     """
     config, folder = run.config, run.folder
-    assert run.tau is not None
+    predicted = run.horizon.tau
+    assert predicted is not None
     epochs = config.tau_search.epochs
     brief = dataclasses.replace(
         config, epochs=epochs, validation=dataclasses.replace(config.validation, every=epochs)
     )
 
     def score_of(tau: int) -> float:
-        trainer = build_trainer(brief, run.dataset, run.standardiser, tau)
+        horizon = with_interval(run.horizon, brief, run.dataset, tau, "")
+        trainer = build_trainer(brief, run.dataset, run.standardiser, horizon)
         try:
             stop.over(lambda: fit([Member(trainer)], stop))
         except Interrupted as interruption:
@@ -46,8 +49,11 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
     known = {
         int(tau): number_of(score) for tau, score in folder.manifest().get("tau_search", {}).items()
     }
+    longest = run.horizon.window
+    if config.window == "auto":
+        longest = longest_training(run.dataset) - run.horizon.warmup - 1
     tau = search_tau(
-        tau_candidates(run.tau, config.window, config.tau_search.factors),
+        tau_candidates(predicted, longest, config.tau_search.factors),
         score_of,
         known,
         lambda scores: folder.update_manifest(
@@ -56,5 +62,5 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
             tau_search={t: word_or_number(s) for t, s in scores.items()},
         ),
     )
-    source = f"lowest validation D_stsp of a search around {run.tau} steps"
+    source = f"lowest validation D_stsp of a search around {predicted} steps"
     return with_tau(run, tau, source)

@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, status_of
-from sfbptt_cli.experiment.tau_choice import resolve_tau
 from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
 from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
@@ -37,6 +37,8 @@ log = logging.getLogger("sfbptt")
 
 # A tenth to a third faster than one; at these sizes more do not pay.
 _THREADS = 2
+# The window that a dataset must be long enough for, before there is one.
+_NO_WINDOW = 1
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
 
@@ -51,8 +53,7 @@ class TrainingRun:
     origin: dict[str, Any]  # the choices and overrides they were made from, for run.json
     dataset: Dataset
     standardiser: Standardiser
-    tau: int | None
-    tau_source: str
+    horizon: Horizon
     trainer: Trainer
     failure: str | None = None  # how it diverged
 
@@ -76,33 +77,34 @@ def prepare(
 ) -> list[TrainingRun]:
     """Make data, τ and a model for the run of each seed from `config.seed` on.
 
-    Data and τ are made once. Everything that can be wrong with the request is found here, before a
-    folder is touched.
+    Data, τ, w and T are found once. Everything that can be wrong with the request is found here,
+    before a folder is touched.
     """
     require_logger(config.logger)
     seed_torch(config.seed)
     build_device(config.device)
-    dataset = build_dataset(config.dataset, config.window)
-    evidence = getattr(config.dataset, "lambda_evidence", "clear")
-    tau, tau_source = resolve_tau(config.tau, config.window, dataset, evidence)
+    dataset = build_dataset(config.dataset, _NO_WINDOW)
+    horizon = choose_horizon(config, dataset)
+    if config.warmup == "auto" and horizon.warmup:
+        log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.tau == "auto":
-        log.info("tau = %s: %s", tau, tau_source)
+        log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
     standardiser = Standardiser.of(dataset.train)
     runs = []
     for k, path in enumerate(paths):
         own = copy.deepcopy(config)
         own.seed, own.ensemble = config.seed + k, 1
         settings = {**stored, "seed": own.seed, "ensemble": 1}
-        trainer = build_trainer(own, dataset, standardiser, tau)
+        trainer = build_trainer(own, dataset, standardiser, horizon)
         folder = RunFolder(path)
         overrides = [*origin["overrides"], f"seed={own.seed}"]
-        found = (dataset, standardiser, tau, tau_source, trainer)
+        found = (dataset, standardiser, horizon, trainer)
         runs.append(TrainingRun(folder, own, settings, {**origin, "overrides": overrides}, *found))
-    require_measurable(config.evaluation, dataset)
+    require_measurable(config.evaluation, dataset, horizon.warmup)
     return runs
 
 
-def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
+def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int) -> None:
     """Raise RequestError where the dataset is too wide or too short for the evaluation."""
     require(
         config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
@@ -111,11 +113,12 @@ def require_measurable(config: EvaluationSettings, dataset: Dataset) -> None:
         f"auto or gmm beyond {MAX_BINNED_DIMENSIONS} variables; the data have {dataset.obs_dim}",
     )
     steps = len(dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]])
+    left = steps - warmup
     require(
-        config.prediction_steps < steps,
+        config.prediction_steps < left,
         "evaluation.prediction_steps",
         config.prediction_steps,
-        f"less than the {steps} {config.part} steps",
+        f"less than the {left} {config.part} steps" + (" after the warm-up" if warmup else ""),
     )
 
 
@@ -173,8 +176,7 @@ def _begin(run: TrainingRun, fingerprint: str, seeds: list[int]) -> None:
         preprocessing=list(run.dataset.preprocessing),
         lambda_max=run.dataset.lambda_max,
         lambda_source=run.dataset.lambda_source,
-        tau=run.tau,
-        tau_source=run.tau_source,
+        **asdict(run.horizon),
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in run.trainer.model.parameters()),
@@ -275,7 +277,7 @@ def _saver(run: TrainingRun, stop: Callable[[], bool]) -> Callable[[str], None]:
         folder.checkpoints.mkdir(exist_ok=True)
         if which == "last":
             keep_previous(folder)
-        content = {"standardiser": scale, **trainer.state_dict()}
+        content = {"standardiser": scale, "warmup": run.horizon.warmup, **trainer.state_dict()}
         save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()
 
@@ -303,5 +305,6 @@ def now() -> str:
 
 def with_tau(run: TrainingRun, tau: int, source: str) -> TrainingRun:
     """Return the run with another τ, and a model that is trained with it."""
-    trainer = build_trainer(run.config, run.dataset, run.standardiser, tau)
-    return replace(run, tau=tau, tau_source=source, trainer=trainer)
+    horizon = with_interval(run.horizon, run.config, run.dataset, tau, source)
+    trainer = build_trainer(run.config, run.dataset, run.standardiser, horizon)
+    return replace(run, horizon=horizon, trainer=trainer)

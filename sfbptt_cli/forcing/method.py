@@ -45,8 +45,8 @@ class Method(Stateful, ABC):
     def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         """Predict x̂_2 … x̂_{T+1} (batch, T, obs) from x_1 … x_{T+1} (batch, T + 1, obs).
 
-        Both are standardised. The step that predicts x_t takes the external input s_t of
-        s_1 … s_{T+1}, (batch, T + 1, input).
+        Both are standardised. With a warm-up of w steps, x has w more observations before x_1. The
+        step that predicts x_t takes the external input s_t of s (batch, times of x, input).
         """
 
 

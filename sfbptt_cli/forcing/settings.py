@@ -17,6 +17,7 @@ class ForcingSettings(Settings):
     group: ClassVar[str] = "forcing"
     has_tau: ClassVar[bool] = False  # forces or cuts at an interval, with a schedule of it
     has_alpha: ClassVar[bool] = False  # mixes data into every state, with a schedule of α
+    has_warmup: ClassVar[bool] = False  # computes states from several observations
 
     name: str = MISSING
 
@@ -26,6 +27,13 @@ class IntervalSettings(ForcingSettings):
     """A method that forces or cuts every τ steps."""
 
     has_tau: ClassVar[bool] = True
+
+
+@dataclass
+class SparseSettings(IntervalSettings):
+    """Segments of τ free steps, each from a state that was computed from data."""
+
+    has_warmup: ClassVar[bool] = True
 
 
 @dataclass
@@ -93,7 +101,7 @@ class AdaptiveAlphaSettings(AlphaSettings):
 
 
 FORCING_SETTINGS: dict[str, type[ForcingSettings]] = {
-    "sparse": IntervalSettings,
+    "sparse": SparseSettings,
     "none": ForcingSettings,
     "truncated": IntervalSettings,
     "windowed": ForcingSettings,

@@ -17,14 +17,21 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
     batch of independent free rollouts: x (batch, T + 1, obs) becomes ⌈T/τ⌉ · batch starts, of
     which those of the last segment take T mod τ steps when τ does not divide T, the others τ.
 
+    With a warm-up of w = `model.warmup` steps, x is (batch, w + T + 1, obs): each segment's state
+    is `model.warm_up` of the w + 1 observations up to its start, as if nothing were before them,
+    and the first w observations are no targets.
+
     Returns x̂ (batch, T, obs); every predicted step counts in the loss, forced or not.
     """
     batch, length, obs_dim = x.shape
-    full, rest = divmod(length - 1, tau)
-    # Segment by segment, so that the short last segments are the last rows: (segments * batch, obs)
-    starts = x[:, : length - 1 : tau].transpose(0, 1).reshape(-1, obs_dim)
-    state = model.force(starts)
-    inputs = _segments(arriving(s, x), tau)
+    warmup = model.warmup
+    steps = length - 1 - warmup
+    full, rest = divmod(steps, tau)
+    driving, inputs = arriving(s, x), None
+    warming = None if driving is None else _contexts(driving[:, : steps + warmup - 1], warmup, tau)
+    state = model.warm_up(_contexts(x[:, :-1], warmup + 1, tau), warming)
+    if driving is not None:
+        inputs = _segments(driving[:, warmup:], tau)
     short = []
     if rest:
         # all segments, as far as the short ones go
@@ -43,13 +50,17 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
     return torch.cat([whole.reshape(batch, full * tau, obs_dim), *short], dim=1)
 
 
-def _segments(s: Tensor | None, tau: int) -> Tensor | None:
+def _contexts(x: Tensor, length: int, tau: int) -> Tensor:
+    """Return the `length` rows from every τ-th time on, segment by segment, so that the short last
+    segments are the last rows: (batch, time, n) -> (segments * batch, length, n)."""
+    return x.unfold(1, length, tau).permute(1, 0, 3, 2).flatten(0, 1)
+
+
+def _segments(s: Tensor, tau: int) -> Tensor:
     """Cut inputs into segments, (batch, T, input) -> (segments * batch, tau, input).
 
     Padded with zeros after the short last segments.
     """
-    if s is None:
-        return None
     padded = nn.functional.pad(s, (0, 0, 0, -s.shape[1] % tau))
     return padded.unflatten(1, (-1, tau)).transpose(0, 1).flatten(0, 1)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import singular, word_or_number
+from sfbptt_cli.data.contexts import states_at
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.time_scales import autocorrelation_time, first_minimum_of_mutual_information
@@ -125,18 +126,20 @@ def from_model(
     steps, transient, count = settings.steps, settings.transient, settings.exponents
     if (count or 0) > model.state_dim:
         raise RequestError(f"exponents: {count} was given; accepted: 1 to {model.state_dim}")
-    starts = np.linspace(0, len(dataset.test) - 1, settings.trajectories).astype(int)
-    s = None
+    first, last = model.warmup, len(dataset.test) - 1
+    starts = np.linspace(first, last, settings.trajectories).astype(int)
+    s = inputs = None
     if dataset.inputs is not None:
-        if transient + steps >= len(dataset.test):
+        if transient + steps > last - first:
             raise RequestError(
-                f"steps: {steps} after {transient} were given; accepted for a driven model: fewer "
-                f"than the {len(dataset.test)} test steps in all"
+                f"steps: {steps} after {transient} were given; accepted for a driven model: at "
+                f"most the {last - first} test steps in all"
             )
-        starts[:] = 0  # every start is driven by the same inputs
-        s = torch.from_numpy(dataset.inputs.test[1 : 1 + transient + steps])
-    x = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
-    found = model_spectrum(model, x, steps, transient, count, s=s, seed=settings.seed)
+        starts[:] = first  # every start is driven by the same inputs
+        inputs = dataset.inputs.test
+        s = torch.from_numpy(inputs[first + 1 : first + 1 + transient + steps])
+    state = states_at(model, standardiser, dataset.test, starts, inputs)
+    found = model_spectrum(model, state, steps, transient, count, s=s, seed=settings.seed)
     return _significant(
         f"tangent map of the model, QR, {found.trajectories} trajectories of {steps} steps",
         found._replace(

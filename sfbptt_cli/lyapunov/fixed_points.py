@@ -50,7 +50,7 @@ class Cycle:
 @torch.no_grad()
 def find_cycles(
     model: LatentModel,
-    x: Tensor,
+    state: Tensor,
     max_order: int = 1,
     restarts: int = 256,
     *,
@@ -60,10 +60,10 @@ def find_cycles(
 ) -> list[Cycle]:
     """Return fixed points and cycles up to `max_order`, sorted by order and largest eigenvalue.
 
-    x (starts, obs_dim): observations from which free trajectories start. For each order Newton's
+    state (starts, state_dim): where free trajectories start. For each order Newton's
     method for F^k(z) = z, z ← z − (J − I)⁻¹ (F^k(z) − z), runs from `restarts` states: a third of
-    those trajectories, a third forced from observations drawn around x, a third drawn around the
-    trajectories. In a piecewise linear model a full step is the exact fixed point of the linear
+    those trajectories, a third forced from observations drawn around theirs, a third drawn around
+    the trajectories. In a piecewise linear model a full step is the exact fixed point of the linear
     region (for a cycle: sequence of regions) it starts from; it stands if it lies in that region,
     else the search goes on from the region where it lies, which is the idea of SCYFI (Eisenmann et
     al., NeurIPS 2023). In the other models steps are halved until ‖F^k(z) − z‖ falls. What is
@@ -78,7 +78,7 @@ def find_cycles(
     s = None if s is None else s.double()
     model.check_inputs(s)
     search = _Search(model, s)
-    starts = _starts(search, x.double(), restarts, torch.Generator().manual_seed(seed))
+    starts = _starts(search, state.double(), restarts, torch.Generator().manual_seed(seed))
     found: list[Cycle] = []
     for order in range(1, max_order + 1):
         regions = model.linear_regions(s) if order == 1 and enumerate_regions else None
@@ -148,10 +148,10 @@ class _Search:
         return change
 
 
-def _starts(search: _Search, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _starts(search: _Search, state: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Return states that Newton's method starts from, (count, state_dim)."""
     model = search.model
-    visited = search.orbit(model.force(x), _TRAJECTORY).flatten(0, 1)
+    visited = search.orbit(state, _TRAJECTORY).flatten(0, 1)
     visited = visited[visited.isfinite().all(dim=1)]
     drawn = visited[torch.randint(len(visited), (count - 2 * (count // 3),), generator=generator)]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.data.contexts import states_at
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.lyapunov.fixed_points import Cycle, find_cycles
 from sfbptt_cli.lyapunov.jacobian_products import (
@@ -106,7 +107,8 @@ def gradient_growth(
     states. Raises RequestError where the test trajectory is too short.
     """
     steps, transient, orbits = settings.steps, settings.transient, settings.orbits
-    needed = steps + 1 + (transient if dataset.inputs is not None else 0)
+    warmup, inputs = model.warmup, dataset.inputs
+    needed = warmup + steps + 1 + (0 if inputs is None else transient)
     if needed > len(dataset.test):
         longest = steps + len(dataset.test) - needed
         raise RequestError(
@@ -114,14 +116,16 @@ def gradient_growth(
             f"{len(dataset.test)} steps"
         )
     model = model.double()
-    x = torch.from_numpy(standardiser.standardise(np.asarray(dataset.test[: steps + 1])))
-    starts = np.linspace(0, len(dataset.test) - 1, orbits).astype(int)
+    window = warmup + steps + 1
+    x = torch.from_numpy(standardiser.standardise(np.asarray(dataset.test[:window])))
+    starts = np.linspace(warmup, len(dataset.test) - 1, orbits).astype(int)
     s = s_window = s_orbits = None
-    if dataset.inputs is not None:
-        s = torch.from_numpy(dataset.inputs.test[:needed])
-        starts[:] = 0  # every orbit is driven by the same inputs
-        s_window, s_orbits = s[: steps + 1], s[1:].expand(orbits, -1, -1)
-    begun = torch.from_numpy(standardiser.standardise(dataset.test[starts]))
+    if inputs is not None:
+        s = torch.from_numpy(inputs.test[:needed])
+        starts[:] = warmup  # every orbit is driven by the same inputs
+        s_window, s_orbits = s[:window], s[warmup + 1 :].expand(orbits, -1, -1)
+    driving = None if inputs is None else inputs.test
+    begun = states_at(model, standardiser, dataset.test, starts, driving)
     T = np.unique(np.geomspace(1, steps, settings.lengths).round().astype(int)).tolist()
     products = _free_products(model, begun, settings, s_orbits)
     counted = steps if s is not None else _EXPONENT_STEPS
@@ -145,10 +149,10 @@ def gradient_growth(
 
 @torch.no_grad()
 def _free_products(
-    model: LatentModel, begun: torch.Tensor, settings: GradientsSettings, s: torch.Tensor | None
+    model: LatentModel, state: torch.Tensor, settings: GradientsSettings, s: torch.Tensor | None
 ) -> LogNorms:
-    """Return products along orbits from begun (orbits, N) after the transient; s (orbits, …, K)."""
-    state, steps, transient = model.force(begun), settings.steps, settings.transient
+    """Return products along orbits from their states after the transient; s (orbits, …, K)."""
+    steps, transient = settings.steps, settings.transient
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
     driven = None if s is None else s[:, transient : transient + steps]

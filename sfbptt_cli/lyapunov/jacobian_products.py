@@ -34,22 +34,31 @@ class LogNorms(NamedTuple):
 
 @torch.no_grad()
 def jacobian_products(
-    model: LatentModel, state: Tensor, steps: int, every: int = 1, s: Tensor | None = None
+    model: LatentModel,
+    state: Tensor,
+    steps: int,
+    every: int = 1,
+    s: Tensor | None = None,
+    *,
+    before: Tensor | None = None,
 ) -> LogNorms:
     """Return ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
 
-    state (orbits, state_dim): z_1, the whole state, (h, c) of an LSTM; `model.force(x)` and some
-    steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
+    state (orbits, state_dim): z_1, the whole state, (h, c) of an LSTM; `model.warm_up(x)` and
+    some steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
     Frobenius norm after each factor and the logarithm of that kept, so that neither overflows.
     External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
+    `before` (orbits, state_dim, state_dim) are products that these go on from.
 
     −∞ where the product vanishes. Raises ValueError when s does not fit.
     """
     model, state = copy.deepcopy(model).double(), state.double()
     inputs = None if s is None else s.double().expand(len(state), -1, -1)
     model.check_inputs(inputs, len(state), steps)
-    product = torch.eye(model.state_dim, dtype=state.dtype, device=state.device)
-    product = product.expand(len(state), -1, -1)
+    product = before
+    if product is None:
+        identity = torch.eye(model.state_dim, dtype=state.dtype, device=state.device)
+        product = identity.expand(len(state), -1, -1)
     scale = state.new_zeros(len(state))
     values = []
     chunk = max(1, _CHUNK // len(state))
@@ -73,25 +82,50 @@ def jacobian_products(
 def forced_jacobian_products(
     model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None
 ) -> LogNorms:
-    """Return ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, f being the last forcing, every τ steps, before 1 + t.
+    """Return ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, f being where the segment of step t starts.
 
-    x (T + 1, obs_dim): the data x_1 … x_{T+1}, standardised. At f = 1, 1 + τ, 1 + 2τ, … the state
-    is replaced by `model.force(x_f)`, after the prediction made there. So the product has 1 to τ
-    factors and starts anew; ∂z_{1+t}/∂z_1 itself is zero beyond the first forcing. External inputs
-    s (T + 1, input_dim) are those of the times of x.
+    x (w + T + 1, obs_dim): the data, standardised, w = model.warmup of them before x_1. At
+    t = 1, 1 + τ, 1 + 2τ, … the state is replaced by that of a warm-up on the data, which starts
+    w steps before, at f. So the product has w factors (I − K B) J of the warm-up and 1 to τ factors
+    J, and starts anew; ∂z_{1+t}/∂z_1 itself is zero beyond the first segment. External inputs
+    s (w + T + 1, input_dim) are those of the times of x.
 
     The values have one row. Raises ValueError when s does not fit.
     """
     model = copy.deepcopy(model).double()
-    steps = len(x) - 1
+    warmup = model.warmup
+    steps = len(x) - 1 - warmup
+    model.check_inputs(s, len(x))
     # Segments are independent orbits of τ steps; the last may go on beyond the data.
-    starts = model.force(x[:-1:tau].double())
+    first = range(0, steps, tau)
+    warming = driving = None
     if s is not None:
-        model.check_inputs(s, len(x))
-        beyond = s.new_zeros(len(starts) * tau - steps, s.shape[1])
-        s = torch.cat([s[1:], beyond]).unflatten(0, (len(starts), tau))
-    values = jacobian_products(model, starts, tau, s=s).values.reshape(1, -1)[:, :steps]
-    return LogNorms(np.arange(1, steps + 1), values)
+        s = s.double()
+        warming = torch.stack([s[f + 1 : f + 1 + warmup] for f in first])
+        beyond = s.new_zeros(len(first) * tau - steps, s.shape[1])
+        driving = torch.cat([s[1 + warmup :], beyond]).unflatten(0, (len(first), tau))
+    contexts = torch.stack([x[f : f + 1 + warmup] for f in first]).double()
+    before, state = _warm_up_products(model, contexts, warming)
+    values = jacobian_products(model, state, tau, s=driving, before=before).values
+    return LogNorms(np.arange(1, steps + 1), values.reshape(1, -1)[:, :steps])
+
+
+def _warm_up_products(model: LatentModel, x: Tensor, s: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the products of (I − K B) J along warm-ups, x (n, w + 1, obs), and their last states.
+
+    Of a warm-up of no steps that is the identity, and the state `model.force(x_1)`.
+    """
+    identity = torch.eye(model.state_dim, dtype=x.dtype, device=x.device)
+    corrected = identity.clone()  # I − K B, where B sees the latents alone
+    corrected[:, : model.latent_dim] -= model.correction().T @ model.readout.weight
+    product, state = identity.expand(len(x), -1, -1), model.force(x[:, 0])
+    for t in range(x.shape[1] - 1):
+        now = None if s is None else s[:, t]
+        product = corrected @ model.jacobian(state, now) @ product
+        state = model.step(state, now)
+        error = x[:, t + 1] - model.readout(state[:, : model.latent_dim])
+        state = state + error @ model.correction()
+    return product, state
 
 
 def growth_rate(log_norms: LogNorms, skip: float = 0.1) -> GrowthRate:

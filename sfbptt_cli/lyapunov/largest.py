@@ -19,7 +19,7 @@ _SHRUNK = math.log(1e-6)  # to 1e-14
 @torch.no_grad()
 def largest_exponent(
     model: LatentModel,
-    x: Tensor,
+    state: Tensor,
     steps: int,
     transient: int,
     every: int = 10,
@@ -27,7 +27,7 @@ def largest_exponent(
 ) -> GrowthRate:
     """Return λ_max of the freely running model, by two nearby trajectories (Benettin et al. 1980).
 
-    x (starts, obs_dim): observations from which the free trajectories start; each runs
+    state (starts, state_dim): where the free trajectories start; each runs
     `transient` steps, then `steps` steps with a copy that is pulled back to distance 1e-8 every
     `every` steps, in float64. λ = mean of ln(distance / 1e-8) / every. The first tenth of the
     steps, in which the separation turns into the fastest direction, is not counted. With external
@@ -40,8 +40,8 @@ def largest_exponent(
     The mean is over the starts that stay finite, NaN when none does; −∞ means that the distance
     vanished within a step.
     """
-    given, s_given, model = model, s, copy.deepcopy(model).double()
-    state = model.force(x.double())
+    given, model = (model, state, s), copy.deepcopy(model).double()
+    state = state.double()
     s = None if s is None else s.double()
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
@@ -65,6 +65,6 @@ def largest_exponent(
             counted += every
     exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
     if every > 1 and (exponents * every < _SHRUNK).any():
-        return largest_exponent(given, x, steps, transient, every=1, s=s_given)
+        return largest_exponent(*given[:2], steps, transient, every=1, s=given[2])
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
     return GrowthRate(exponents.mean().item(), error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,9 +28,10 @@ def loss_gradients(
 ) -> LogNorms:
     """Return ln ‖∂L_T/∂θ‖₂ of windows of T steps, for each T of `lengths`, θ all the parameters.
 
-    x (at least max T + 1, obs_dim): the data from x_1 on, standardised. L_T is the mean squared
-    error of x̂_2 … x̂_{T+1}, over time and observations. Without tau the model runs freely from
-    `model.force(x_1)`: the adjoint λ_t = J_tᵀ λ_{t+1} + ∂L_T/∂z_t and the gradient summed along it
+    x (at least w + max T + 1, obs_dim): the data, standardised, w = model.warmup of them before
+    x_1. L_T is the mean squared error of x̂_2 … x̂_{T+1}, over time and observations. Without tau
+    the model runs freely from the state of its warm-up at x_1: the adjoint
+    λ_t = J_tᵀ λ_{t+1} + ∂L_T/∂z_t and the gradient summed along it
     are kept as vectors of order one and the logarithms of their scales, so that no T overflows.
     With tau the state is forced every τ steps (`forcing.sparse`). External inputs s (as long as x,
     input_dim) are those of the times of x. Everything is float64.
@@ -40,16 +41,23 @@ def loss_gradients(
     """
     T = np.unique(np.asarray(lengths, dtype=np.int64))
     model = copy.deepcopy(model).double().requires_grad_(True)
-    x = x[: T[-1] + 1].double()
+    begun = 1 + model.warmup
+    x = x[: T[-1] + begun].double()
     if s is not None:
-        s = s[: T[-1] + 1].double()
+        s = s[: T[-1] + begun].double()
     model.check_inputs(s, len(x))
     if tau is not None:
-        values = [_forced(model, x[: n + 1], tau, None if s is None else s[: n + 1]) for n in T]
+        ends = T + begun
+        values = [_forced(model, x[:n], tau, None if s is None else s[:n]) for n in ends]
     else:
-        inputs = None if s is None else s[None, 1:]
-        states = _chunk_starts(model, x, inputs)
-        values = [_free(model, x[: n + 1], states, inputs) for n in T]
+        warming, inputs = (None, None) if s is None else (s[None, 1:begun], s[None, begun:])
+
+        def started() -> Tensor:
+            return model.warm_up(x[None, :begun], warming)
+
+        states = _chunk_starts(model, started(), len(x) - begun, inputs)
+        targets = x[begun:]
+        values = [_free(model, targets[:n], states, started, inputs) for n in T]
     return LogNorms(T, np.array([values]))
 
 
@@ -72,24 +80,32 @@ class _Scaled(NamedTuple):
 
 
 @torch.no_grad()
-def _chunk_starts(model: LatentModel, x: Tensor, inputs: Tensor | None) -> list[Tensor]:
-    """Return the states, (1, state_dim), at every _CHUNK-th time of the free orbit from x_1."""
-    states = [model.force(x[:1])]
-    for first in range(0, len(x) - 1 - _CHUNK, _CHUNK):
+def _chunk_starts(
+    model: LatentModel, state: Tensor, steps: int, inputs: Tensor | None
+) -> list[Tensor]:
+    """Return the states, (1, state_dim), at every _CHUNK-th time of the free orbit from `state`."""
+    states = [state]
+    for first in range(0, steps - _CHUNK, _CHUNK):
         now = None if inputs is None else inputs[:, first : first + _CHUNK]
         states.append(model.rollout(states[-1], _CHUNK, now)[1])
     return states
 
 
-def _free(model: LatentModel, x: Tensor, states: list[Tensor], inputs: Tensor | None) -> float:
-    """Return ln ‖∂L/∂θ‖ of the free run from x_1, chunk by chunk backwards."""
+def _free(
+    model: LatentModel,
+    x: Tensor,
+    states: list[Tensor],
+    started: Callable[[], Tensor],
+    inputs: Tensor | None,
+) -> float:
+    """Return ln ‖∂L/∂θ‖ of the free run from `started()` along x, chunk by chunk backwards."""
     parameters = list(model.parameters())
     adjoint, scale = torch.zeros_like(states[0]), 0.0  # λ = adjoint · e^scale
     total = _Scaled(x.new_zeros(sum(p.numel() for p in parameters)), -math.inf)
-    steps = len(x) - 1
+    steps = len(x)
     for first in reversed(range(0, steps, _CHUNK)):
         start = states[first // _CHUNK].detach().requires_grad_(True)
-        target = x[None, first + 1 : first + 1 + _CHUNK]
+        target = x[None, first : first + _CHUNK]
         now = None if inputs is None else inputs[:, first : first + target.shape[1]]
         z, last = model.rollout(start, target.shape[1], now)
         loss = (model.readout(z) - target).square().sum() / (steps * model.obs_dim)
@@ -101,14 +117,14 @@ def _free(model: LatentModel, x: Tensor, states: list[Tensor], inputs: Tensor | 
         # Not below zero: what the loss adds must not be scaled up without bound.
         grown = max(0.0, _Scaled.of(at_start, scale).scale)
         adjoint, scale = at_start * math.exp(scale - grown), grown
-    by_readout = _gradients((adjoint * model.force(x[:1])).sum(), parameters)[1]
-    return total.plus(by_readout, scale).scale
+    by_start = _gradients((adjoint * started()).sum(), parameters)[1]
+    return total.plus(by_start, scale).scale
 
 
 def _forced(model: LatentModel, x: Tensor, tau: int, s: Tensor | None) -> float:
     """Return ln ‖∂L/∂θ‖ of the window under forcing every τ steps."""
     predicted = sparse(model, x[None], tau, None if s is None else s[None])
-    loss = nn.functional.mse_loss(predicted[0], x[1:])
+    loss = nn.functional.mse_loss(predicted[0], x[1 + model.warmup :])
     by_parameters = _gradients(loss, list(model.parameters()))[1]
     return _Scaled.of(by_parameters, 0.0).scale if by_parameters.isfinite().all() else math.nan
 

@@ -21,7 +21,7 @@ _MOST_SPREAD = 25.0
 @torch.no_grad()
 def model_spectrum(
     model: LatentModel,
-    x: Tensor,
+    state: Tensor,
     steps: int,
     transient: int,
     exponents: int | None = None,
@@ -31,7 +31,7 @@ def model_spectrum(
 ) -> Spectrum:
     """Return λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
 
-    x (starts, obs_dim): observations from which the free trajectories start; each runs `transient`
+    state (starts, state_dim): where the free trajectories start; each runs `transient`
     steps, then `steps` steps with k orthonormal tangent vectors Q, in float64:
     J Q = Q' R, λ_i = mean of ln R_ii. The vectors are orthonormalised after as many steps, at most
     ten, as keep the last of them above rounding. The first tenth of the steps, in which they turn
@@ -46,9 +46,9 @@ def model_spectrum(
     """
     k = model.state_dim if exponents is None else exponents
     model = copy.deepcopy(model).double()
-    inputs = None if s is None else s.double().expand(len(x), -1, -1)
-    model.check_inputs(inputs, len(x), transient + steps)
-    state = model.force(x.double())
+    inputs = None if s is None else s.double().expand(len(state), -1, -1)
+    model.check_inputs(inputs, len(state), transient + steps)
+    state = state.double()
     if transient:
         head = None if inputs is None else inputs[:, :transient]
         state = model.rollout(state, transient, head)[1]

@@ -15,12 +15,17 @@ from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.readout import READOUTS, Readout
 
+# What of B⁺ a learned gain starts from: halfway between model and data.
+_LEARNED_FROM = 0.5
+
 
 class Common(TypedDict, total=False):
     """Keyword arguments that every model passes on to LatentModel."""
 
     input_dim: int  # K, width of the external inputs
     readout: str  # a name in READOUTS
+    warmup: int  # w, steps along the data that a state is computed from
+    gain: float | str  # of the correction on the way, in (0, 1], or learned
 
 
 class LatentModel(nn.Module, ABC):
@@ -33,6 +38,9 @@ class LatentModel(nn.Module, ABC):
     External inputs s (…, input_dim), those of the time a step arrives at, enter every model as
     + C s, in gated and tanh models before the nonlinearity. C (gates * latent_dim, input_dim)
     exists when input_dim > 0 only and is drawn uniformly from ±1/√latent_dim.
+
+    `warm_up` computes a state from w + 1 observations. Its gain K is `gain` B⁺, or, learned,
+    ½ B⁺ + ΔK: ΔK (state_dim, obs_dim) starts at zero and exists when w > 0 only.
     """
 
     gates: ClassVar[int] = 1  # how many times the inputs enter: once a gate of a gated model
@@ -40,6 +48,7 @@ class LatentModel(nn.Module, ABC):
 
     readout: Readout
     C: nn.Parameter | None
+    gain: nn.Parameter | None  # ΔK
 
     def __init__(
         self,
@@ -49,6 +58,8 @@ class LatentModel(nn.Module, ABC):
         *,
         input_dim: int = 0,
         readout: str = "linear",
+        warmup: int = 0,
+        gain: float | str = "learned",
     ) -> None:
         super().__init__()
         self.obs_dim = obs_dim
@@ -60,6 +71,11 @@ class LatentModel(nn.Module, ABC):
             bound = 1 / math.sqrt(latent_dim)
             C = nn.Parameter(uniform(generator, bound, self.gates * latent_dim, input_dim))
         self.register_parameter("C", C)
+        self.warmup = warmup
+        learned = gain == "learned"
+        self._part = _LEARNED_FROM if learned else float(gain)  # of B⁺ in K
+        zero = torch.zeros(self.state_dim, obs_dim) if learned and warmup else None
+        self.register_parameter("gain", None if zero is None else nn.Parameter(zero))
 
     @property
     def state_dim(self) -> int:
@@ -73,6 +89,32 @@ class LatentModel(nn.Module, ABC):
     def force(self, x: Tensor) -> Tensor:
         """Return the state computed from data alone, x (batch, obs_dim) -> (batch, state_dim)."""
         return self.start(self.readout.invert(x))
+
+    def warm_up(self, x: Tensor, s: Tensor | None = None) -> Tensor:
+        """Return the state at the last of the observations x (batch, w + 1, obs_dim).
+
+        An observer (Luenberger 1964) follows the data: z ← B⁺ x_1, then for t = 2 … w + 1
+        z ← F(z), z ← z + K (x_t − B z). The state is corrected as a whole. External inputs
+        s (batch, w, input_dim) are those of the times that the steps arrive at.
+        """
+        steps = x.shape[1] - 1
+        state = self.force(x[:, 0])
+        if not steps:
+            return state
+        self.check_inputs(s, len(x), steps)
+        step, gain = self.stepper(), self.correction()
+        inputs = [None] * steps if s is None else s.unbind(1)
+        for seen, driving in zip(x[:, 1:].unbind(1), inputs, strict=True):
+            state = step(state, driving)
+            error = seen - self.readout(state[:, : self.latent_dim])
+            state = state + error @ gain
+        return state
+
+    def correction(self) -> Tensor:
+        """Return the transpose of the gain K, (obs_dim, state_dim): error @ Kᵀ is added."""
+        weight = self.readout.weight
+        inverse = self.force(torch.eye(self.obs_dim, dtype=weight.dtype, device=weight.device))
+        return self._part * inverse if self.gain is None else self._part * inverse + self.gain.T
 
     @abstractmethod
     def step(self, state: Tensor, s: Tensor | None = None) -> Tensor:

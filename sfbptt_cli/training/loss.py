@@ -29,7 +29,7 @@ def differentiate(trainers: Sequence[Trainer], batches: Sequence[Batch]) -> Tens
 def losses_of(models: Sequence[LatentModel], method: Method, batches: Sequence[Batch]) -> Tensor:
     """Return the mean squared errors (K) of K models, each on its own batch: one rollout for all.
 
-    mean over batch, t = 2 … T + 1 and observations of (x̂_t − x_t)², standardised.
+    mean over batch, the T predicted times and observations of (x̂_t − x_t)², standardised.
     """
     if len(models) == 1:
         (batch,) = batches
@@ -51,7 +51,7 @@ def losses_of(models: Sequence[LatentModel], method: Method, batches: Sequence[B
 
 
 def _error(predicted: Tensor, x: Tensor) -> Tensor:
-    return nn.functional.mse_loss(predicted, x[:, 1:])
+    return nn.functional.mse_loss(predicted, x[:, -predicted.shape[1] :])
 
 
 def _without_kernels(model: LatentModel) -> LatentModel:

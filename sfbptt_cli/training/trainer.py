@@ -38,9 +38,9 @@ class Diverged(RunFailed):
 class Batch:
     """What the loss of one model is computed from."""
 
-    x: Tensor  # windows (batch, T + 1, obs), standardised
+    x: Tensor  # windows (batch, w + T + 1, obs), standardised
     teacher: Tensor  # the same with noise, what states are computed from
-    s: Tensor | None  # external inputs (batch, T + 1, input)
+    s: Tensor | None  # external inputs (batch, w + T + 1, input)
 
 
 @dataclass

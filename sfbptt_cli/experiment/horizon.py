@@ -1,0 +1,69 @@
+"""How far a model looks: the interval τ, the warm-up w and the window T, from settings and data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sfbptt_cli.common.checks import require
+from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.experiment.tau_choice import predicted_tau
+from sfbptt_cli.experiment.warmup_choice import suggested_warmup
+
+# T by default: 120 steps at τ = 30, so that an update of 32 sequences has 128 segments.
+_LEAST_WINDOW = 120
+_SEGMENTS = 4
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """τ, w and T of a training, in steps, and where τ and w come from."""
+
+    tau: int | None
+    tau_source: str
+    warmup: int
+    warmup_source: str
+    window: int
+
+
+def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
+    """Return what the settings say, and what the data say where they leave it open.
+
+    Raises RequestError, naming the setting, where the data are too short.
+    """
+    train, test = longest_training(dataset), len(dataset.test)
+    warmup, warmup_source = config.warmup, "warmup"
+    if warmup == "auto":
+        warmup, warmup_source = suggested_warmup(config.dataset, dataset)
+    warmup = int(warmup)
+    accepted = f"at most half of the {train} training and {test} test steps"
+    require(warmup <= min(train, test) // 2, "warmup", warmup, accepted)
+    tau, tau_source = config.tau, "tau"
+    if isinstance(tau, str):
+        most = train - warmup - 1 if config.window == "auto" else int(config.window)
+        tau, tau_source = predicted_tau(dataset, most)
+    horizon = Horizon(None, "", warmup, warmup_source, window=0)
+    return with_interval(horizon, config, dataset, tau, tau_source)
+
+
+def with_interval(
+    horizon: Horizon, config: TrainSettings, dataset: Dataset, tau: int | None, source: str
+) -> Horizon:
+    """Return the horizon with this τ and the T that goes with it; RequestError if it does not fit.
+
+    `window=auto` is four segments, at least 120 steps, and fewer only where the data end.
+    """
+    longest = longest_training(dataset) - horizon.warmup - 1
+    window, field = config.window, "window"
+    if window == "auto":
+        wanted, field = max(_LEAST_WINDOW, _SEGMENTS * (tau or 0)), "tau"
+        window = max(tau or 1, min(wanted, longest))
+    window = int(window)
+    accepted = f"at most {longest}, what the longest training trajectory has after the warm-up"
+    require(window <= longest, field, window, accepted)
+    return replace(horizon, tau=tau, tau_source=source, window=window)
+
+
+def longest_training(dataset: Dataset) -> int:
+    """Return the steps of the longest training trajectory."""
+    return max(part.stop - part.start for part in dataset.trajectories)
