@@ -44,10 +44,15 @@ VARIANTS: dict[str, Variant] = {
 
 
 def make_model(
-    variant: str, latent_dim: int, obs_dim: int, input_dim: int = 0, readout: str = "linear"
+    variant: str,
+    latent_dim: int,
+    obs_dim: int,
+    input_dim: int = 0,
+    readout: str = "linear",
+    **observer: Any,
 ) -> LatentModel:
     name, sizes, _ = VARIANTS[variant]
-    common = {"input_dim": input_dim, "readout": readout}
+    common = {"input_dim": input_dim, "readout": readout, **observer}
     generator = torch.Generator().manual_seed(0)
     model = MODELS[name](obs_dim, latent_dim, generator, **sizes, **common).double()
     with torch.no_grad():  # parameters that start at zero would hide mistakes
@@ -97,7 +102,7 @@ def make_literal(variant: str, model: LatentModel, obs_dim: int) -> Literal:
 
 
 def mean_squared_error(predicted: Tensor, x: Tensor) -> Tensor:
-    return torch.nn.functional.mse_loss(predicted, x[:, 1:])
+    return torch.nn.functional.mse_loss(predicted, x[:, -predicted.shape[1] :])
 
 
 def assert_same_gradients(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:

@@ -150,6 +150,32 @@ class Literal:
             self.force, lambda t, state, seen: state if t % tau else self.force(seen), x, s
         )
 
+    def warmed(
+        self, x: Tensor, tau: int, warmup: int, gain: Tensor, s: Tensor | None = None
+    ) -> Tensor:
+        """Force segment by segment, each after `warmup` steps corrected by K (state, N).
+
+        x (batch, warmup + T + 1, N). An error of the prediction corrects every part of the state.
+        """
+        inputs = x.new_zeros(*x.shape[:2], 0) if s is None else s
+        total, count = torch.zeros((), dtype=x.dtype), 0
+        for sample, driving in zip(x, inputs, strict=True):
+            for begin in range(0, len(sample) - 1 - warmup, tau):
+                state = self.force(sample[begin])
+                for t in range(begin + 1, begin + warmup + 1):
+                    state = self.step(state, driving[t])
+                    correction = gain @ (sample[t] - self.observe(state[0]))
+                    sizes = [len(part) for part in state]
+                    state = tuple(
+                        part + more
+                        for part, more in zip(state, correction.split(sizes), strict=True)
+                    )
+                for t in range(begin + warmup + 1, min(begin + warmup + tau, len(sample) - 1) + 1):
+                    state = self.step(state, driving[t])
+                    total = total + ((self.observe(state[0]) - sample[t]) ** 2).sum()
+                    count += len(sample[t])
+        return total / count
+
     def none(self, x: Tensor, s: Tensor | None = None) -> Tensor:
         """Start from the data, never force."""
         return self._loss(self.force, lambda t, state, _: state, x, s)

@@ -59,6 +59,7 @@ def make_trainer(
     *,
     model: str = "lstm",
     readout: str = "linear",
+    warmup: int = 0,
     latent_dim: int = 5,
     dataset: Dataset | None = None,
     epochs: int = EPOCHS,
@@ -76,13 +77,14 @@ def make_trainer(
         torch.Generator().manual_seed(seed),
         input_dim=data.input_dim,
         readout=readout,
+        warmup=warmup,
         **usual_sizes(model),
     ).to(device, dtype)
     chosen, schedule = make_optimizer(built.parameters(), epochs * batches, **(optimizer or {}))
     place, scale = torch.device(device), Standardiser.of(data.train)
     settings: dict[str, Any] = {
         "model": built,
-        "windows": Windows(data, scale, WINDOW, 4, batches, seed, place, dtype),
+        "windows": Windows(data, scale, warmup + WINDOW, 4, batches, seed, place, dtype),
         "method": Sparse(lambda update: TAU),
         "optimizer": chosen,
         "schedule": schedule,

@@ -39,7 +39,7 @@ def _from_exponent(dataset: Dataset) -> tuple[int, str] | None:
         source = f"lambda_max {dataset.lambda_max:.4g} from: {dataset.lambda_source}"
         return tau_predicted(dataset.lambda_step), f"ln 2 / (lambda_max dt), {source}"
     found = cached_exponent(dataset.longest_training(LONGEST), dataset.dt, NeighbourSettings())
-    if found.low <= 0:
+    if not found.low > 0:  # nor for NaN
         return None
     doubt = "" if found.chaotic else f"; weak evidence: {found.reason}"
     shortest, most = (rate * dataset.dt for rate in (found.high, found.low))

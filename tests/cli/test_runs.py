@@ -409,19 +409,22 @@ def test_load_run(finished: Finished) -> None:
 
 def test_load_run_generates(finished: Finished) -> None:
     run = sfbptt_cli.load_run(finished.run)
-    start = run.dataset.test[0]
+    start = run.dataset.test[:1]
     one = run.generate(50)
     assert one.shape == (50, 3)
     np.testing.assert_array_equal(one, run.generate(50, start))
-    several = run.generate(50, run.dataset.test[:4])
+    several = run.generate(50, run.dataset.test[:4, None])
     assert several.shape == (4, 50, 3)
     # A batch may be summed in another order; float32 of data of order 10.
     np.testing.assert_allclose(several[0], one, atol=1e-4)
     assert not np.allclose(several[1], one, atol=1e-4)
     # The stored trajectory started there, too.
     np.testing.assert_allclose(one, run.trajectories.generated[0, :50], atol=1e-4)
-    for wrong in (np.zeros(2), np.zeros((2, 2, 3))):
-        with pytest.raises(ValueError, match="x0 has shape"):
+    np.testing.assert_array_equal(
+        run.generate(5, run.dataset.test[:9]), run.generate(5, run.dataset.test[8:9])
+    )
+    for wrong in (np.zeros(3), np.zeros((0, 3)), np.zeros((2, 2))):
+        with pytest.raises(ValueError, match=r"context has shape .* the last 1 observations"):
             run.generate(5, wrong)
 
 

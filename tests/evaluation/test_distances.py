@@ -14,9 +14,10 @@ from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.evaluation import distances
 from sfbptt_cli.evaluation.distances import Distance, measure_distances
 from sfbptt_cli.evaluation.settings import EvaluationSettings
+from sfbptt_cli.evaluation.state_space import Delays, delays_of
 
-SETTINGS = EvaluationSettings(bins=8, gmm_points=50, gmm_samples=20, spectrum_smoothing=3.0)
-_RANDOM = np.random.default_rng(0).normal(size=(5, 700, 2))
+SETTINGS = EvaluationSettings(bins=7, gmm_points=50, gmm_samples=20, spectrum_smoothing=3.0)
+_RANDOM = np.random.default_rng(0).normal(size=(5, 700, 3))
 GENERATED = _RANDOM[4, 100:]
 
 
@@ -53,7 +54,7 @@ def test_a_second_measurement_computes_no_floor(simulated: Dataset, calls: list[
     assert _measure(simulated) == first
     assert len(calls) == len(first)
     calls.clear()
-    _measure(simulated, bins=9)
+    _measure(simulated, bins=8)
     assert calls.count("_binned") == 3
     assert len(calls) == len(first) + 2
 
@@ -114,9 +115,9 @@ def test_metrics_of_other_packages_have_floors_too(
 @pytest.mark.parametrize(
     ("estimator", "bins", "found"),
     [
-        ("auto", 77, "binned"),  # 5,929 cells for 600 points
-        ("auto", 78, "gmm"),  # 6,084
-        ("binned", 78, "binned"),
+        ("auto", 8, "binned"),  # 512 cells for 600 points
+        ("auto", 9, "gmm"),  # 729
+        ("binned", 9, "binned"),
         ("gmm", 10, "gmm"),
     ],
 )
@@ -126,6 +127,24 @@ def test_histograms_are_for_grids_that_the_points_fill(
     metrics = _measure(simulated, estimator=estimator, bins=bins)
     assert metrics["d_stsp"]["estimator"] == found
     assert (metrics["d_stsp"] == metrics["d_stsp_gmm"]) is (found == "gmm")
+
+
+@pytest.mark.usefixtures("calls")
+def test_few_variables_are_compared_by_delay_vectors() -> None:
+    """A scalar that visits the same values in another order is another attractor."""
+    t = 0.3 * np.arange(2_000)
+    sine, backwards = np.sin(t)[:, None], np.random.default_rng(1).permutation(np.sin(t))[:, None]
+    found = measure_distances(sine, backwards, as_dataset(sine), 0, SETTINGS)
+    assert (found["d_stsp"]["lag"], found["d_stsp"]["dimension"]) == (5, 2)  # a quarter of a period
+    assert found["d_stsp"]["floor"] < 0.1
+    assert found["d_stsp"]["value"] > 0.5
+    assert found["d_stsp_gmm"]["value"] > 0.2
+    # Two variables that are a state need no delays, two of a larger system do.
+    circle = np.stack([np.sin(t), np.cos(t)], axis=1)
+    assert delays_of(circle, 2_000) == Delays()
+    torus = np.stack([np.sin(t), np.sin(2**0.5 * t)], axis=1)
+    assert delays_of(torus, 2_000).dimension == 2
+    assert delays_of(sine, 15) == Delays()  # too short for a second value
 
 
 @pytest.mark.usefixtures("calls")

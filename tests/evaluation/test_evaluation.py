@@ -156,6 +156,6 @@ def test_generation_in_chunks_is_generation_at_once(
 ) -> None:
     scale = Standardiser.of(dataset.train)
     model = _Known(scale, "rotate").double()
-    whole = generate(model, scale, dataset.test[:3], 50)
+    whole = generate(model, scale, dataset.test[:3, None], 50)
     monkeypatch.setattr("sfbptt_cli.evaluation.generation._CHUNK", 21)
-    np.testing.assert_array_equal(generate(model, scale, dataset.test[:3], 50), whole)
+    np.testing.assert_array_equal(generate(model, scale, dataset.test[:3, None], 50), whole)

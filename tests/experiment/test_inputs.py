@@ -15,12 +15,13 @@ from small_training import make_trainer, train, validation_on
 from sfbptt_cli import load_run
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.arrays import read_array_dataset
+from sfbptt_cli.data.contexts import states_at, stretches
 from sfbptt_cli.data.dataset import Dataset, Inputs, Standardiser, separate_inputs
 from sfbptt_cli.data.settings import ArraySettings, CsvSettings
 from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.evaluation.evaluate import evaluate
-from sfbptt_cli.evaluation.generation import along, generate
+from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.models.plrnn import PLRNN
@@ -132,22 +133,22 @@ def test_the_known_driven_system_has_no_error(
 ) -> None:
     dataset, inputs, scale, model = exact
     starts = np.array([0, 40, 41])
-    s = along(inputs.test, starts, 200)
-    generated = generate(model, scale, dataset.test[starts], 200, s)
+    s = stretches(inputs.test, starts, 1, 200)
+    generated = generate(model, scale, dataset.test[starts, None], 200, s)
     truth = np.stack([dataset.test[t + 1 : t + 201] for t in starts])
     np.testing.assert_allclose(generated, truth, atol=1e-9)
-    shifted = generate(model, scale, dataset.test[starts], 200, np.roll(s, 1, axis=1))
+    shifted = generate(model, scale, dataset.test[starts, None], 200, np.roll(s, 1, axis=1))
     assert np.abs(shifted - truth).max() > 0.1  # the time of the inputs matters
     monkeypatch.setattr("sfbptt_cli.evaluation.generation._CHUNK", 21)
-    chunked = generate(model, scale, dataset.test[starts], 200, s)
+    chunked = generate(model, scale, dataset.test[starts, None], 200, s)
     np.testing.assert_array_equal(chunked, generated)
 
 
 def test_the_exponent_of_a_driven_model_is_conditional_on_its_inputs(exact: Exact) -> None:
     dataset, inputs, scale, model = exact
-    s = torch.from_numpy(along(inputs.test, np.arange(4), 350))
-    x = torch.from_numpy(scale.standardise(dataset.test[:4]))
-    exponent = largest_exponent(model, x, steps=300, transient=50, s=s)
+    s = torch.from_numpy(stretches(inputs.test, np.arange(4), 1, 350))
+    state = states_at(model, scale, dataset.test, np.arange(4))
+    exponent = largest_exponent(model, state, steps=300, transient=50, s=s)
     assert exponent.value == pytest.approx(np.log(A), abs=1e-6)
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import TINY, Cli, as_dataset
 
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.experiment.tau_choice import predicted_tau, resolve_tau, search_tau, tau_candidates
+from sfbptt_cli.experiment.tau_choice import predicted_tau, search_tau, tau_candidates
 from sfbptt_cli.training.trainer import Diverged
 
 SETTINGS = tuple(s for s in TINY if not s.startswith("tau="))
@@ -27,34 +27,36 @@ def _logistic(steps: int) -> np.ndarray:
 
 def test_a_known_exponent_gives_ln_2_over_it() -> None:
     dataset = as_dataset(np.zeros((10, 1)), dt=0.01, lambda_max=0.9057, lambda_source="a table")
-    tau, why = predicted_tau("auto", dataset)
+    tau, why = predicted_tau(dataset, 100)
     assert tau == round(math.log(2) / 0.009057) == 77
     assert "a table" in why
-    assert resolve_tau(12, 5, dataset) == (12, "tau")
-    with pytest.raises(RequestError, match=r"gives 77 steps, longer than window = 50"):
-        resolve_tau("auto", 50, dataset)
+    assert predicted_tau(dataset, 50) == (50, f"{why}: 77 steps, cut to the 50 that fit")
 
 
-@pytest.mark.parametrize("value", [0.0, -0.3])
-def test_an_exponent_that_is_not_positive_is_refused(value: float) -> None:
-    dataset = as_dataset(np.zeros((10, 1)), lambda_max=value, lambda_source="a table")
-    with pytest.raises(RequestError, match=r"tau: auto needs a positive .*dataset.lambda_max="):
-        predicted_tau("auto", dataset)
+_SINE = np.sin(0.05 * np.arange(6_000))[:, None]
+
+
+@pytest.mark.parametrize("value", [0.0, -0.3, None])
+def test_without_chaos_the_memory_of_the_data_tells(value: float | None) -> None:
+    dataset = as_dataset(_SINE, lambda_max=value, lambda_source="a table")
+    tau, why = predicted_tau(dataset, 1_000)
+    # The autocorrelation of a sine is a cosine.
+    assert tau == math.ceil(math.acos(1 / math.e) / 0.05)
+    assert "no sign of a positive exponent" in why
+    constant = as_dataset(np.ones((1_000, 1)), lambda_max=0.0)
+    assert predicted_tau(constant, 1_000)[0] == 30
 
 
 def test_recorded_data_tell_their_own() -> None:
     # The logistic map has the exponent ln 2: one step.
-    tau, why = predicted_tau("auto", as_dataset(_logistic(4_000)))
+    tau, why = predicted_tau(as_dataset(_logistic(4_000)), 1_000)
     assert tau == 1
     assert "estimated from the separation of neighbours" in why
-    sine = np.sin(0.05 * np.arange(6_000))[:, None]
-    with pytest.raises(RequestError, match=r"tau: auto needs .* the data show none \("):
-        predicted_tau("auto", as_dataset(sine))
 
 
 def test_the_longest_trajectory_is_the_one_that_tells() -> None:
-    data = np.concatenate([np.sin(0.05 * np.arange(1_000))[:, None], _logistic(4_000)])
-    tau, _ = predicted_tau("auto", as_dataset(data, train_lengths=(1_000, 4_000)))
+    data = np.concatenate([_SINE[:1_000], _logistic(4_000)])
+    tau, _ = predicted_tau(as_dataset(data, train_lengths=(1_000, 4_000)), 1_000)
     assert tau == 1
 
 

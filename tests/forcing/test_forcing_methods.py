@@ -67,6 +67,47 @@ def test_every_method_trains_every_model_as_its_literal_algorithm_does(
         assert_same(model, mean_squared_error(predicted, x), oracle(literal, x, s))
 
 
+def _gain(literal: Literal, model: LatentModel, part: float) -> Tensor:
+    """K (state, N): `part` of the pseudo-inverse, column by column, and what is learned."""
+    columns = [torch.cat(literal.force(e)) for e in torch.eye(model.obs_dim, dtype=torch.float64)]
+    forced = part * torch.stack(columns, dim=1)
+    return forced if model.gain is None else forced + model.gain
+
+
+@pytest.mark.parametrize("readout", ["linear", "identity"])
+@pytest.mark.parametrize("input_dim", [0, _INPUTS])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_warm_up_is_that_of_the_literal_observer(
+    variant: str, input_dim: int, readout: str
+) -> None:
+    sizes = (variant, _LATENTS, _OBSERVED, input_dim, readout)
+    for warmup, gain, part in ((4, "learned", 0.5), (1, "learned", 0.5), (3, 0.3, 0.3)):
+        model = make_model(*sizes, warmup=warmup, gain=gain)
+        literal = make_literal(variant, model, _OBSERVED)
+        for batch, steps, tau in ((2, 7, 3), (1, 6, 3), (2, 5, 9), (1, 1, 1)):
+            x = make_data(batch, warmup + steps, _OBSERVED)
+            s = make_data(batch, warmup + steps, input_dim, seed=2) if input_dim else None
+            predicted = sparse(model, x, tau, s)
+            assert predicted.shape == (batch, steps, _OBSERVED)
+            expected = literal.warmed(x, tau, warmup, _gain(literal, model, part), s)
+            assert_same(model, mean_squared_error(predicted, x), expected)
+
+
+def test_a_gain_is_learned_where_there_is_a_warm_up_only() -> None:
+    plain, warm, fixed = (
+        make_model("lstm", 5, 3, **observer)
+        for observer in ({}, {"warmup": 2}, {"warmup": 2, "gain": 0.5})
+    )
+    assert plain.gain is None
+    assert warm.gain is not None
+    assert warm.gain.shape == (10, 3)
+    assert fixed.gain is None
+    # One that forces all the way is forced once more at the end: only c of the LSTM is left.
+    reset = make_model("rnn", 5, 3, warmup=4, gain=1.0)
+    x = make_data(2, 4, 3)
+    torch.testing.assert_close(reset.readout(reset.warm_up(x)), x[:, -1])
+
+
 # tau, steps, batch
 _GRID = [
     *itertools.product((1, 2, 3, 5, 12), (12,), (1, 3)),  # dividing the window or not
@@ -95,21 +136,22 @@ def test_every_window_and_size_agrees_with_the_literal_algorithm(
         assert_same(model, found, literal.sparse(x, tau))
 
 
-def test_nothing_crosses_a_forcing() -> None:
-    """A prediction depends on the observation its segment starts from, and on no other.
+@pytest.mark.parametrize("warmup", [0, 3])
+def test_nothing_crosses_a_forcing(warmup: int) -> None:
+    """A prediction depends on the observations of its segment's warm-up, and on no other.
 
     Of the inputs it depends on those of its segment up to its own time.
     """
-    model, tau, steps = make_model("rnn", 6, 2, input_dim=3), 4, 10
-    x = make_data(1, steps, 2).requires_grad_()
-    s = make_data(1, steps, 3, seed=2).requires_grad_()
+    model, tau, steps = make_model("rnn", 6, 2, input_dim=3, warmup=warmup), 4, 10
+    x = make_data(1, warmup + steps, 2).requires_grad_()
+    s = make_data(1, warmup + steps, 3, seed=2).requires_grad_()
     predicted = sparse(model, x, tau, s)
-    for t in range(steps):  # predicted[:, t] is that of x[:, t + 1]
+    for t in range(steps):  # predicted[:, t] is that of x[:, w + t + 1]
         found = torch.autograd.grad(predicted[0, t].sum(), (x, s), retain_graph=True)
         by_x, by_s = (g[0].abs().sum(dim=1).nonzero().flatten().tolist() for g in found)
         first = tau * (t // tau)
-        assert by_x == [first]
-        assert by_s == list(range(first + 1, t + 2))
+        assert by_x == list(range(first, first + warmup + 1))
+        assert by_s == list(range(first + 1, t + warmup + 2))
 
 
 @pytest.mark.parametrize("tau", [3, 4, 12])

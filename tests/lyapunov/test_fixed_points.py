@@ -166,7 +166,7 @@ def test_the_search_finds_what_lies_in_all_linear_regions(kind: str) -> None:
         else:
             shallow = ShallowPLRNN(2, 3, generator, hidden_dim=6, clipped=clipped)
             model = _scaled(shallow, 4.0 if clipped else 8.0, seed)
-        x = torch.randn(4, 2, generator=_generator(100 + seed))
+        x = model.double().force(torch.randn(4, 2, generator=_generator(100 + seed)).double())
         every = find_cycles(model, x)
         found = find_cycles(model, x, restarts=256, enumerate_regions=False)
         total += len(every)
@@ -208,7 +208,7 @@ def test_networks_return_to_their_points_with_the_eigenvalues_of_autograd(
     model = kind(2, 10, _generator(4)).double()
     with torch.no_grad():
         model.weight.mul_(4)
-    x = torch.randn(4, 2, generator=_generator(5))
+    x = model.force(torch.randn(4, 2, generator=_generator(5)).double())
     found = find_cycles(model, x, restarts=96)
     assert found
     for cycle in found:

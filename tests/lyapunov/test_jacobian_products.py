@@ -94,8 +94,9 @@ def test_theorem_1_a_stable_point_and_a_stable_cycle() -> None:
 
 def test_theorem_2_chaos_grows_as_the_largest_exponent() -> None:
     model, x = _chaotic(), 0.3 * _random(8, 2)
-    exponent = largest_exponent(model, x, steps=3_000, transient=200)
-    z = copy.deepcopy(model).double().rollout(model.force(x.float()).double(), 200)[1].detach()
+    state = model.force(x.float()).detach()
+    exponent = largest_exponent(model, state, steps=3_000, transient=200)
+    z = copy.deepcopy(model).double().rollout(state.double(), 200)[1].detach()
     free = jacobian_products(model, z, 3_000, every=10)
     rate = growth_rate(free)
     assert free.values[:, -1].min() > 600, "as far as the last doubles"
@@ -119,6 +120,40 @@ def test_theorem_3_quasi_periodic_growth_is_no_exponential() -> None:
     assert abs(growth_rate(free).value) < 1e-3
 
 
+def _with_gain(model: LatentModel) -> LatentModel:
+    """Draw what a warm-up learns, which starts at zero."""
+    if model.gain is not None:
+        with torch.no_grad():
+            model.gain.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
+    return model
+
+
+@pytest.mark.parametrize("input_dim", [0, 2])
+@pytest.mark.parametrize("tau", [1, 4, 50])
+def test_forced_products_with_a_warm_up_are_those_of_autograd(tau: int, input_dim: int) -> None:
+    drawn = torch.Generator().manual_seed(1)
+    model = _with_gain(LSTM(2, 4, drawn, input_dim=input_dim, warmup=3).double())
+    x, s = _random(17, 2), _random(17, input_dim) if input_dim else None
+    found = forced_jacobian_products(model, x, tau, s)
+    assert found.steps.tolist() == list(range(1, 14))
+    for t, value in enumerate(found.values[0]):
+        f, last = t // tau * tau, t // tau * tau + 3  # the warm-up from f to last
+
+        def end(state: Tensor, f: int = f, last: int = last, t: int = t) -> Tensor:
+            state = state[None]
+            for k in range(f + 1, t + 5):
+                state = model.step(state, None if s is None else s[None, k])
+                if k <= last:
+                    error = x[None, k] - model.readout(state[:, :4])
+                    state = state + error @ model.correction()
+            return state[0]
+
+        begin = model.force(x[None, f])[0].detach()
+        J = torch.autograd.functional.jacobian(end, begin)
+        expected = torch.linalg.matrix_norm(J, ord=2).log().item()
+        assert value == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize(("length", "tau"), [(13, 4), (13, 1), (13, 50), (12, 4)])
 @pytest.mark.parametrize("input_dim", [0, 2])
 def test_forced_products_start_anew(length: int, tau: int, input_dim: int) -> None:
@@ -139,13 +174,15 @@ def test_forced_products_start_anew(length: int, tau: int, input_dim: int) -> No
 def _plain(model: LatentModel, x: Tensor, steps: int, tau: int | None, s: Tensor | None) -> float:
     """ln of the norm of the gradient by one backward pass through a loop of steps."""
     model.zero_grad()
+    w = model.warmup
     predicted, state = [], x.new_empty(0)
     for t in range(steps):
         if t == 0 or (tau is not None and t % tau == 0):
-            state = model.force(x[None, t])
-        state = model.step(state) if s is None else model.step(state, s[None, t + 1])
+            warming = None if s is None else s[None, t + 1 : t + w + 1]
+            state = model.warm_up(x[None, t : t + w + 1], warming)
+        state = model.step(state) if s is None else model.step(state, s[None, t + w + 1])
         predicted.append(model.readout(state[:, : model.latent_dim])[0])
-    nn.functional.mse_loss(torch.stack(predicted), x[1 : steps + 1]).backward()
+    nn.functional.mse_loss(torch.stack(predicted), x[w + 1 : w + steps + 1]).backward()
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return math.log(torch.cat(gradients).norm().item())
 
@@ -153,9 +190,13 @@ def _plain(model: LatentModel, x: Tensor, steps: int, tau: int | None, s: Tensor
 @pytest.mark.parametrize("name", list(MODELS))
 @pytest.mark.parametrize("tau", [None, 8])
 @pytest.mark.parametrize("input_dim", [0, 2])
-def test_loss_gradients_are_those_of_autograd(name: str, tau: int | None, input_dim: int) -> None:
+@pytest.mark.parametrize("warmup", [0, 6])
+def test_loss_gradients_are_those_of_autograd(
+    name: str, tau: int | None, input_dim: int, warmup: int
+) -> None:
     drawn, sizes = torch.Generator().manual_seed(1), usual_sizes(name)
-    model = MODELS[name](2, 4, drawn, input_dim=input_dim, **sizes).double()
+    sizes = {**sizes, "input_dim": input_dim, "warmup": warmup}
+    model = _with_gain(MODELS[name](2, 4, drawn, **sizes).double())
     lengths = [1, 7, 50, 51, 120]  # of which chunks hold one, a part, all, one more, several
     x, s = _random(130, 2), _random(130, input_dim) if input_dim else None
     found = loss_gradients(model, x, lengths, tau, s)
@@ -166,9 +207,9 @@ def test_loss_gradients_are_those_of_autograd(name: str, tau: int | None, input_
 
 def test_loss_gradients_of_a_chaotic_model_do_not_overflow() -> None:
     model, x = _chaotic(), 0.3 * _random(5_001, 2)
-    lengths = [500, 5_000]
+    lengths, state = [500, 5_000], model.force(x[:8].float()).detach()
     free = loss_gradients(model, x, lengths).values[0]
-    exponent = largest_exponent(model, x[:8], steps=3_000, transient=200).value
+    exponent = largest_exponent(model, state, steps=3_000, transient=200).value
     assert free[1] > 1_000, "e^709 is the end of float64"
     assert (free[1] - free[0]) / 4_500 == pytest.approx(exponent, rel=0.08)
     assert (loss_gradients(model, x, lengths, tau=5).values < 10).all()

@@ -26,12 +26,18 @@ def _network(kind: type[RNN] | type[LSTM] | type[GRU], gain: float, input_dim: i
     return model  # type: ignore[return-value]
 
 
-def _slow(model: LatentModel, x: Tensor, steps: int, transient: int, s: Tensor | None) -> Tensor:
+def _states(model: LatentModel, count: int) -> Tensor:
+    """Random states, (count, state_dim)."""
+    return model.force(starts(2, count)).detach()
+
+
+def _slow(
+    model: LatentModel, state: Tensor, steps: int, transient: int, s: Tensor | None
+) -> Tensor:
     """The same by autograd's Jacobian and a QR at every step, one start at a time."""
     model = model.double()
     exponents = []
-    for start in x.double():
-        z = model.force(start[None])
+    for z in state.double()[:, None]:
         Q = torch.eye(model.state_dim, dtype=torch.float64)
         growth, counted = torch.zeros(model.state_dim, dtype=torch.float64), 0
         for t in range(transient + steps):
@@ -68,7 +74,8 @@ def test_henon_map_has_its_published_exponent_and_its_contraction() -> None:
 
 @pytest.mark.parametrize(("kind", "gain"), [(RNN, 3.0), (LSTM, 8.0), (GRU, 8.0)])
 def test_a_network_agrees_with_the_slow_way(kind: type[RNN], gain: float) -> None:
-    model, x = _network(kind, gain), starts(2, 2)
+    model = _network(kind, gain)
+    x = _states(model, 2)
     found = model_spectrum(model, x, steps=100, transient=20)
     # The slow way starts from other vectors, that 10 steps have turned into the directions.
     slow = np.sort(_slow(model, x, 100, 20, None).numpy())[::-1]
@@ -79,7 +86,8 @@ def test_a_network_agrees_with_the_slow_way(kind: type[RNN], gain: float) -> Non
 
 
 def test_a_network_agrees_with_two_nearby_trajectories() -> None:
-    model, x = _network(RNN, 8.0), starts(2, 16)
+    model = _network(RNN, 8.0)
+    x = _states(model, 16)
     near = largest_exponent(model, x, steps=1_500, transient=200)
     found = model_spectrum(model, x, steps=1_500, transient=200, exponents=1)
     error = math.hypot(near.standard_error, found.standard_errors[0])
@@ -88,7 +96,8 @@ def test_a_network_agrees_with_two_nearby_trajectories() -> None:
 
 
 def test_inputs_are_those_of_the_times_the_steps_arrive_at() -> None:
-    model, x = _network(RNN, 3.0, input_dim=3), starts(2, 2)
+    model = _network(RNN, 3.0, input_dim=3)
+    x = _states(model, 2)
     s = torch.randn(120, 3, generator=torch.Generator().manual_seed(5))
     found = model_spectrum(model, x, steps=100, transient=20, s=s)
     assert found.exponents.sum() == pytest.approx(
@@ -100,7 +109,8 @@ def test_inputs_are_those_of_the_times_the_steps_arrive_at() -> None:
 
 
 def test_leading_exponents_are_those_of_the_whole_spectrum() -> None:
-    model, x = _network(LSTM, 8.0), starts(2, 4)
+    model = _network(LSTM, 8.0)
+    x = _states(model, 4)
     whole = model_spectrum(model, x, steps=300, transient=50)
     two = model_spectrum(model, x, steps=300, transient=50, exponents=2)
     assert whole.exponents.shape == (24,)

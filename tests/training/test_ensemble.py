@@ -61,6 +61,14 @@ def _adaptive(seed: int) -> dict[str, Any]:
 # From a seed to what its trainer has.
 _CASES: dict[str, Callable[[int], dict[str, Any]]] = {
     **{name: lambda seed, name=name: {"model": name} for name in MODELS},
+    **{
+        f"{name} with a warm-up and inputs": lambda seed, name=name: {
+            "model": name,
+            "dataset": _DRIVEN,
+            "warmup": 3,
+        }
+        for name in ("lstm", "plrnn")
+    },
     "an identity readout": lambda seed: {"model": "shallow_plrnn", "readout": "identity"},
     **{
         f"{name} with inputs": lambda seed, name=name: {"model": name, "dataset": _DRIVEN}
