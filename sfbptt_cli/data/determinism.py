@@ -9,39 +9,43 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.time_scales import standardise
+from sfbptt_cli.data.predictors import predictions
+from sfbptt_cli.data.time_scales import cycle_length, standardise
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
-# Pasts that are compared, in steps.
-_PASTS = (0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160)
+# Pasts that are compared, in steps; the comparison ends when so many in a row add nothing.
+_PASTS = (0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80)
+_IN_VAIN = 4
 # A past is at most this share of the data.
 _LONGEST_SHARE = 20
-# Steps ahead that are predicted, as shares of a period; one step always.
-_AHEAD = (1 / 12, 1 / 6, 1 / 3)
+# Steps ahead that are predicted, as shares of a cycle; one step always.
+_AHEAD = (1 / 8, 1 / 4, 1 / 2)
 # Samples that predictors learn from, and samples that are predicted.
-_LIBRARY = 12_000
-_QUERIES = 1_500
+_LIBRARY = 8_000
+_QUERIES = 1_000
+_FEWEST = 50
 # Blocks of the data, which teach and test in turn; each is longer than this many pasts.
 _BLOCKS = 10
 _BLOCK_PASTS = 4
-# Variables that are predicted, and principal components of a past that predictors of first, second
-# and third order, and neighbours, see.
+# Components that are predicted, and those that a past is reduced to.
 _TARGETS = 6
-_LINEAR, _QUADRATIC, _CUBIC = 30, 16, 7
-_NEAR = (3, 7)
-_NEIGHBOURS = (16, 64)
-_RIDGE = 1e-7
-# Errors, in variances, that no training reaches anyway, and the share by which errors are alike.
+_COMPONENTS = 30
+# Gains, in variances, that no training would notice, and as a share of the error that is left.
 _NEGLIGIBLE = 5e-4
-_ALIKE = 0.15
-# Of the memory: errors within this share of the best are as good.
+_ALIKE = 0.3
+# Of the next step, the present alone leaves more of the mean square increment than this, and more
+# than this many times the error from the past, where it does not determine it.
+_OPEN = 1e-3
+_WORSE = 1.15
+# Errors within this share of the best are as good.
 _NEARLY = 0.1
 # Order of the differences that show noise beside a smooth signal, at most.
 _ORDER = 8
-# An observer needs several steps of correction: of a period, and times the memory.
-_OF_PERIOD = 0.4
+# A state that is corrected step by step settles later than a regression needs: so much of a cycle,
+# and so many times the memory.
+_OF_CYCLE = 0.4
 _TIMES_MEMORY = 2.0
 
 
@@ -49,125 +53,127 @@ _TIMES_MEMORY = 2.0
 class Determinism:
     """What the past of a series adds to its present.
 
-    noise (N,): standard deviation of the observation noise, in those of the variables.
-    period: mean period in steps, noise taken out.
-    pasts (W,), ahead (H,), errors (W, H): mean squared error, in variances, of predictions `ahead`
-    steps from the last `pasts` + 1 observations. A longer past is never worse.
-    gain: what the best past takes off the error of the present alone, in variances, as far as more
-    data would not do the same. memory: shortest past in steps that does nearly as well as the best.
-    warmup: steps of warm-up that suit the data, 0 where the present determines what comes next.
-    reason: why, for people.
+    noise (N,): standard deviation of the observation noise, at most, in those of the variables.
+    cycle: steps of a typical cycle. pasts (W,), ahead (H,), errors (W, H): mean squared error, in
+    variances, of predictions `ahead` steps from the last `pasts` + 1 observations; a longer past is
+    never worse. gain: what the best past takes off the error of the present alone, in variances, as
+    far as more data would not do the same. memory: the shortest past in steps that does nearly as
+    well as the best. warmup: steps of warm-up that suit the data, 0 where the present determines
+    what comes next as well as any past.
     """
 
     noise: Array
-    period: float
+    cycle: float
     pasts: Integers
     ahead: Integers
     errors: Array
     gain: float
     memory: int
     warmup: int
-    reason: str
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """Standardised series with the rows that teach and those that test."""
+    """Standardised series, with the rows that teach and those that test."""
 
     x: Array  # (T, N), all trajectories one after another
-    targets: Array  # (T, M), principal components of x, of unit variance together
+    targets: Array  # (T, M): x, or its leading principal components at a mean variance of 1
     library: Integers
     queries: Integers
-
-    def half(self) -> _Samples:
-        """Return the same with every second row of the library."""
-        return _Samples(self.x, self.targets, self.library[::2], self.queries)
 
 
 def determinism(parts: Sequence[Array]) -> Determinism | None:
     """Compare predictions from the present with predictions from longer and longer pasts.
 
-    parts: trajectories (T, N). Each past, as its principal components, is taken to what follows by
-    linear, quadratic and cubic regression and by local linear maps between nearest neighbours; the
-    best predictor of each counts. What predicts was learned in other blocks of the data. Where a
-    past makes errors smaller by more than 5e-4 of the variance and 15%, and more data would not,
-    the present does not determine what comes next: it is noisy, or variables are hidden.
+    parts: trajectories (T, N). The principal components of each past are taken to what follows by
+    the predictors of `predictions`, of which the best counts; they learn in other blocks of the
+    data than they predict. Where a past takes off more than 5e-4 of the variance, and more than 30%
+    of what is left, and more data would not, the present does not determine what comes next: it is
+    noisy, or something is hidden. The warm-up is then twice the memory, at least 0.4 of a cycle.
 
     None where the data are too short or constant.
     """
     series = [np.asarray(part, dtype=float).reshape(len(part), -1) for part in parts]
     x = standardise(np.concatenate(series))
-    varying = x.any(axis=0)
+    varying = np.asarray(x.any(axis=0))
     if not varying.any():
         return None
     x = x[:, varying]
-    ends = np.cumsum([len(part) for part in series])
-    pieces = [x[end - len(part) : end] for part, end in zip(series, ends, strict=True)]
-    longest = max(pieces, key=len)
-    noise = np.zeros(len(varying))
-    noise[varying] = _difference_noise(pieces)
-    period = quiet_period(longest)
-    limit = min(len(x) // _LONGEST_SHARE, len(longest) // 5)
-    pasts = np.array([past for past in _PASTS if past <= limit])
-    steps = {1, *(round(period * share) for share in _AHEAD if period * share < limit)}
-    ahead = np.array(sorted(step for step in steps if step > 0))
-    samples = _samples(x, [len(part) for part in pieces], int(pasts[-1]), int(ahead[-1]))
+    lengths = [len(part) for part in series]
+    pieces = np.split(x, np.cumsum(lengths)[:-1])
+    cycle = cycle_length(max(pieces, key=len))
+    limit = min(len(x) // _LONGEST_SHARE, max(lengths) // 5)
+    pasts = [past for past in _PASTS if past <= limit]
+    steps = (round(cycle * share) for share in _AHEAD if cycle * share < limit)
+    ahead = np.unique([1, *(step for step in steps if step > 1)])
+    samples = _samples(x, lengths, pasts[-1] + int(ahead[-1]))
     if samples is None:
         return None
-    errors = np.array([_errors(samples, int(past), ahead) for past in pasts])
-    errors = np.minimum.accumulate(errors, axis=0)
-    smallest = np.sqrt(np.minimum(errors[-1, 0], 1.0))
-    noise = np.minimum(noise, smallest) if x.shape[1] == 1 else noise
-    gains = errors[0] - errors[-1]
-    sizeable = (gains > _NEGLIGIBLE) & (gains > _ALIKE * errors[-1])
-    gain = _lasting_gain(samples, pasts, ahead, errors) if sizeable.any() else 0.0
-    memory = max(_memory(pasts, errors[:, h]) for h in range(len(ahead)))
-    warmup, reason = 0, "the present determines what comes next as well as any past"
+    each = _compared(samples, pasts, ahead)
+    errors = np.minimum.accumulate(each.mean(axis=2), axis=0)
+    gain, memory, warmup = 0.0, 0, 0
+    if _open(samples, errors[:, 0]) and _counts(errors[0] - errors[-1], errors[-1]).any():
+        gain = _lasting_gain(samples, pasts, ahead, each.mean(axis=2))
     if gain > 0:
-        steps = max(_TIMES_MEMORY * memory, _OF_PERIOD * period)
-        warmup = max(1, min(round(steps), limit, 2 * _PASTS[-1]))
-        reason = f"a past of {memory} steps takes {100 * gain:.2g}% of the variance off the error"
-    return Determinism(noise, period, pasts, ahead, errors, gain, memory, warmup, reason)
+        memory = max(_memory(pasts, column) for column in errors.T)
+        wanted = max(_TIMES_MEMORY * memory, _OF_CYCLE * cycle)
+        warmup = max(1, min(round(wanted), limit, _PASTS[-1]))
+    noise = np.zeros(len(varying))
+    first = each[:, 0].min(axis=0)
+    first = first if x.shape[1] <= _TARGETS else first.mean()
+    noise[varying] = np.minimum(_difference_noise(pieces), np.sqrt(first))
+    kept = np.array(pasts[: len(errors)])
+    return Determinism(noise, cycle, kept, ahead, errors, gain, memory, warmup)
 
 
-def _memory(pasts: Integers, errors: Array) -> int:
+def _compared(samples: _Samples, pasts: Sequence[int], ahead: Integers) -> Array:
+    """Return the errors from each past until longer ones add nothing: (W, H, M)."""
+    found = [_errors(samples, pasts[0], ahead)]
+    vain = 0
+    for past in pasts[1:]:
+        before = np.min(found, axis=0).mean(axis=1)
+        found.append(_errors(samples, past, ahead))
+        better = found[-1].mean(axis=1) < (1 - _NEARLY / 2) * before - _NEGLIGIBLE / 50
+        vain = 0 if better.any() else vain + 1
+        if vain == _IN_VAIN:
+            break
+    return np.array(found)
+
+
+def _open(samples: _Samples, errors: Array) -> bool:
+    """Return whether the past says more of the next step than the present; errors (W,) of one step.
+
+    Further ahead, the past also helps a predictor that is too simple for the present.
+    """
+    queries = samples.queries
+    increments = samples.targets[queries + 1] - samples.targets[queries]
+    left = errors[0] / np.mean(increments**2)
+    return bool(left > _OPEN and errors[0] > _WORSE * errors[-1])
+
+
+def _counts(gains: Array, left: Array) -> NDArray[np.bool_]:
+    return (gains > _NEGLIGIBLE) & (gains > _ALIKE * left)
+
+
+def _memory(pasts: Sequence[int], errors: Array) -> int:
     near = errors <= (1 + _NEARLY) * errors[-1] + _NEGLIGIBLE / 5
-    return int(pasts[int(np.argmax(near))])
+    return pasts[int(np.argmax(near))]
 
 
-def _lasting_gain(samples: _Samples, pasts: Integers, ahead: Integers, errors: Array) -> float:
-    """Return the greatest gain of the past over `ahead` that stays when the data grow.
+def _lasting_gain(samples: _Samples, pasts: Sequence[int], ahead: Integers, errors: Array) -> float:
+    """Return the greatest gain over `ahead` that stays when the data grow; errors (W, H).
 
-    From n / 2 to n rows of the library; what neighbours that are nearer would give shrinks.
+    A gain that shrinks from half the library to all of it is that of nearer neighbours; what is
+    left of it at twice the library is extrapolated.
     """
-    half = samples.half()
-    before = _errors(half, 0, ahead)
-    best = np.min([_errors(half, int(p), ahead) for p in _best_pasts(pasts, errors)], axis=0)
-    gain, earlier = errors[0] - errors[-1], np.maximum(before - best, 0)
-    lasting = np.where(earlier > gain, np.maximum(2 * gain - earlier, 0), gain)
-    counts = (lasting > _NEGLIGIBLE) & (lasting > _ALIKE * errors[-1])
-    return float(lasting[counts].max(initial=0.0))
-
-
-def _best_pasts(pasts: Integers, errors: Array) -> set[int]:
-    """Return the pasts that reach the least error at some horizon."""
-    return {int(pasts[int(np.argmin(column))]) for column in errors.T}
-
-
-def quiet_period(x: Array) -> float:
-    """Return 1 / (mean frequency) in steps of (T, N), white noise taken out of the spectrum.
-
-    The noise is the median power of the upper half of the frequencies.
-    """
-    power = np.sum(np.abs(np.fft.rfft(x - x.mean(axis=0), axis=0)) ** 2, axis=1)[1:]
-    floor = np.median(power[len(power) // 2 :]) / math.log(2)
-    quiet = np.maximum(power - floor, 0)
-    # The part above the median of white noise's own scatter.
-    if quiet.sum() > 0.6 * power.sum():
-        power = np.where(power > 6 * floor, quiet, 0)
-    frequency = np.arange(1, len(power) + 1) / len(x)
-    weighted = float(power @ frequency)
-    return float(power.sum()) / weighted if weighted > 0 else math.inf
+    half = _Samples(samples.x, samples.targets, samples.library[::2], samples.queries)
+    present = _errors(half, 0, ahead).mean(axis=1)
+    best = {pasts[i] for i in errors.argmin(axis=0)}
+    past = np.min([_errors(half, some, ahead).mean(axis=1) for some in best], axis=0)
+    least = errors.min(axis=0)
+    gain, earlier = errors[0] - least, present - past
+    lasting = np.where(earlier > gain, 2 * gain - earlier, gain)
+    return float(lasting[_counts(lasting, least)].max(initial=0.0))
 
 
 def _difference_noise(pieces: Sequence[Array]) -> Array:
@@ -179,29 +185,29 @@ def _difference_noise(pieces: Sequence[Array]) -> Array:
     found = []
     for order in range(1, _ORDER + 1):
         squares = [np.diff(x, order, axis=0) ** 2 for x in pieces if len(x) > order]
-        mean = np.concatenate(squares).mean(axis=0)
-        found.append(np.sqrt(mean / math.comb(2 * order, order)))
-    return np.min(found, axis=0)
+        found.append(np.concatenate(squares).mean(axis=0) / math.comb(2 * order, order))
+    return np.sqrt(np.min(found, axis=0))
 
 
-def _samples(x: Array, lengths: Sequence[int], past: int, ahead: int) -> _Samples | None:
-    """Choose the rows that teach and those that test; None where there are too few."""
-    margin = past + ahead
+def _samples(x: Array, lengths: Sequence[int], margin: int) -> _Samples | None:
+    """Choose the rows that teach and those that test; None where there are too few.
+
+    All of them have `margin` rows of their trajectory before and after them.
+    """
     starts = np.cumsum([0, *lengths[:-1]])
-    rows = [np.arange(s + past, s + n - ahead) for s, n in zip(starts, lengths, strict=True)]
+    rows = [np.arange(s + margin, s + n - margin) for s, n in zip(starts, lengths, strict=True)]
     valid = np.concatenate(rows)
-    if len(valid) < 4 * margin or len(valid) < 100:
-        return None
     count = max(2, min(_BLOCKS, len(valid) // (_BLOCK_PASTS * margin)))
-    block = np.arange(len(valid)) * count // len(valid)
+    block = np.arange(len(valid)) * count // max(1, len(valid))
     library, tested = valid[block % 2 == 0], valid[block % 2 == 1]
-    # A row that tests shares no sample with one that teaches.
+    if not len(tested):
+        return None
+    # What is tested shares no sample with what teaches.
     after = np.searchsorted(library, tested)
     below = tested - library[np.maximum(after - 1, 0)]
     above = library[np.minimum(after, len(library) - 1)] - tested
-    apart = ((after == 0) | (below > margin)) & ((after == len(library)) | (above > margin))
-    queries = tested[apart]
-    if len(queries) < 50:
+    queries = tested[(below > margin) & ((above > margin) | (above < 0))]
+    if len(queries) < _FEWEST or len(library) < 2 * _FEWEST:
         return None
     return _Samples(x, _targets(x), _thinned(library, _LIBRARY), _thinned(queries, _QUERIES))
 
@@ -211,87 +217,37 @@ def _thinned(rows: Integers, most: int) -> Integers:
 
 
 def _targets(x: Array) -> Array:
-    """Return x (T, N), or its leading principal components, scaled to a mean variance of 1."""
     if x.shape[1] <= _TARGETS:
         return x
-    leading = x @ np.linalg.eigh(x.T @ x)[1][:, -_TARGETS:]
+    leading = _leading(x, x, _TARGETS)
     return leading / np.sqrt(leading.var(axis=0).mean())
 
 
+def _leading(x: Array, points: Array, count: int) -> Array:
+    """Project `points` on the leading principal components of x (T, N), the first one first."""
+    return points @ np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :count]
+
+
 def _errors(samples: _Samples, past: int, ahead: Integers) -> Array:
-    """Return the least mean squared error over the predictors, for each horizon: (H,)."""
-    library, queries = samples.library, samples.queries
-    known, asked = _pasts(samples.x, past, library, queries)
-    answers = [samples.targets[library + h] - samples.targets[library] for h in ahead]
-    truth = [samples.targets[queries + h] - samples.targets[queries] for h in ahead]
-    answer, true = np.concatenate(answers, axis=1), np.concatenate(truth, axis=1)
-    found = [
-        _regressed(known, answer, asked, order, width)
-        for order, width in ((1, _LINEAR), (2, _QUADRATIC), (3, _CUBIC))
-    ]
-    for width in {min(width, known.shape[1]) for width in _NEAR}:
-        found += _local(known[:, :width], answer, asked[:, :width])
-    squares = [((one - true) ** 2).mean(axis=0).reshape(len(ahead), -1).mean(axis=1) for one in found]
-    return np.min(squares, axis=0)
+    """Return the mean squared error of the best predictor: (H, M)."""
+    library, queries, y = samples.library, samples.queries, samples.targets
+    answers = np.concatenate([y[library + h] - y[library] for h in ahead], axis=1)
+    truth = np.concatenate([y[queries + h] - y[queries] for h in ahead], axis=1)
+    x = samples.x
+    if past and x.shape[1] > _COMPONENTS // 2:
+        x = _leading(x, x, _COMPONENTS // 2)
 
-
-def _pasts(x: Array, past: int, library: Integers, queries: Integers) -> tuple[Array, Array]:
-    """Return the leading principal components of the last `past` + 1 rows, of both sets of rows."""
-    if x.shape[1] > _QUADRATIC and past:
-        x = x @ np.linalg.eigh(x.T @ x)[1][:, -_QUADRATIC:]
-
-    def windows(rows: Integers) -> Array:
+    def window(rows: Integers) -> Array:
         return np.concatenate([x[rows - k] for k in range(past + 1)], axis=1)
 
-    known, asked = windows(library), windows(queries)
+    known, asked = window(library), window(queries)
     mean = known.mean(axis=0)
     some = known[:: max(1, len(known) // 3_000)] - mean
-    width = min(max(_LINEAR, samples_width(x)), known.shape[1])
-    axes = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :width]
-    return (known - mean) @ axes, (asked - mean) @ axes
-
-
-def samples_width(x: Array) -> int:
-    return x.shape[1]
-
-
-def _regressed(known: Array, answer: Array, asked: Array, order: int, width: int) -> Array:
-    """Return ridge regression on all products of at most `order` of `width` components."""
-    width = known.shape[1] if order == 1 else min(width, known.shape[1])
-    scale = known[:, :width].std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    a, b = (_products(z[:, :width] / scale, order) for z in (known, asked))
-    normal = a.T @ a
-    normal.flat[:: len(normal) + 1] += _RIDGE * len(a)
-    return b @ np.linalg.solve(normal, a.T @ answer)
-
-
-def _products(z: Array, order: int) -> Array:
-    columns, last = [np.ones((len(z), 1)), z], [(i,) for i in range(z.shape[1])]
-    values = z
-    for _ in range(order - 1):
-        pairs = [(n, j) for n, i in enumerate(last) for j in range(i[-1], z.shape[1])]
-        values = np.stack([values[:, n] * z[:, j] for n, j in pairs], axis=1)
-        last = [(*last[n], j) for n, j in pairs]
-        columns.append(values)
-    return np.concatenate(columns, axis=1)
-
-
-def _local(known: Array, answer: Array, asked: Array) -> list[Array]:
-    """Return the means over nearest neighbours, and linear maps between them."""
-    from scipy.spatial import KDTree
-
-    most = min(max(_NEIGHBOURS), len(known))
-    nearest = np.reshape(KDTree(known).query(asked, k=most)[1], (len(asked), -1))
-    found = []
-    for count in _NEIGHBOURS:
-        some = nearest[:, :count]
-        z, y = known[some], answer[some]
-        z_mean, y_mean = z.mean(axis=1), y.mean(axis=1)
-        z = z - z_mean[:, None]
-        square = np.einsum("qki,qkj->qij", z, z)
-        power = np.trace(square, axis1=1, axis2=2)
-        square += (1e-4 * power + 1e-12)[:, None, None] * np.eye(z.shape[2])
-        slope = np.linalg.solve(square, z.swapaxes(1, 2) @ (y - y_mean[:, None]))
-        found += [y_mean, y_mean + np.einsum("qi,qij->qj", asked - z_mean, slope)]
-    return found
+    count = max(_COMPONENTS, x.shape[1])
+    known, asked = _leading(some, known - mean, count), _leading(some, asked - mean, count)
+    squares = np.array(
+        [((p - truth) ** 2).mean(axis=0) for p in predictions(known, answers, asked)]
+    )
+    squares = squares.reshape(len(squares), len(ahead), -1)
+    best = squares.mean(axis=2).argmin(axis=0)
+    return squares[best, np.arange(len(ahead))]

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+# A spectrum is noisy where the power above this many times that of the noise is most of it.
+_CLEAR = 6.0
+_MOSTLY = 0.6
+
 
 def standardise(series: Array) -> Array:
     """Scale (T, N) to mean 0 and standard deviation 1 in each column; constant ones become 0."""
@@ -36,6 +40,24 @@ def mean_period(series: Array) -> float:
     power = np.sum(np.abs(np.fft.rfft(centred, axis=0)) ** 2, axis=1)[1:]
     weighted = float(power @ np.arange(1, len(power) + 1)) / len(series)
     return float(power.sum()) / weighted if weighted > 0 else math.inf
+
+
+def cycle_length(series: Array) -> float:
+    """Return 1 / (root mean square frequency) in steps, the median over the variables of (T, N).
+
+    It is the mean time between two upward passages of the mean (Rice 1944). White noise is taken
+    out of the spectrum: its power is the median one of the upper half of the frequencies, where
+    little is left then. Infinite for constant data.
+    """
+    power = np.abs(np.fft.rfft(series - series.mean(axis=0), axis=0))[1:] ** 2
+    # The median of exponentially distributed powers is ln 2 of their mean.
+    noise = np.median(power[len(power) // 2 :], axis=0) / math.log(2)
+    clear = np.where(power > _CLEAR * noise, power - noise, 0.0)
+    power = np.where(clear.sum(axis=0) > _MOSTLY * power.sum(axis=0), clear, power)
+    frequency = np.arange(1, len(power) + 1) / len(series)
+    total, weighted = power.sum(axis=0), frequency**2 @ power
+    cycles = np.sqrt(total[weighted > 0] / weighted[weighted > 0])
+    return float(np.median(cycles)) if len(cycles) else math.inf
 
 
 def autocorrelation(series: Array, longest: int) -> Array:

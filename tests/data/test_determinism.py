@@ -1,0 +1,128 @@
+"""What the past adds to the present: known systems, seen whole, in part, and through noise."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from sfbptt_cli.data.determinism import determinism
+from sfbptt_cli.data.predictors import predictions, regression
+from sfbptt_cli.data.time_scales import cycle_length
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.system import Times
+
+
+@functools.cache
+def simulated(name: str, dt: float, steps: int = 5_000):
+    system = find_system(name, "sfbptt")
+    drawn = np.random.default_rng(5).standard_normal(len(system.start))
+    start = np.array(system.start) + np.array(system.spread) * drawn
+    return integrate(system, system.parameters, start, Times(2_000, steps, dt), 1e-9, 1e-9)
+
+
+def noisy(x, share: float):
+    drawn = np.random.default_rng(1).standard_normal(x.shape)
+    return x + share * x.std(axis=0) * drawn
+
+
+LORENZ = functools.partial(simulated, "lorenz", 0.01)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        lambda: LORENZ(),
+        lambda: LORENZ()[:1_000],
+        lambda: LORENZ().round(3),
+        lambda: simulated("rossler", 0.1),
+        lambda: simulated("lorenz96", 0.02),
+        lambda: simulated("duffing", 0.1),
+        lambda: simulated("henon", 1.0),
+        lambda: noisy(0 * LORENZ() + 1e-9, 1.0) + np.random.default_rng(2).normal(size=(5_000, 3)),
+    ],
+    ids=["lorenz", "short", "rounded", "rossler", "lorenz96", "duffing", "henon", "white"],
+)
+def test_a_whole_state_needs_no_past(series) -> None:
+    found = determinism([series()])
+    assert found is not None
+    assert (found.gain, found.memory, found.warmup) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("series", "least", "most"),
+    [
+        (lambda: LORENZ()[:, :1], 20, 80),
+        (lambda: simulated("rossler", 0.1)[:, :1], 15, 60),
+        (lambda: simulated("mackey_glass", 1.0), 14, 60),
+        (lambda: simulated("duffing", 0.1)[:, :3], 10, 60),
+        (lambda: simulated("lorenz96", 0.02)[:, ::2], 10, 60),
+        (lambda: simulated("henon", 1.0)[:, :1], 1, 5),
+        (lambda: noisy(LORENZ(), 0.05), 10, 60),
+        (lambda: noisy(LORENZ(), 0.1), 10, 60),
+        (lambda: noisy(LORENZ(), 0.05)[:, :1], 30, 80),
+    ],
+    ids=["x", "rossler x", "delay", "cos", "half", "henon x", "5%", "10%", "5% of x"],
+)
+def test_hidden_variables_and_noise_need_a_past(series, least: int, most: int) -> None:
+    found = determinism([series()])
+    assert found is not None
+    assert found.gain > 5e-4
+    assert 1 <= found.memory <= found.warmup
+    assert least <= found.warmup <= most
+    assert (np.diff(found.errors, axis=0) <= 0).all()
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1])
+def test_the_noise_of_a_flow(share: float) -> None:
+    found = determinism([noisy(LORENZ(), share)])
+    assert found is not None
+    np.testing.assert_allclose(found.noise, share, rtol=0.05)
+    clean = determinism([LORENZ()])
+    assert clean is not None
+    assert clean.noise.max() < 1e-6
+
+
+def test_trajectories_scales_and_constants_do_not_matter() -> None:
+    x = LORENZ()[:, :1]
+    whole = determinism([x])
+    parts = determinism([3 - 5 * part for part in np.split(x, [1_000, 1_500, 3_000])])
+    flat = determinism([np.column_stack([x, np.ones(len(x))])])
+    assert whole is not None
+    assert parts is not None
+    assert flat is not None
+    assert parts.warmup == pytest.approx(whole.warmup, rel=0.3)
+    assert flat.warmup == whole.warmup
+    assert flat.noise[1] == 0
+
+
+def test_nothing_is_found_in_what_is_too_short_or_constant() -> None:
+    assert determinism([np.ones((1_000, 2))]) is None
+    assert determinism([LORENZ()[:60]]) is None
+    assert determinism([LORENZ()[k : k + 3] for k in range(0, 300, 3)]) is None
+
+
+def test_predictors_of_known_functions() -> None:
+    rng = np.random.default_rng(0)
+    known, asked = rng.standard_normal((500, 3)), rng.standard_normal((50, 3))
+
+    def cubic(z):
+        return np.stack([1 + z[:, 0] * z[:, 1] * z[:, 2] - z[:, 1] ** 2, z[:, 2] ** 3], axis=1)
+
+    # The ridge is 1e-7 of the mean square.
+    np.testing.assert_allclose(regression(known, cubic(known), asked, 3), cubic(asked), atol=1e-4)
+    every = predictions(known, cubic(known), asked)
+    assert min(np.abs(one - cubic(asked)).max() for one in every) < 1e-4
+    assert {one.shape for one in every} == {(50, 2)}
+
+
+def test_cycles() -> None:
+    t = np.arange(20_000)
+    sine = np.sin(2 * np.pi * t / 37)[:, None]
+    assert cycle_length(sine) == pytest.approx(37, rel=1e-3)
+    assert cycle_length(noisy(sine, 0.3)) == pytest.approx(37, rel=0.1)
+    assert cycle_length(np.ones((100, 2))) == np.inf
+    # Of Rössler x and y the mean time between maxima is 5.86 time units; z has narrow pulses.
+    assert cycle_length(simulated("rossler", 0.1)) == pytest.approx(58.6, rel=0.1)
