@@ -46,6 +46,7 @@ class GradientGrowth:
     rate: GrowthRate  # fitted to `products`
     lambda_max: GrowthRate
     tau: int | None
+    warmup: int  # steps that each forced product begins with
     cycles: list[Cycle]
     cycles_observed: list[NDArray[np.float64]]  # in data units
 
@@ -73,6 +74,7 @@ class GradientGrowth:
             "lambda_max_standard_error": word_or_number(self.lambda_max.standard_error),
             "unit": "per step",
             "tau": self.tau,
+            "warmup": self.warmup,
             "log_norms": {
                 "jacobian_product": _curves(self.products),
                 "jacobian_product_forced": _curves(self.forced_products),
@@ -142,6 +144,7 @@ def gradient_growth(
         rate=growth_rate(products),
         lambda_max=largest_exponent(model, begun, counted, transient, s=s_orbits),
         tau=tau,
+        warmup=warmup,
         cycles=cycles,
         cycles_observed=[standardiser.restore(cycle.observed) for cycle in cycles],
     )
@@ -168,8 +171,10 @@ def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:
     ]
     if growth.forced_products is not None:
         highest = growth.forced_products.values.max()
+        warmed = f", each after a warm-up of {growth.warmup}" if growth.warmup else ""
         lines.append(
-            f"forced every {growth.tau} steps: ln |dz_T/dz_f| stays at or below {highest:.3g}"
+            f"forced every {growth.tau} steps{warmed}: ln |dz_T/dz_f| stays at or below "
+            f"{highest:.3g}"
         )
     lines += ["", f"{'T':>7}  {'ln |dz_T/dz_1|':>15}  {'ln |dL_T|':>10}  {'forced':>10}"]
     mean, losses, forced = growth.products.values.mean(axis=0), growth.losses, growth.forced_losses
