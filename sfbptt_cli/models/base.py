@@ -103,11 +103,12 @@ class LatentModel(nn.Module, ABC):
             return state
         self.check_inputs(s, len(x), steps)
         step, gain = self.stepper(), self.correction()
+        # K x_t of all steps at once; what is left of the correction is K B z.
+        pulled, held = (x[:, 1:] @ gain).unbind(1), self.readout.weight.T @ gain
         inputs = [None] * steps if s is None else s.unbind(1)
-        for seen, driving in zip(x[:, 1:].unbind(1), inputs, strict=True):
+        for pull, driving in zip(pulled, inputs, strict=True):
             state = step(state, driving)
-            error = seen - self.readout(state[:, : self.latent_dim])
-            state = state + error @ gain
+            state = torch.addmm(state + pull, state[:, : self.latent_dim], held, alpha=-1)
         return state
 
     def correction(self) -> Tensor:

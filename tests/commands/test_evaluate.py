@@ -42,14 +42,14 @@ def test_processes_measure_with_other_settings(
 ) -> None:
     shutil.rmtree(several / "c")
     outcome = cli(
-        "evaluate", "runs=runs", "jobs=2", "evaluation.bins=8", cwd=several.parent, status=0
+        "evaluate", "runs=runs", "jobs=2", "evaluation.bins=7", cwd=several.parent, status=0
     )
     assert outcome.stdout.count("measured") == 2
     for name in "ab":
         stored = RunFolder(several / name).evaluation()
-        assert stored["settings"]["bins"] == stored["metrics"]["d_stsp"]["bins"] == 8
+        assert stored["settings"]["bins"] == stored["metrics"]["d_stsp"]["bins"] == 7
     request.getfixturevalue("in_process")
-    again = cli("evaluate", "runs=runs", "evaluation.bins=8", cwd=several.parent)
+    again = cli("evaluate", "runs=runs", "evaluation.bins=7", cwd=several.parent)
     assert again.stdout.count("unchanged") == 2
 
 
@@ -61,7 +61,7 @@ def test_a_damaged_run_is_named_and_the_others_are_measured(
     missing.unlink()
     before = tree(several / "a")
     outcome = cli(
-        "evaluate", "runs=runs", "jobs=1", "evaluation.bins=8", cwd=several.parent, status=1
+        "evaluate", "runs=runs", "jobs=1", "evaluation.bins=7", cwd=several.parent, status=1
     )
     assert "b: it has no checkpoint" in outcome.stderr
     assert damaged.name in outcome.stderr
