@@ -102,11 +102,24 @@ class LatentModel(nn.Module, ABC):
         if not steps:
             return state
         self.check_inputs(s, len(x), steps)
-        step, gain = self.stepper(), self.correction()
         # K x_t of all steps at once; what is left of the correction is K B z.
-        pulled, held = (x[:, 1:] @ gain).unbind(1), self.readout.weight.T @ gain
-        inputs = [None] * steps if s is None else s.unbind(1)
-        for pull, driving in zip(pulled, inputs, strict=True):
+        gain = self.correction()
+        return self.follow(state, x[:, 1:] @ gain, self.readout.weight.T @ gain, s)
+
+    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
+        """Step w times and add K x_t − K B z after each; return the last state.
+
+        pulled (batch, w, state_dim) is K x_t, held (latent_dim, state_dim) the transpose of K B. A
+        model may override this with a faster kernel.
+        """
+        return self.follow_by_steps(state, pulled, held, s)
+
+    def follow_by_steps(
+        self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None
+    ) -> Tensor:
+        """Do `follow` without a kernel."""
+        step, inputs = self.stepper(), [None] * pulled.shape[1] if s is None else s.unbind(1)
+        for pull, driving in zip(pulled.unbind(1), inputs, strict=True):
             state = step(state, driving)
             state = torch.addmm(state + pull, state[:, : self.latent_dim], held, alpha=-1)
         return state

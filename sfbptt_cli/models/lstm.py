@@ -57,3 +57,8 @@ class LSTM(FusedModel):
             return self.fused(torch.lstm, state, steps, s)
         self.check_inputs(s, len(state), steps)
         return LSTMColumns.rollout(state, steps, self.bias + self.drive(s), self.weight)
+
+    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
+        if without_columns(state):
+            return self.follow_by_steps(state, pulled, held, s)
+        return LSTMColumns.follow(state, pulled, held, self.bias + self.drive(s), self.weight)

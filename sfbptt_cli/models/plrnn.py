@@ -53,6 +53,10 @@ class PLRNN(PiecewiseLinear):
             return torch.from_numpy(z)[None], torch.from_numpy(z[-1:])
         return PLRNNColumns.rollout(state, steps, constant, self.A[:, None], W)
 
+    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
+        constant, W = self.h + self.drive(s), off_diagonal(self.W)
+        return PLRNNColumns.follow(state, pulled, held, constant, self.A[:, None], W)
+
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D, D = diag(z > 0)."""
         self.check_inputs(s)

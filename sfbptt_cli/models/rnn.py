@@ -28,3 +28,8 @@ class RNN(FusedModel):
             return self.fused(torch.rnn_tanh, state, steps, s)
         self.check_inputs(s, len(state), steps)
         return RNNColumns.rollout(state, steps, self.bias + self.drive(s), self.weight)
+
+    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
+        if without_columns(state):
+            return self.follow_by_steps(state, pulled, held, s)
+        return RNNColumns.follow(state, pulled, held, self.bias + self.drive(s), self.weight)

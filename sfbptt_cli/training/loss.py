@@ -57,7 +57,7 @@ def _error(predicted: Tensor, x: Tensor) -> Tensor:
 def _without_kernels(model: LatentModel) -> LatentModel:
     """A model of the same equations that rolls out step by step: kernels take no ensembles."""
     twin = copy.deepcopy(model)
-    twin.rollout = twin.rollout_by_steps
+    twin.rollout, twin.follow = twin.rollout_by_steps, twin.follow_by_steps
     return twin
 
 

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sfbptt_cli.models.kernels.columns import Columns, backwards, fold, outer_sum, unfold
+from sfbptt_cli.models.kernels.columns import (
+    Columns,
+    backwards,
+    fold,
+    outer_sum,
+    per_step,
+    unfold,
+)
 
 
 class LSTMColumns(Columns):
@@ -22,7 +29,13 @@ class LSTMColumns(Columns):
 
     @staticmethod
     def forward(
-        ctx: Any, state: Tensor, steps: int, constant: Tensor, W: Tensor
+        ctx: Any,
+        state: Tensor,
+        steps: int,
+        constant: Tensor,
+        pulled: Tensor | None,
+        held: Tensor | None,
+        W: Tensor,
     ) -> tuple[Tensor, Tensor]:
         M, R = W.shape[1], state.shape[1]
         scale = W.new_tensor([1.0, 1.0, 2.0, 1.0]).repeat_interleave(M)[:, None]
@@ -38,8 +51,10 @@ class LSTMColumns(Columns):
         sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
         tanh_backward = torch.ops.aten.tanh_backward.grad_input
         series = (H[:-1], H[1:], by_P, by_c, forget)
-        for b, h, after, p, slope, keep in zip(
-            unfold(scale * constant, steps), *(x.unbind(0) for x in series), strict=True
+        seen = None if pulled is None else torch.empty_like(H[1:])  # h' before it is corrected
+        observer = per_step(pulled, steps), per_step(seen, steps)
+        for b, pull, free, h, after, p, slope, keep in zip(
+            unfold(scale * constant, steps), *observer, *(x.unbind(0) for x in series), strict=True
         ):
             torch.addmm(b, scaled_W, h, out=S).sigmoid_()
             torch.add(minus_one, s_g, alpha=2, out=here.g)
@@ -52,7 +67,11 @@ class LSTMColumns(Columns):
             tanh_backward(o, t, grad_input=slope)
             keep.copy_(f)
             here, there = there, here
-        ctx.save_for_backward(constant, W, H, by_P, by_c, forget)
+            if held is not None:
+                by_h, by_state = torch.addmm(pull, held, free.copy_(after), alpha=-1).chunk(2)
+                after.add_(by_h)
+                here.c.add_(by_state)
+        ctx.save_for_backward(constant, W, H, by_P, by_c, forget, seen, held)
         return H[1:], torch.cat([H[-1], here.c])
 
     @staticmethod
@@ -60,22 +79,30 @@ class LSTMColumns(Columns):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, by_H: Tensor, by_last: Tensor
     ) -> tuple[Tensor | None, ...]:
-        constant, W, H, by_P, by_c, forget = ctx.saved_tensors
+        constant, W, H, by_P, by_c, forget, seen, held = ctx.saved_tensors
         by_H, Wt, D = by_H.contiguous(), W.T.contiguous(), torch.empty_like(by_P)  # D = ∂L/∂P
         M = W.shape[1]
         through_c, through_o = _parts(D, M)
         factor_c, factor_o = _parts(by_P, M)
         earlier = [torch.zeros_like(by_H[0]), *by_H[:-1].unbind(0)]
         h, c = by_H[-1] + by_last[:M], by_last[M:].clone()  # ∂L/∂h, ∂L/∂c
-        for by_earlier, d, d_c, d_o, p_c, p_o, slope, keep in backwards(
-            earlier, D, through_c, through_o, factor_c, factor_o, by_c, forget
+        by_pulled: Any = None if seen is None else H.new_empty(len(D), 2 * M, H.shape[2])
+        for by_earlier, by_pull, d, d_c, d_o, p_c, p_o, slope, keep in backwards(
+            earlier,
+            per_step(by_pulled, len(D)),
+            *(D, through_c, through_o, factor_c, factor_o, by_c, forget),
         ):
+            if held is not None:
+                torch.cat([h, c], out=by_pull)
+                h = torch.addmm(h, held.T, by_pull, alpha=-1)
             torch.mul(p_o, h, out=d_o)
             c.addcmul_(h, slope)
             torch.mul(p_c, c, out=d_c)
             c.mul_(keep)
             h = torch.addmm(by_earlier, Wt, d)
-        return torch.cat([h, c]), None, fold(D, constant), outer_sum(D, H[:-1])
+        by_held = None if seen is None else -outer_sum(by_pulled, seen)
+        by_state, by_W = torch.cat([h, c]), outer_sum(D, H[:-1])
+        return by_state, None, fold(D, constant), by_pulled, by_held, by_W
 
 
 class Factors:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sfbptt_cli.models.kernels.columns import Columns, backwards, fold, outer_sum, unfold
+from sfbptt_cli.models.kernels.columns import (
+    Columns,
+    backwards,
+    fold,
+    outer_sum,
+    per_step,
+    unfold,
+)
 
 Array = NDArray[Any]
 
@@ -37,15 +44,28 @@ class PLRNNColumns(Columns):
 
     @staticmethod
     def forward(
-        ctx: Any, state: Tensor, steps: int, constant: Tensor, A: Tensor, W: Tensor
+        ctx: Any,
+        state: Tensor,
+        steps: int,
+        constant: Tensor,
+        pulled: Tensor | None,
+        held: Tensor | None,
+        A: Tensor,
+        W: Tensor,
     ) -> tuple[Tensor, Tensor]:
         Z, z = state.new_empty(steps + 1, *state.shape), state
         Z[0] = state
         positive = torch.empty_like(state)
-        for h, after in zip(unfold(constant, steps), Z[1:].unbind(0), strict=True):
+        seen = None if pulled is None else torch.empty_like(Z[1:])  # z' before it is corrected
+        observer = per_step(pulled, steps), per_step(seen, steps)
+        for h, pull, free, after in zip(
+            unfold(constant, steps), *observer, Z[1:].unbind(0), strict=True
+        ):
             torch.addmm(h, W, torch.clamp_min(z, 0, out=positive), out=after)
             z = after.addcmul_(A, z)
-        ctx.save_for_backward(constant, A, W, Z)
+            if held is not None:
+                z = after.add_(torch.addmm(pull, held, free.copy_(z), alpha=-1))
+        ctx.save_for_backward(constant, A, W, Z, seen, held)
         return Z[1:], z.clone()
 
     @staticmethod
@@ -53,15 +73,22 @@ class PLRNNColumns(Columns):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, by_Z: Tensor, by_last: Tensor
     ) -> tuple[Tensor | None, ...]:
-        constant, A, W, Z = ctx.saved_tensors
+        constant, A, W, Z, seen, held = ctx.saved_tensors
         D, Wt = torch.empty_like(Z), W.T.contiguous()  # D = ∂L/∂z
         D[0], D[1:] = 0, by_Z
         D[-1] += by_last
         through_relu = torch.empty_like(by_last)
         masked = torch.ops.aten.threshold_backward.grad_input
-        for z, earlier, d in backwards(Z[:-1], D[:-1], D[1:]):
+        by_pulled: Any = None if seen is None else torch.empty_like(seen)
+        for z, by_pull, earlier, d in backwards(
+            Z[:-1], per_step(by_pulled, len(Z) - 1), D[:-1], D[1:]
+        ):
+            if held is not None:
+                d.addmm_(held.T, by_pull.copy_(d), alpha=-1)
             masked(torch.mm(Wt, d, out=through_relu), z, 0, grad_input=through_relu)
             earlier.add_(through_relu).addcmul_(A, d)
         before, by_steps = Z[:-1], D[1:]
         by_A = (by_steps * before).sum((0, 2))[:, None]
-        return D[0], None, fold(by_steps, constant), by_A, outer_sum(by_steps, before.relu())
+        by_held = None if seen is None else -outer_sum(by_pulled, seen)
+        by_W = outer_sum(by_steps, before.relu())
+        return D[0], None, fold(by_steps, constant), by_pulled, by_held, by_A, by_W
