@@ -120,7 +120,19 @@ class ArraySettings(RecordedSettings):
 
 
 @dataclass
-class TextSettings(_Part):
+class MissingSettings(_Part):
+    """What stands for a missing value."""
+
+    # In addition to empty fields; a number, such as -9999, stands for every spelling of it.
+    missing_values: list[str] = field(
+        default_factory=lambda: ["NA", "N/A", "NaN", "NULL", "null", "None", "-", "--", "?", "MM"]
+    )
+    # Of a value that nobody declared and that lies far outside of all others, as -999 does.
+    missing_codes: str = word("refuse", "keep")
+
+
+@dataclass
+class TextSettings(MissingSettings):
     """How a text table is written; `auto` is decided from the file."""
 
     delimiter: str = word("auto", "comma", "semicolon", "tab")
@@ -129,10 +141,6 @@ class TextSettings(_Part):
     encoding: str = word("auto", "utf-8", "utf-16", "latin-1", "cp1252")
     header: bool = True  # the first row names the columns
     skip_rows: int = whole(0, 0, 1_000_000)  # above the header
-    # In addition to empty fields; a number, such as -9999, stands for every spelling of it.
-    missing_values: list[str] = field(
-        default_factory=lambda: ["NA", "N/A", "NaN", "NULL", "null", "-"]
-    )
 
 
 @dataclass

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import embed_parts, settle_delays
+from sfbptt_cli.data.missing import refuse_missing_codes
 from sfbptt_cli.data.preprocessing import clean, smooth
 from sfbptt_cli.data.recorded import check_length, recorded_dataset
 from sfbptt_cli.data.sampling import Readings, Series, regularise
@@ -59,6 +60,8 @@ def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
 
 
 def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
+    if settings.missing_codes == "refuse":
+        refuse_missing_codes(table.values, table.names, table.lines)
     prepare = _two_parts if settings.trajectory_column is None else _trajectories
     parts, dt, unit, notes = prepare(table, settings, window)
     lag, dimension, estimates = settle_delays(settings, table.names, lambda: parts[0])
