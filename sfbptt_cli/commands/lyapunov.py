@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from sfbptt_cli.lyapunov.exponents import Exponents
 from sfbptt_cli.lyapunov.settings import LyapunovSettings, OrbitSettings
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.systems.catalogue import find_system
+
+log = logging.getLogger("sfbptt")
 
 # Of a simulated system, for the heuristics.
 _HEURISTIC_STEPS = 20_000
@@ -53,6 +56,8 @@ def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> Non
 
 def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
     dataset = build_dataset(described, _NO_WINDOW, exponent=False)
+    for line in dataset.account():
+        log.info("%s", line)
     found, behind = exponents.from_data(dataset, config.neighbours())
     folder = _conclude(config, dataset, found)
     if len(behind.curve[0]):

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 # Rows read at once where a series may be memory-mapped and larger than the memory.
 CHUNK = 1_000_000
+# On the terminal; run.json has all.
+_SHOWN_NOTES = 6
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Dataset:
     lambda_max: float | None  # per time unit
     lambda_source: str
     dimension: float | None = None  # Kaplan-Yorke, of the system's attractor, where it is published
+    read: str = ""  # what was read: rows, columns, time, interval; empty for simulated data
     preprocessing: tuple[str, ...] = ()  # notes on everything that was done to the readings
     # Where `train` holds several trajectories, one after another: their lengths.
     train_lengths: tuple[int, ...] = ()
@@ -85,6 +88,17 @@ class Dataset:
         """The rows of each training trajectory."""
         ends = np.cumsum(self.train_lengths or (len(self.train),)).tolist()
         return tuple(map(slice, [0, *ends[:-1]], ends))
+
+    def account(self) -> list[str]:
+        """Return what was read, and what was left out, repaired and changed, in two lines at most.
+
+        Nothing for simulated data.
+        """
+        notes = list(self.preprocessing[:_SHOWN_NOTES])
+        if (more := len(self.preprocessing) - len(notes)) > 0:
+            notes.append(f"{more} more notes in run.json")
+        lines = [f"{self.name}: {self.read}", "; ".join(notes)]
+        return [line for line in lines if line] if self.read else []
 
     @property
     def lambda_step(self) -> float | None:

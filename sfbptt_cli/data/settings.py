@@ -32,6 +32,10 @@ def _finite_values(name: str, value: dict[str, Any]) -> None:
         finite(f"{name}.{key}", entry)
 
 
+def _header(name: str, value: object) -> None:
+    require(isinstance(value, bool) or value == "auto", name, value, "true, false, auto")
+
+
 @dataclass
 class _Part(Settings):
     group: ClassVar[str] = "dataset"
@@ -135,11 +139,11 @@ class MissingSettings(_Part):
 class TextSettings(MissingSettings):
     """How a text table is written; `auto` is decided from the file."""
 
-    delimiter: str = word("auto", "comma", "semicolon", "tab")
-    decimal: str = word("auto", "point", "comma")
+    delimiter: str = word("auto", "comma", "semicolon", "tab", "bar", "space")
+    decimal: str = word("auto", "point", "comma")  # the other one may divide thousands
     # auto: by the byte-order mark, else UTF-8.
     encoding: str = word("auto", "utf-8", "utf-16", "latin-1", "cp1252")
-    header: bool = True  # the first row names the columns
+    header: Union[bool, str] = checked("auto", _header)  # noqa: UP007  a row names the columns
     skip_rows: int = whole(0, 0, 1_000_000)  # above the header
 
 
@@ -179,9 +183,10 @@ class TableSettings(
 
     # null: not used, as there are time stamps, or time is counted in rows.
     dt: Optional[float] = number(None, above=0)  # noqa: UP045
-    time_column: str | None = None
+    # auto: found; a name, or two as 'date + time'; null: rows are counted.
+    time_column: str | None = "auto"
     time_format: str = "auto"  # signs of datetime.strptime, or number; auto: found
-    # Of dates: seconds, minutes, hours, days; of numbers: any name. auto: days for dates.
+    # Of dates: seconds, minutes, hours, days; of numbers: any name. auto: found.
     time_unit: str = "auto"
     trajectory_column: str | None = None  # rows with the same text in it are a trajectory
 
@@ -189,7 +194,7 @@ class TableSettings(
         super().__post_init__()
         if self.stamped:
             self.require_unused("rows have time stamps (dataset.resample changes dt)", "dt")
-        else:
+        elif self.time_column is None:
             self.require_unused("dataset.time_column is null", "time_format")
         if self.trajectory_column is None:
             accepted = "a number between 0 and 1, or dataset.trajectory_column as well"
@@ -203,8 +208,8 @@ class TableSettings(
 
     @property
     def stamped(self) -> bool:
-        """Whether the rows have time stamps."""
-        return self.time_column is not None
+        """Whether it is given that the rows have time stamps."""
+        return self.time_column not in (None, "auto")
 
     @property
     def chosen(self) -> tuple[str, list[str] | None]:

@@ -84,6 +84,8 @@ def prepare(
     seed_torch(config.seed)
     build_device(config.device)
     dataset = build_dataset(config.dataset, _NO_WINDOW)
+    for line in dataset.account():
+        log.info("%s", line)
     horizon = choose_horizon(config, dataset)
     if config.warmup == "auto" and horizon.warmup:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)

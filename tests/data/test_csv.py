@@ -89,8 +89,8 @@ NAN = np.nan
         # Lines are those of an editor, also where a field goes over several.
         ("\n" + PLAIN.replace("\n1,", "\n\n\n1,"), {"time_column": "time"}, ("T (degC)", "p"),
          TRUTH, [3, 6, 7]),
-        ('t,p,note\n0,1,"two\r\nlines"\n1,2,""\n\n2,3,x\n', {}, ("t", "p"),
-         [[0, 1], [1, 2], [2, 3]], [2, 4, 6]),
+        ('t,p,note\n0,1,"two\r\nlines"\n1,2,""\n\n2,3,x\n', {}, ("p",), [[1], [2], [3]],
+         [2, 4, 6]),
         ("T,p\n,NA\nnan, - \n-9999,-9999.0\n1,2\nbad,n.a.\n",
          {"missing_values": ["NA", "-", "-9999.00", "bad", "n.a."]}, ("T", "p"),
          [[NAN, NAN]] * 3 + [[1, 2], [NAN, NAN]], [2, 3, 4, 5, 6]),
@@ -118,16 +118,17 @@ def test_what_is_read(
     assert read.names == names
     np.testing.assert_array_equal(read.values, values)
     assert read.lines.tolist() == lines
-    assert ("time" in read.texts) == ("time_column" in settings)
+    assert ("time" in read.texts) == (
+        content.startswith(("t", "\nt")) if isinstance(content, str) else False
+    )
 
 
 def test_columns_that_are_left_out_are_noted(tmp_path: Path) -> None:
     read = table(tmp_path, "time,T,station,\n0,1,B01,\n1,2,B02,\n", time_column="time")
     assert read.names == ("T",)
-    assert read.notes == [
-        "column 'station' left out: it holds text, 'B01'",
-        "column 'column 4' left out: it is empty in the first 2 rows",
-    ]
+    assert read.notes == ["column 'station' left out: it holds text, 'B01'"]
+    read = table(tmp_path, "time,T,p,q\n0,1,,8\n1,3,,5\n", time_column="time")
+    assert read.notes == ["column 'p' left out: it is empty in the first 2 rows"]
 
 
 def columns(*names: str) -> dict[str, Any]:
@@ -148,17 +149,17 @@ def columns(*names: str) -> dict[str, Any]:
         ("time,T\n0,1\n1,1\0\n", {}, "row 3, column 'T' holds '1�'"),
         ("time,T\n0,1\n1,inf\n", {}, "row 3, column 'T' holds 'inf'; accepted: a number between"),
         ("time,T\n0,1\n1,1e999\n", {}, "row 3, column 'T' holds '1e999'; accepted: a number bet"),
-        ('time,T\n0,"1,5"\n', {}, "row 2, column 'T' holds '1,5'; accepted: dataset.decimal=comma"),
+        ('time,T\n0,"1,5"\n1,1.5\n', {}, "row 3, column 'T' holds '1.5'.*decimal comma"),
         ("time;T\n0;1,5\n1;1.5\n", {}, "row 3, column 'T' holds '1.5'"),
         ("time;T\n0;1.5\n1;1,5\n", {}, "row 3, column 'T' holds '1,5'"),
         ("time;T\n0;1.5\n1;1\n", {"decimal": "comma"}, "row 2, column 'T' holds '1.5'.*l comma"),
-        ("time;T\n0;1,5\n1;1.234,5\n", {}, "row 3, column 'T' holds '1.234,5'"),
+        ("time;T\n0;1,5\n1;1.34,5\n", {}, "row 3, column 'T' holds '1.34,5'"),
         ("time,T\n0,5 %\n1,6\n", {}, "row 2, column 'T' holds '5 %'"),
         ('time,T\n0,"1\n1,2\n', {}, "dataset.path: .* cannot be read up to row 3: unexpected end"),
         ('time,T\n0,"1"2\n', {}, "dataset.path: .* cannot be read up to row 2: ',' expected"),
         ("time,station\n0,B01\n", {}, "has no column of numbers among: station, time"),
         ("time,T,T\n0,1,2\n", {}, "dataset.columns: 'T' names the columns 2, 3; accepted: uniq"),
-        ("0,1\n1,2\n", {}, "dataset.header: row 1 holds '0' where .*: dataset.header=false"),
+        ("0,1\n1.5,2\n", {}, "dataset.header: row 1 holds '0, 1', the names .*: header=true for"),
         ('"ti\nme",T\n0,1\n', {}, "row 1 holds 'ti�me'; accepted: printable names"),
         ("Time,T\n0,1\n", {}, r"dataset.time_column: 'time' is not in .*did you mean 'Time'\?"),
         (PLAIN, columns("P"), "dataset.columns: 'P' is not in the file; accepted: T .degC., p, t"),
@@ -316,13 +317,12 @@ def test_other_times(
         (["01.01.2009", "30.02.2009"], (), "row 3, .*'30.02.2009'; accepted: a day of"),
         (["01.01.2009", "2009-01-02"], (), "row 3, .*accepted: a date that is written"),
         (["2009-01-01", "2009/01/02"], (), "row 3, .*accepted: a date that is written"),
-        (["2009-10-25 01:00Z", "2009-10-25T01:30Z"], (), "row 3, .*'2009-10-25T01:30Z'"),
         (["2009-01-01", " "], (), "row 3, column 't' holds ''; accepted: a time stamp"),
         (["2009-01-01 00:00", "2009-01-01 25:00"], (), "row 3, .*time of day from 00:00"),
         (["2009-01-01 00:00", "2009-01-01 00:60"], (), "row 3, .*time of day from 00:00"),
-        (["2009-01-01 00:00", "2009-01-01 1pm"], (), "row 3, .*accepted: numbers, yyyy-"),
+        (["2009-01-01 00:00", "2009-01-01 1pm"], (), "row 3, .*accepted: a date that is"),
         (["2009-01-01 00:00Z", "2009-01-01 01:00"], (), "row 3, .*an offset from UTC in"),
-        (["1. Jan 2009", "2. Jan 2009"], (), "row 2, .*or dataset.time_format$"),
+        (["1 of Jan 2009", "2 of Jan 2009"], (), "row 2, .*or dataset.time_format$"),
         (["1", "2x"], (), "row 3, column 't' holds '2x'; accepted: a number, as in"),
         (["1", "nan"], (), "row 3, column 't' holds 'nan'; accepted: a number, as in"),
         (["1", "inf"], (), "row 3, column 't' holds 'inf'; accepted: a number betw"),
@@ -365,7 +365,7 @@ def test_a_file_without_times(tmp_path: Path) -> None:
     [
         ({"path": None}, 10, "dataset.path: nothing was given"),
         ({"path": "."}, 10, "is not a file"),
-        ({}, 10, "dataset.time_column: .*accepted: .*='when', or the names"),
+        ({"dt": 2.0}, 10, "dataset.dt: 2 was given, but .*'when' are 0.000694444 days apart"),
         (columns("a", "b"), 10, "480 training and 120 test"),
         ({**columns("a", "b"), "train_fraction": 0.5}, 10, "'b' is constant"),
         (columns("a"), 480, "480 training and 120 test steps; "),

@@ -20,15 +20,16 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import CsvSettings
 from sfbptt_cli.data.tables.reader import read_csv
+from sfbptt_cli.data.tables.rows import DELIMITERS
 from sfbptt_cli.data.tables.table import read_table
-from sfbptt_cli.data.tables.text import DELIMITERS
 
 NUMBERS = st.one_of(
     st.floats(-1e100, 1e100), st.floats(-100, 100), st.integers(-1000, 1000), st.none()
 )
 SIGNS = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
-PRINTABLE = st.text(SIGNS, min_size=1, max_size=8).map(str.strip).filter(bool)
-PLAIN = st.text("abc ()%/°µ_", min_size=1, max_size=8).map(str.strip).filter(bool)
+# A line that begins with # or % is a comment.
+PRINTABLE = st.text(SIGNS, min_size=1, max_size=8).map(lambda name: name.strip(" #%")).filter(bool)
+PLAIN = st.text("abc ()%/°µ_", min_size=1, max_size=8).map(lambda x: x.strip(" %")).filter(bool)
 LIKE_NUMBERS = re.compile(r"[\d.,+\-/einfaEINFA]+")
 
 
@@ -45,7 +46,8 @@ def test_a_table_comes_back(tmp_path: Path, found: bool, data: st.DataObject) ->
     row = st.lists(NUMBERS, min_size=len(header), max_size=len(header))
     rows = data.draw(st.lists(row, min_size=1, max_size=12))
     # Only dataset.decimal distinguishes a comma that divides from one in a number.
-    delimiter = data.draw(st.sampled_from(sorted(DELIMITERS)))
+    delimiter = data.draw(st.sampled_from(sorted(DELIMITERS.keys() - {"space"})))
+    assume(any(x is not None for x in rows[-1]))  # below the last value are no rows
     both = ["point"] if found and delimiter == "comma" else ["point", "comma"]
     decimal = data.draw(st.sampled_from(both))
     text = io.StringIO()
@@ -63,7 +65,13 @@ def test_a_table_comes_back(tmp_path: Path, found: bool, data: st.DataObject) ->
     path = tmp_path / "table.csv"
     path.write_bytes(gzip.compress(content, 1, mtime=0) if data.draw(st.booleans()) else content)
     form: dict[str, Any] = {} if found else {"delimiter": delimiter, "decimal": decimal}
-    read = read_table(path, CsvSettings("x", columns=header, missing_values=[], **form))
+    form |= {"columns": header, "header": True, "time_column": None}
+    try:
+        read = read_table(path, CsvSettings("x", missing_values=[], **form))
+    except RequestError as refused:
+        if not found or "a fraction or thousands" not in str(refused):
+            raise
+        assume(False)
     assert read.names == tuple(header)
     expected = [[np.nan if x is None else float(str(x)) for x in numbers] for numbers in rows]
     np.testing.assert_array_equal(read.values, expected)

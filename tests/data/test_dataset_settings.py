@@ -30,7 +30,12 @@ SIMULATED: dict[str, Any] = {"system": "lorenz", "dt": 0.01}
         (CsvSettings, {"dt": 1.0, "time_column": "t"}, "dataset.dt: 1.0 was given; accepted: nu"),
         (CsvSettings, {"max_gap": 3}, "dataset.max_gap: 3 was given; accepted: 10 where dataset"),
         (CsvSettings, {"long_gaps": "longest"}, "dataset.long_gaps: longest was given; accepted"),
-        (CsvSettings, {"time_format": "%d"}, "dataset.time_format: %d was given; accepted: auto"),
+        (
+            CsvSettings,
+            {"time_column": None, "time_format": "%d"},
+            "dataset.time_format: %d was given; accepted: auto",
+        ),
+        (CsvSettings, {"header": "yes"}, "dataset.header: yes was given; accepted: true, false,"),
         (CsvSettings, {"train_fraction": None}, "dataset.train_fraction: null was given; accept"),
         (
             CsvSettings,

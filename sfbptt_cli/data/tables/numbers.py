@@ -15,6 +15,21 @@ from sfbptt_cli.data.settings import TextSettings
 # Beyond this, squares and sums are no longer finite.
 LARGEST = 1e100
 _COMMA_AND_POINT = str.maketrans(",.", ".,")
+_OTHER = {".": ",", ",": "."}
+_GROUPING = ".,'\u2019 \u00a0\u202f"
+# Thousands, with one sign between them all: a point or comma, an apostrophe or a blank.
+_THOUSANDS = re.compile(
+    rf"[+-]?[1-9]\d{{0,2}}(?P<sign>[{_GROUPING}])\d{{3}}(?P<more>(?:(?P=sign)\d{{3}})*)"
+    r"(?:(?P<decimal>[.,])\d*)?",
+    re.ASCII,
+)
+_FRACTION = re.compile(r"[+-]?\d*([.,])\d*(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
 
 
 class Column(NamedTuple):
@@ -35,9 +50,9 @@ class Column(NamedTuple):
 class NumberReader:
     """Converts fields to float64, missing ones to NaN.
 
-    `decimal='auto'` is decided by the first fraction of the file and then holds for all of it.
-    If commas divide the fields, a comma within one may also separate thousands, so that
-    `decimal='comma'` must be given. `missing_values` are words, or numbers in any spelling.
+    `decimal='auto'` is decided by the first field of the file that can be read in one way only, and
+    then holds for all of it: 1.5, 0.125 and 1,234.5 have a decimal point, 1.234.567 has none. The
+    other sign may then divide thousands. `missing_values` are words, or numbers in any spelling.
     """
 
     def __init__(self, form: TextSettings, commas_divide: bool) -> None:
@@ -45,28 +60,106 @@ class NumberReader:
         self._commas_divide = commas_divide
         self._words = {"", *map(str.strip, form.missing_values)}
         self._numbers = [float(word) for word in self._words if is_number(word)]
+        self._given = self.decimal is not None
+        # The first field such as 3.500, and whether it was read; columns with such fields, with
+        # whole numbers, and with fractions that are no thousands.
+        self._either: tuple[Column, int] | None = None
+        self._assumed = False
+        self._divided: set[str] = set()
+        self._whole: set[str] = set()
+        self._sure: set[str] = set()
 
     def is_missing(self, field: str) -> bool:
         """Return whether a field is a word for a missing value."""
         return field.strip() in self._words
 
+    def decide(self, columns: Sequence[Column]) -> None:
+        """Look for the decimal sign in the next rows of all columns.
+
+        Raises RequestError where 3.500 may be a fraction or thousands: in a column with whole
+        numbers, in a file with both signs, or with a comma in a file that commas divide.
+        """
+        if self._given:
+            return
+        for column in columns:
+            if column.name not in self._sure:
+                self._look_at(column)
+        if self._either is None:
+            return
+        sign = self._sign_of_either()
+        if self.decimal is None:
+            doubtful = bool(self._divided & self._whole) or (self._commas_divide and sign == ",")
+        elif self.decimal == sign:
+            doubtful = bool((self._divided & self._whole) - self._sure)
+        else:
+            doubtful = self._assumed
+        if doubtful:
+            raise self._doubt()
+        self._assumed = self.decimal is None
+
+    def _look_at(self, column: Column) -> None:
+        for i, field in enumerate(map(str.strip, column.fields)):
+            if _WHOLE.fullmatch(field):
+                self._whole.add(column.name)
+            elif sign := _decimal_of(field):
+                self.decimal = self.decimal or sign
+                self._sure.add(column.name)
+                return
+            elif (found := _THOUSANDS.fullmatch(field)) and found["sign"] in _OTHER:
+                self._either = self._either or (column, i)
+                self._divided.add(column.name)
+                if self.decimal is None and found["sign"] != self._sign_of_either():
+                    raise self._doubt()
+
+    def _sign_of_either(self) -> str:
+        assert self._either is not None
+        column, i = self._either
+        return "," if "," in column.fields[i] else "."
+
+    def _doubt(self) -> RequestError:
+        assert self._either is not None
+        column, i = self._either
+        field = shortened(column.fields[i].strip())
+        fraction, thousands = ("comma", "point") if "," in field else ("point", "comma")
+        return RequestError(
+            f"dataset.decimal: row {column.lines[i]}, column '{column.name}' holds '{field}', a "
+            f"fraction or thousands; accepted: {fraction} for {field.replace(',', '.')}, "
+            f"{thousands} for {re.sub('[.,]', '', field)}"
+        )
+
     def read(self, column: Column) -> NDArray[np.float64]:
         """Return the (R,) numbers of a column; RequestError for a field that is no number."""
         words = self._words
         texts = ["nan" if (text := field.strip()) in words else text for field in column.fields]
-        if self.decimal is None and (found := re.search("[.,]", "".join(texts))):
-            self.decimal = found[0]
-            if self.decimal == "," and self._commas_divide:
-                first = next(i for i, text in enumerate(texts) if "," in text)
-                raise column.refusal(first, "dataset.decimal=comma, or numbers without commas")
-        if self.decimal == ",":
+        sign = self.decimal or (self._sign_of_either() if self._either else ".")
+        if set(_GROUPING.replace(sign, "")) & set("".join(texts)):
+            texts = [_without_thousands(text, sign) for text in texts]
+        if sign == ",":
             texts = [text.translate(_COMMA_AND_POINT) for text in texts]
-        sign = "comma" if self.decimal == "," else "point"
-        accepted = f"a number with a decimal {sign}, or a word of dataset.missing_values"
+        named = "comma" if sign == "," else "point"
+        accepted = f"a number with a decimal {named}, or a word of dataset.missing_values"
         values = parse_numbers(column, texts, accepted)
         for number in self._numbers:
             values[values == number] = np.nan
         return values
+
+
+def _decimal_of(field: str) -> str | None:
+    """Return the decimal sign of a field that can be read in one way only."""
+    if not (found := _THOUSANDS.fullmatch(field)):
+        fraction = _FRACTION.fullmatch(field)
+        return fraction[1] if fraction and len(field) > 1 else None
+    if found["decimal"]:
+        return found["decimal"] if found["decimal"] != found["sign"] else None
+    return _OTHER.get(found["sign"]) if found["more"] else None
+
+
+def _without_thousands(text: str, decimal: str) -> str:
+    """Take the signs between thousands out of a number."""
+    found = _THOUSANDS.fullmatch(text)
+    if found is None or found["sign"] == decimal or found["decimal"] not in (None, decimal):
+        return text
+    return text.replace(found["sign"], "")
 
 
 def parse_numbers(column: Column, texts: Sequence[str], accepted: str) -> NDArray[np.float64]:
@@ -102,8 +195,8 @@ def is_number(text: str) -> bool:
 
 
 def looks_like_number(text: str) -> bool:
-    """Return whether the text is one number, with a decimal point or comma."""
-    return is_number(text.replace(",", "."))
+    """Return whether the text is one number, with a decimal point or comma, and thousands."""
+    return is_number(text.replace(",", ".")) or bool(_THOUSANDS.fullmatch(text.strip()))
 
 
 def shortened(text: str) -> str:

@@ -18,12 +18,14 @@ from sfbptt_cli.data.sampling import Readings, Series, regularise
 from sfbptt_cli.data.settings import CsvSettings, TableSettings, TemperatureSettings
 from sfbptt_cli.data.tables.numbers import Column
 from sfbptt_cli.data.tables.table import Table, read_table
-from sfbptt_cli.data.tables.timestamps import parse_times
+from sfbptt_cli.data.tables.timestamps import interval, parse_times
 
 # Read by `dataset=temperature` without a path; its licence lies in the same folder.
 SHIPPED = Path(__file__).parents[1] / "shipped" / "sea_surface_temperature.csv.gz"
 _SHIPPED_COLUMN = "temperature (celsius)"
-_SHIPPED_TIME = "time (UTC)"
+
+# Columns that are named in a line.
+_SHOWN = 8
 
 Array = NDArray[np.float64]
 # Training parts and the test part, time units a sample, the time unit, and notes.
@@ -50,7 +52,7 @@ def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
         settings = replace(
             settings,
             path=str(path),
-            time_column=settings.time_column or _SHIPPED_TIME,
+            time_column=settings.time_column or "auto",
             column=settings.column or _SHIPPED_COLUMN,
         )
     table = read_table(path, settings)
@@ -67,7 +69,17 @@ def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
     lag, dimension, estimates = settle_delays(settings, table.names, lambda: parts[0])
     parts, variables, delays = embed_parts(parts, table.names, lag, dimension)
     notes = [*table.notes, *notes, *estimates, *delays]
-    return recorded_dataset(settings, parts, variables, dt, unit, notes, window)
+    dataset = recorded_dataset(settings, parts, variables, dt, unit, notes, window)
+    return replace(dataset, read=_summary(table, dt, unit))
+
+
+def _summary(table: Table, dt: float, unit: str) -> str:
+    """Describe what was read in a line."""
+    shown = [f"'{name}'" for name in table.names[:_SHOWN]]
+    if (more := len(table.names) - _SHOWN) > 0:
+        shown.append(f"{more} more")
+    time = "rows counted as time" if table.clock is None else f"time from '{table.clock.name}'"
+    return f"{len(table.lines)} rows of {', '.join(shown)}; {time}; dt = {interval(dt, unit)}"
 
 
 def _two_parts(table: Table, settings: TableSettings, window: int) -> Prepared:
@@ -110,15 +122,26 @@ def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
 
 def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[str]]:
     """Return the regular series, its time unit, and notes."""
-    if settings.time_column is None:
-        unit = "steps" if settings.time_unit == "auto" else settings.time_unit
-        dt = 1.0 if settings.dt is None else settings.dt
-        times = dt * np.arange(len(table.lines), dtype=np.float64)
+    dt, unit, clock = settings.dt, settings.time_unit, table.clock
+    if clock is None or clock.counts:
+        # Once the interval is given, time is no longer counted in steps.
+        unit = ("steps" if dt is None else "time units") if unit == "auto" else unit
+        times = np.arange(len(table.lines), dtype=np.float64)
+        if clock is not None:
+            column = Column(clock.name, table.texts["time"], table.lines)
+            times, _ = parse_times(column, "number", unit)
+        times = (dt or 1.0) * times
     else:
-        column = Column(settings.time_column, table.texts["time"], table.lines)
-        times, unit = parse_times(column, settings.time_format, settings.time_unit)
+        column = Column(clock.name, table.texts["time"], table.lines)
+        times, unit = parse_times(column, settings.time_format, unit, clock.unit)
     readings = Readings(times, table.values, table.lines, table.names, unit)
     series, notes = regularise(readings, settings)
+    if clock is not None and dt is not None and not np.isclose(series.dt, dt, rtol=0.01, atol=0):
+        raise RequestError(
+            f"dataset.dt: {dt:g} was given, but the times in column '{clock.name}' are "
+            f"{series.dt:g} {unit} apart; accepted: no dataset.dt, or dataset.time_column=null and "
+            "the names of the columns to read"
+        )
     return series, unit, notes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.data.settings import TableSettings
+from sfbptt_cli.data.tables.clock import Clock, Head, clock_of, find_clock, further_clocks
+from sfbptt_cli.data.tables.layout import Layout, Row, find_layout
 from sfbptt_cli.data.tables.numbers import Column, NumberReader, looks_like_number, shortened
-from sfbptt_cli.data.tables.text import Rows, open_text
-from sfbptt_cli.data.tables.timestamps import looks_like_time
+from sfbptt_cli.data.tables.rows import Rows
+from sfbptt_cli.data.tables.text import open_text
 
 # Rows converted at once, fewer where they are long; also those that decide which columns hold
-# numbers.
+# numbers and times.
 _CHUNK = 1_024
 _CHUNK_CHARACTERS = 2**23
-_MOST_COLUMNS = 10_000
-
-# A row of the file, from 1, and its fields.
-Row = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,8 @@ class Table:
     names: tuple[str, ...]  # N
     values: NDArray[np.float64]  # (R, N), NaN where the file has no value
     lines: NDArray[np.int64]  # (R,), rows of the file, from 1
-    texts: dict[str, list[str]]  # (R,) each, of the columns of `time` and `trajectory`
+    texts: dict[str, list[str]]  # (R,) each: stamps of `time`, labels of `trajectory`
+    clock: Clock | None  # the columns that the stamps are from
     notes: list[str]  # what was left out
 
     def trajectories(self) -> dict[str, Table]:
@@ -44,8 +43,19 @@ class Table:
         found = {}
         for label, chosen in rows.items():
             texts = {kind: [text[i] for i in chosen] for kind, text in self.texts.items()}
-            found[label] = Table(self.names, self.values[chosen], self.lines[chosen], texts, [])
+            values, lines = self.values[chosen], self.lines[chosen]
+            found[label] = replace(self, values=values, lines=lines, texts=texts, notes=[])
         return found
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which columns are read, by their places."""
+
+    numbers: list[int]
+    clock: Clock | None
+    trajectory: int | None
+    notes: list[str]
 
 
 def read_table(path: Path, settings: TableSettings) -> Table:
@@ -58,85 +68,67 @@ def read_table(path: Path, settings: TableSettings) -> Table:
     with open_text(path, settings.encoding) as text:
         rows = Rows(text, settings, path)
         reader = NumberReader(settings, rows.delimiter == ",")
-        header, body = _header(rows, settings.header, path)
-        chunks = _chunks(rows, body, len(header))
+        layout, body = find_layout(rows, settings, path)
+        commented = len([1 for line, _ in rows.comments if line < layout.line])
+        chunks = _chunks(rows, body, len(layout.names))
         first = next(chunks, None)
         if first is None:
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
-        places: dict[str, list[int]] = {}
-        for i, name in enumerate(header):
-            places.setdefault(name, []).append(i)
-        numbers, texts = _named_columns(places, settings)
-        notes: list[str] = []
-        if settings.chosen[1] is None:
-            numbers, notes = _number_columns(places, first, texts, reader)
-        if not numbers:
+        chosen = _choose(layout, first, settings, reader)
+        if not chosen.numbers:
             raise RequestError(
-                f"dataset.path: '{path}' has no column of numbers among: {choices(header)}"
+                f"dataset.path: '{path}' has no column of numbers among: {choices(layout.names)}"
             )
         lines: list[NDArray[np.int64]] = []
         values: list[NDArray[np.float64]] = []
-        taken: dict[str, list[str]] = {kind: [] for kind in texts}
+        stamps: list[str] = []
+        labels: list[str] = []
         for chunk in chain([first], chunks):
             lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
-            columns = list(zip(*(fields for _, fields in chunk), strict=True))
-            read = [reader.read(Column(header[i], columns[i], lines[-1])) for i in numbers]
-            values.append(np.column_stack(read))
-            for kind, place in texts.items():
-                taken[kind] += columns[place]
-    names = tuple(header[i] for i in numbers)
-    return Table(names, np.concatenate(values), np.concatenate(lines), taken, notes)
-
-
-def _header(rows: Rows, present: bool, path: Path) -> tuple[list[str], Iterator[Row]]:
-    """Return the names of the columns, and the rows below them."""
-    body = iter(rows)
-    line, fields = next((row for row in body if not _is_blank(row[1])), (0, []))
-    if not fields:
-        raise RequestError(f"dataset.path: '{path}' is empty; accepted: a table of numbers")
-    if len(fields) > _MOST_COLUMNS:
-        raise RequestError(
-            f"dataset.path: row {line} has {len(fields)} fields; accepted: at most {_MOST_COLUMNS}"
-        )
-    if not present:
-        names = [f"x{i + 1}" for i in range(len(fields))]
-        return names, chain([(line, fields)], body)
-    if all(looks_like_number(field) or looks_like_time(field) for field in fields):
-        raise RequestError(
-            f"dataset.header: row {line} holds '{shortened(fields[0])}' where the names of the "
-            "columns are expected; accepted: dataset.header=false for a file without names"
-        )
-    names = [field.strip() or f"column {i + 1}" for i, field in enumerate(fields)]
-    if odd := next((name for name in names if not name.isprintable()), None):
-        raise RequestError(
-            f"dataset.path: row {line} holds '{shortened(odd)}'; accepted: printable names"
-        )
-    return names, body
-
-
-def _is_blank(fields: Sequence[str]) -> bool:
-    return not fields or (len(fields) == 1 and not fields[0].strip())
+            fields = list(zip(*(fields for _, fields in chunk), strict=True))
+            columns = [Column(layout.names[i], fields[i], lines[-1]) for i in chosen.numbers]
+            reader.decide(columns)
+            values.append(np.column_stack([reader.read(column) for column in columns]))
+            if chosen.clock is not None:
+                parts = [fields[i] for i in chosen.clock.places]
+                stamps += map(chosen.clock.join, zip(*parts, strict=True))
+            if chosen.trajectory is not None:
+                labels += fields[chosen.trajectory]
+        notes = [*layout.notes, *chosen.notes]
+        if (hidden := rows.comment_count - commented) > 0:
+            notes.append(f"{hidden} lines of comment below the first row left out")
+    names = tuple(layout.names[i] for i in chosen.numbers)
+    texts = {}
+    if chosen.clock is not None:
+        texts["time"] = stamps
+    if chosen.trajectory is not None:
+        texts["trajectory"] = labels
+    return Table(names, np.concatenate(values), np.concatenate(lines), texts, chosen.clock, notes)
 
 
 def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
-    """Yield some rows at a time, all as wide as the first one.
+    """Yield some rows at a time, as wide as the table; what is empty behind it is cut off.
 
-    Blank rows are left out or, above another row of a single column, are missing values.
+    Rows without text below the last value are left out. Those above it are missing values where
+    they have delimiters or the table has a single column, and are left out otherwise.
     """
     blank: list[Row] = []
     chunk: list[Row] = []
     begun = rows.characters
     for line, fields in body:
-        if _is_blank(fields):
-            blank += [(line, [""])] * (width == 1)
+        if not any(map(str.strip, fields)):
+            if width == 1 or len(fields) > 1:
+                blank.append((line, [""] * width))
             continue
         if len(fields) != width:
-            raise RequestError(
-                f"dataset.path: row {line} has {len(fields)} fields; "
-                f"accepted: {width}, as many as the first row"
-            )
+            if len(fields) < width or any(map(str.strip, fields[width:])):
+                raise RequestError(
+                    f"dataset.path: row {line} has {len(fields)} fields; "
+                    f"accepted: {width}, as many as the first row"
+                )
+            fields = fields[:width]
         chunk += [*blank, (line, fields)]
         blank.clear()
         if len(chunk) >= _CHUNK or rows.characters - begun > _CHUNK_CHARACTERS:
@@ -146,28 +138,98 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _named_columns(
-    places: Mapping[str, list[int]], settings: TableSettings
-) -> tuple[list[int], dict[str, int]]:
-    """Return the places of the columns that settings name: of numbers; time and trajectory."""
+def _choose(
+    layout: Layout, first: Sequence[Row], settings: TableSettings, reader: NumberReader
+) -> _Choice:
+    """Choose the columns to read from their names and the first rows."""
+    places: dict[str, list[int]] = {}
+    for i, name in enumerate(layout.names):
+        places.setdefault(name, []).append(i)
     field, names = settings.chosen
-    named = [
-        ("time", "dataset.time_column", settings.time_column),
-        ("trajectory", "dataset.trajectory_column", settings.trajectory_column),
-        *(("number", field, name) for name in names or []),
-    ]
-    found: dict[int, str] = {}
-    for kind, field, name in named:
-        if name is None:
+    trajectory = None
+    if settings.trajectory_column is not None:
+        name = settings.trajectory_column.strip()
+        trajectory = _only_place(places, name, "dataset.trajectory_column")
+    named = [_only_place(places, name.strip(), field) for name in names or []]
+    head = _head(layout, first, trajectory, reader)
+    head = replace(head, formatted=settings.time_format != "auto")
+    clock = _clock(head, places, settings, trajectory, named)
+    _require_different(layout.names, field, named, trajectory, clock)
+    if names is not None:
+        return _Choice(named, clock, trajectory, [])
+    taken = {trajectory, *(clock.places if clock else ())}
+    times = further_clocks(head, clock) if clock else {}
+    for name in settings.inputs or []:
+        times = {place: why for place, why in times.items() if layout.names[place] != name}
+    chosen, notes = [], []
+    for i, name in enumerate(layout.names):
+        if i in taken:
             continue
-        place = _only_place(places, name.strip(), field)
-        if place in found:
-            role = found[place]
-            why = "stands twice" if role == "number" else f"is the {role} column"
-            raise RequestError(f"{field}: '{name}' {why}; accepted: another column")
-        found[place] = kind
-    texts = {kind: place for place, kind in found.items() if kind != "number"}
-    return [place for place, kind in found.items() if kind == "number"], texts
+        fields = [row[i] for _, row in first if not reader.is_missing(row[i])]
+        if not fields:
+            notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")
+        elif i in times:
+            notes.append(f"column '{name}' left out: {times[i]}")
+        elif any(map(looks_like_number, fields)):
+            chosen.append(_only_place(places, name, "dataset.columns"))
+        else:
+            notes.append(
+                f"column '{name}' left out: it holds text, '{shortened(fields[0].strip())}'"
+            )
+    return _Choice(chosen, clock, trajectory, notes)
+
+
+def _head(
+    layout: Layout, first: Sequence[Row], trajectory: int | None, reader: NumberReader
+) -> Head:
+    """Return the first rows, of the first trajectory, in which the time is looked for."""
+    rows = [fields for _, fields in first]
+    if trajectory is not None:
+        rows = [row for row in rows if row[trajectory].strip() == rows[0][trajectory].strip()]
+    fields = {
+        i: ["" if reader.is_missing(row[i]) else row[i].strip() for row in rows]
+        for i in range(len(layout.names))
+        if i != trajectory
+    }
+    return Head(layout.names, layout.units, layout.named, fields)
+
+
+def _clock(
+    head: Head,
+    places: Mapping[str, list[int]],
+    settings: TableSettings,
+    trajectory: int | None,
+    named: list[int],
+) -> Clock | None:
+    """Return the columns of the time that the settings name, or that are found."""
+    name = settings.time_column
+    if name is None:
+        return None
+    if name == "auto" and name not in places:
+        return find_clock(head, [] if named else list(head.fields))
+    given = [name.strip()]
+    if given[0] not in places and "+" in name:
+        given = [part.strip() for part in name.split("+")]
+    found = [_only_place(places, part, "dataset.time_column") for part in given]
+    if trajectory in found:
+        raise RequestError(
+            f"dataset.trajectory_column: '{settings.trajectory_column}' is the time column; "
+            "accepted: another column"
+        )
+    return clock_of(head, found[0]) if len(found) == 1 else Clock(tuple(found), ", ".join(given))
+
+
+def _require_different(
+    names: Sequence[str], field: str, named: list[int], trajectory: int | None, clock: Clock | None
+) -> None:
+    """Raise RequestError for a column that is to be read in two ways."""
+    for i, place in enumerate(named):
+        why = "stands twice" if place in named[:i] else ""
+        why = "is the trajectory column" if place == trajectory else why
+        if clock is not None and place in clock.places:
+            why = "is the time column"
+        if why:
+            raise RequestError(f"{field}: '{names[place]}' {why}; accepted: another column")
 
 
 def _only_place(places: Mapping[str, list[int]], name: str, field: str) -> int:
@@ -181,29 +243,3 @@ def _only_place(places: Mapping[str, list[int]], name: str, field: str) -> int:
         listed = ", ".join(str(i + 1) for i in places[name])
         raise RequestError(f"{field}: '{name}' names the columns {listed}; accepted: unique names")
     return places[name][0]
-
-
-def _number_columns(
-    places: Mapping[str, list[int]],
-    first: Sequence[Row],
-    texts: Mapping[str, int],
-    reader: NumberReader,
-) -> tuple[list[int], list[str]]:
-    """Find the columns with a number among the first rows, and return notes on the others."""
-    chosen, notes = [], []
-    for i, name in sorted((i, name) for name, found in places.items() for i in found):
-        if i in texts.values():
-            continue
-        fields = [row[i] for _, row in first if not reader.is_missing(row[i])]
-        if any(looks_like_number(field) for field in fields):
-            chosen.append(_only_place(places, name, "dataset.columns"))
-        elif not fields:
-            notes.append(f"column '{name}' left out: it is empty in the first {len(first)} rows")
-        elif "time" not in texts and looks_like_time(fields[0]):
-            raise RequestError(
-                f"dataset.time_column: nothing was given, but column '{name}' holds time stamps; "
-                f"accepted: dataset.time_column='{name}', or the names of the columns to read"
-            )
-        else:
-            notes.append(f"column '{name}' left out: it holds text, '{shortened(fields[0])}'")
-    return chosen, notes

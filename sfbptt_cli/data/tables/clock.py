@@ -1,0 +1,311 @@
+"""Which columns of a table hold the time: stamps, parts of a date, or numbers that count up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.tables.calendar import (
+    DATE,
+    MONTHS,
+    calendar_columns,
+    find_parts,
+    join_parts,
+    plain,
+)
+from sfbptt_cli.data.tables.dates import looks_like_date, split_stamp
+from sfbptt_cli.data.tables.numbers import is_number, words
+from sfbptt_cli.data.tables.timestamps import COMPACT, epoch_unit, looks_like_clock
+
+# Names without signs and case: of times, and of times if they count up.
+_TIME = words(
+    "time times timestamp timestamps datetime dateandtime date datum zeit uhrzeit "
+    "zeitstempel temps tiempo fecha elapsedtime unixtime utctime localtime"
+)
+_MAYBE_TIME = words(
+    "t ts tt year yr jahr s sec secs seconds sekunden ms millis milliseconds min minutes "
+    "hour hours day days unix epoch utc elapsed timeutc decimalyear decimaldate "
+    "fractionalyear yearfraction decyear decdate datenum juliandate julianday jd mjd"
+)
+_COUNTER = words(
+    "index idx id no nr n num number row rows rownum rowid record rec recordno step steps "
+    "sample samples sampleno obs frame frames scan point i k count counter seq sequence "
+    "unnamed unnamed0"
+)
+_LABEL = words(
+    "trajectory trajectoryid traj trajid run runid trial trialid subject subjectid "
+    "episode segment series seriesid simulation sim realization realisation id"
+)
+_UNIT_OF = {
+    **dict.fromkeys(words("s sec secs second seconds sekunden"), "seconds"),
+    **dict.fromkeys(words("ms msec msecs millis millisecond milliseconds"), "milliseconds"),
+    **dict.fromkeys(words("us µs usec microsecond microseconds"), "microseconds"),
+    **dict.fromkeys(words("ns nanosecond nanoseconds"), "nanoseconds"),
+    **dict.fromkeys(words("min mins minute minutes"), "minutes"),
+    **dict.fromkeys(words("h hr hrs hour hours"), "hours"),
+    **dict.fromkeys(words("d day days jd mjd datenum juliandate"), "days"),
+    **dict.fromkeys(words("month months"), "months"),
+    **dict.fromkeys(
+        words("yr yrs year years jahr decimalyear decimaldate decyear fractionalyear"),
+        "years",
+    ),
+}
+# Rows from which on a column that only counts up is told from one that happens to.
+_ENOUGH = 20
+# How far steps may be from their median, as a share of it, where they count evenly.
+_EVEN = 0.05
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The columns that hold the time."""
+
+    places: tuple[int, ...]
+    name: str  # for messages: their names
+    unit: str | None = None  # that the header names
+    counts: bool = False  # rows, from the first one
+    join: Callable[[Sequence[str]], str] = " ".join  # the fields of a row to a stamp
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first rows of the columns in which the time is looked for."""
+
+    names: Sequence[str]  # of all columns
+    units: Sequence[str]  # of all columns, or none
+    named: bool  # whether the file names them
+    fields: Mapping[int, Sequence[str]]  # by place: without blanks around them, '' where missing
+    formatted: bool = False  # whether a setting says how times are written
+
+    def numbers(self, place: int) -> NDArray[np.float64] | None:
+        """Return the numbers of a column without missing ones, None for others."""
+        texts = [field.replace(",", ".") for field in self.fields[place] if field]
+        return np.array(texts, dtype=np.float64) if texts and all(map(is_number, texts)) else None
+
+    def plain_name(self, place: int) -> str:
+        """Return the name of a column without case and signs; T and H are no times."""
+        name = plain(self.names[place])
+        return "T" if len(name) == 1 and self.names[place].strip()[:1].isupper() else name
+
+    def is_all(self, place: int, test: Callable[[str], Any]) -> bool:
+        """Return whether a column has fields, and all of them pass a test."""
+        fields = [field for field in self.fields[place] if field]
+        return bool(fields) and all(map(test, fields))
+
+    def unit(self, place: int) -> str | None:
+        """Return the time unit in the name of a column or below it."""
+        words = re.findall(r"[^\W\d_]+", self.names[place].lower())
+        below = re.findall(r"[^\W\d_]+", self.units[place].lower()) if self.units else []
+        listed = [*below, plain(self.names[place]), *reversed(words)]
+        return next((_UNIT_OF[word] for word in listed if word in _UNIT_OF), None)
+
+
+def find_clock(head: Head, doubted: Sequence[int]) -> Clock | None:
+    """Find the columns that hold the time, among those of `head`.
+
+    In this order: dates (with a time of day, or parts of it, in other columns); year, month, day
+    and so on in columns of their own; times of day; columns named so; numbers since 1970; a first
+    column that counts up. Raises RequestError if one of `doubted` may be time or measured.
+    """
+    if len(head.names) < 2:
+        return None
+    for search in (_dates, _parts, _clocks, _named, _since_1970, _counter):
+        if found := search(head):
+            return found
+    for place in doubted:
+        _refuse_doubtful(head, place)
+    if doubted:
+        _refuse_months(head)
+    return None
+
+
+def clock_of(head: Head, place: int) -> Clock:
+    """Return the clock of a column that was chosen; a date goes with the time of day beside it."""
+    if _is_date(head, place):
+        return _with_time_of_day(head, place)
+    if (parts := _parts(head)) and place in parts.places:
+        return parts
+    counted = plain(head.names[place]) in _COUNTER and head.numbers(place) is not None
+    return Clock((place,), head.names[place], head.unit(place), counts=counted)
+
+
+def further_clocks(head: Head, clock: Clock) -> dict[int, str]:
+    """Return the other columns that tell the time too, and why."""
+    found = {}
+    dated = len(clock.places) > 1 or any(_is_date(head, place) for place in clock.places)
+    calendar = calendar_columns(head.names, head.fields) if dated else set()
+    for place in head.fields:
+        if place in clock.places:
+            continue
+        values = head.numbers(place)
+        if place in calendar:
+            found[place] = "it is a part of the date"
+        elif values is not None and _rises(values):
+            name = head.plain_name(place)
+            years = dated and bool(((values >= 1500) & (values < 2200)).all())
+            if name in _TIME | _MAYBE_TIME | _COUNTER or years or epoch_unit(values):
+                found[place] = "it only counts up"
+            elif len(values) >= _ENOUGH and _is_even(values):
+                found[place] = "it rises evenly"
+    return found
+
+
+def _dates(head: Head) -> Clock | None:
+    found = next((place for place in head.fields if _is_date(head, place)), None)
+    return None if found is None else _with_time_of_day(head, found)
+
+
+def _is_date(head: Head, place: int) -> bool:
+    if head.is_all(place, COMPACT.fullmatch):
+        return plain(head.names[place]) in _TIME | DATE
+    return head.is_all(place, looks_like_date)
+
+
+def _with_time_of_day(head: Head, place: int) -> Clock:
+    days = head.fields[place]
+    alone = Clock((place,), head.names[place])
+    if any(split_stamp(day)[1] for day in days):
+        return alone
+    compact = len(days[0]) == 8 and days[0].isdecimal() and plain(head.names[place]) in DATE
+    if compact and not head.formatted:
+        alone = _joined(head, (place,), ("date",))
+    for other in head.fields:
+        if head.is_all(other, looks_like_clock):
+            return _joined(head, (place, other), ("date", "clock"))
+    if len(set(days)) == len(days):
+        return alone
+    hours = find_parts(head.names, head.fields, dated=True)
+    if not hours:
+        return alone
+    return _joined(head, (place, *hours.values()), ("date", *hours))
+
+
+def _parts(head: Head) -> Clock | None:
+    parts = find_parts(head.names, head.fields, dated=False)
+    if not parts and not head.named:
+        parts = _unnamed_months(head)
+    if len(parts) < 2:
+        return None
+    # A time of day beside the parts of the date.
+    clocks = [place for place in head.fields if head.is_all(place, looks_like_clock)]
+    if clocks and "hour" not in parts:
+        parts = {**parts, "clock": clocks[0]}
+    return _joined(head, tuple(parts.values()), tuple(parts))
+
+
+def _joined(head: Head, places: tuple[int, ...], parts: tuple[str, ...]) -> Clock:
+    name = ", ".join(head.names[place] for place in places)
+    return Clock(places, name, join=lambda fields: join_parts(parts, fields))
+
+
+def _unnamed_months(head: Head) -> dict[str, int]:
+    """Return year and month in the first columns of a file without names."""
+    first = [head.numbers(place) for place in (0, 1, 2) if place in head.fields]
+    if len(first) < 3 or first[0] is None or first[1] is None or len(first[0]) < _ENOUGH:
+        return {}
+    year, month = first[0], first[1]
+    calendar = ((year >= 1500) & (year < 2200) & (year % 1 == 0)).all() and np.isin(
+        month, np.arange(1, 13)
+    ).all()
+    if not calendar or len(month) != len(year):
+        return {}
+    steps = np.diff(12 * year + month)
+    if (steps == 1).all():
+        return {"year": 0, "month": 1}
+    day = first[2]
+    if day is None or not np.isin(day, np.arange(1, 32)).all() or (steps < 0).any():
+        return {}
+    return {"year": 0, "month": 1, "day": 2}
+
+
+def _clocks(head: Head) -> Clock | None:
+    for place in head.fields:
+        if head.is_all(place, looks_like_clock):
+            return Clock((place,), head.names[place])
+    return None
+
+
+def _named(head: Head) -> Clock | None:
+    """Find a column whose name says that it is a time, or that counts the rows."""
+    for names in (_TIME, _MAYBE_TIME, _COUNTER):
+        for place in head.fields:
+            name, values = head.plain_name(place), head.numbers(place)
+            unnamed = not name or re.fullmatch(r"column\d+|unnamed\d*|v1", name)
+            if values is None or not (name in names or (unnamed and place == 0)):
+                continue
+            if _rises(values) and (not unnamed or len(values) >= _ENOUGH):
+                counted = names is _COUNTER or bool(unnamed)
+                return Clock((place,), head.names[place], head.unit(place), counts=counted)
+            if name in _TIME:
+                return Clock((place,), head.names[place], head.unit(place))
+            if names is _MAYBE_TIME and name == "t":
+                raise _doubt(head, place, "is named as time is, but goes back")
+    return None
+
+
+def _since_1970(head: Head) -> Clock | None:
+    for place in head.fields:
+        values = head.numbers(place)
+        if values is not None and _rises(values) and epoch_unit(values):
+            return Clock((place,), head.names[place])
+    return None
+
+
+def _counter(head: Head) -> Clock | None:
+    """Return a first column that rises, in a file without names."""
+    if head.named or 0 not in head.fields or len(head.names) < 2:
+        return None
+    values = head.numbers(0)
+    if values is None or not _rises(values) or len(values) < _ENOUGH:
+        return None
+    counts = bool((np.diff(values) == 1).all()) and values[0] in (0, 1)
+    return Clock((0,), head.names[0], counts=counts)
+
+
+def _refuse_doubtful(head: Head, place: int) -> None:
+    """Raise RequestError for a column that is no measurement, but what it is is not plain."""
+    values = head.numbers(place)
+    if values is None or len(values) < _ENOUGH:
+        return
+    if _rises(values) and _is_even(values):
+        raise _doubt(head, place, "rises evenly, as time does")
+    few = np.count_nonzero(np.diff(values)) < 0.1 * len(values)
+    if plain(head.names[place]) in _LABEL and few and (values % 1 == 0).all():
+        name = head.names[place]
+        raise RequestError(
+            f"dataset.trajectory_column: nothing was given, but column '{name}' seems to number "
+            f"trajectories; accepted: trajectory_column='{name}' (with train_fraction=null), or "
+            "the names of the columns to read in dataset.columns"
+        )
+
+
+def _refuse_months(head: Head) -> None:
+    if sum(plain(name)[:3] in MONTHS for name in head.names) == 12:
+        raise RequestError(
+            "dataset.columns: the twelve months of a year stand side by side in a row; accepted: "
+            "a row for each time, or the names of the columns to read"
+        )
+
+
+def _doubt(head: Head, place: int, why: str) -> RequestError:
+    name = head.names[place]
+    return RequestError(
+        f"dataset.time_column: column '{name}' {why}; accepted: time_column='{name}', or "
+        "time_column=null to read it as a variable"
+    )
+
+
+def _rises(values: NDArray[np.float64] | None) -> bool:
+    return values is not None and len(values) > 1 and bool((np.diff(values) > 0).all())
+
+
+def _is_even(values: NDArray[np.float64]) -> bool:
+    steps = np.diff(values)
+    middle = np.median(steps)
+    return bool((np.abs(steps - middle) <= _EVEN * np.abs(middle)).all())

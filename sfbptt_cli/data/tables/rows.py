@@ -1,0 +1,190 @@
+"""The rows of a text: how their fields are divided, and which lines are comments."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.files import require_proportionate
+from sfbptt_cli.data.settings import TextSettings
+from sfbptt_cli.data.tables.numbers import looks_like_number, shortened
+from sfbptt_cli.data.tables.timestamps import looks_like_time
+
+SPACE = " "  # any number of blanks and tabs
+DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ",", "bar": "|", "space": SPACE}
+_COMMENT = re.compile(r"\s*[#%]+")
+_NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?:[,;\t|]|$)")
+_OUTSIDE_QUOTES = re.compile(r'("(?:[^"]|"")*")|\s+')
+_ONE_OR_TWO = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
+# Lines and characters read before the delimiter is decided, and comments that are remembered.
+_SAMPLE = 200
+_SAMPLE_CHARACTERS = 2**18
+_LONGEST_ROW = 2**20  # characters: some ten thousand numbers
+
+
+class Rows:
+    """The rows of a text: for each, the line of the file on which it begins, and its fields.
+
+    Lines are counted from 1, as an editor counts them. Lines that begin with # or % are comments.
+    A first line such as `sep=;` names the delimiter. Strict: a quote that is never closed would
+    otherwise swallow rows.
+    """
+
+    def __init__(self, text: io.TextIOBase, form: TextSettings, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._pending = 0  # characters of the row that is being read
+        self._line = 0  # that the reader has got to
+        self._begin: int | None = None  # the first line of the row that is being read
+        self.characters = 0  # of all that was read
+        self.comments: list[tuple[int, str]] = []  # the first ones, without their signs
+        self.comment_count = 0
+        lines = self._bounded(text)
+        for _ in range(form.skip_rows):
+            self._pending = 0
+            self._line += next(lines, None) is not None
+        sample = self._take(lines)
+        named = _NAMED_DELIMITER.fullmatch(sample[0]) if sample else None
+        if named:
+            del sample[0]
+            self._line += 1
+        written = [line for line in sample if line.strip() and not _COMMENT.match(line)]
+        if form.delimiter == "auto":
+            self.delimiter = named[1] if named else _find_delimiter(written, form.decimal)
+        else:
+            self.delimiter = DELIMITERS[form.delimiter]
+        single = not any('"' in line for line in written) and any(
+            map(_SINGLE_QUOTED.search, written[:3])
+        )
+        self._reader = csv.reader(
+            self._without_comments(chain(sample, lines)),
+            delimiter="\t" if self.delimiter == SPACE else self.delimiter,
+            quotechar="'" if single else '"',
+            strict=True,
+            skipinitialspace=True,
+        )
+
+    def _bounded(self, text: io.TextIOBase) -> Iterator[str]:
+        """Yield the lines, unless a row is too long or all are far more than the file holds."""
+        while line := text.readline(_LONGEST_ROW + 1):
+            self._pending += len(line)
+            self.characters += len(line)
+            if self._pending > _LONGEST_ROW:
+                raise RequestError(
+                    f"dataset.path: '{self._path}' has a row of more than {_LONGEST_ROW} "
+                    "characters; accepted: a table of numbers"
+                )
+            require_proportionate(self.characters, self._size, "dataset.path", self._path)
+            yield line
+
+    def _take(self, lines: Iterator[str]) -> list[str]:
+        """Return the next lines, each at most as long as a row may be."""
+        taken: list[str] = []
+        while len(taken) < _SAMPLE and sum(map(len, taken[-3:])) < _SAMPLE_CHARACTERS:
+            self._pending = 0
+            line = next(lines, None)
+            if line is None:
+                break
+            taken.append(line)
+        return taken
+
+    def _without_comments(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self._line += 1
+            if self._begin is None and (mark := _COMMENT.match(line)):
+                self._pending = 0
+                self.comment_count += 1
+                if len(self.comments) < _SAMPLE:
+                    self.comments.append((self._line, line[mark.end() :].strip()))
+                continue
+            self._begin = self._begin or self._line
+            yield _tabbed(line) if self.delimiter == SPACE else line
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        try:
+            for fields in self._reader:
+                begin, self._begin, self._pending = self._begin or self._line, None, 0
+                yield begin, fields
+        except csv.Error as error:
+            raise RequestError(
+                f"dataset.path: '{self._path}' cannot be read up to row {self._line}: {error}"
+            ) from error
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Divide a line; csv.Error where its quotes are not closed."""
+    if delimiter == SPACE:
+        line, delimiter = _tabbed(line), "\t"
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _tabbed(line: str) -> str:
+    """Return a line with one tab for the blanks between its fields."""
+    if '"' not in line:
+        return "\t".join(line.split())
+    return _OUTSIDE_QUOTES.sub(lambda found: found[1] or "\t", line.strip())
+
+
+def is_value(field: str) -> bool:
+    """Return whether a field looks like a number or a time."""
+    return looks_like_number(field) or looks_like_time(field)
+
+
+def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
+    """Find the delimiter at which most rows have equally many fields, most of them values.
+
+    Of equally good ones, tab is preferred to semicolon, that to comma, which may be a decimal
+    comma, and that to blanks. If none divides the rows, the file has one column, and it is the
+    semicolon. Raises RequestError for rows of 35,97, one number or two.
+    """
+    little = [line for i, line in enumerate(lines) if sum(map(len, lines[:i])) < _SAMPLE_CHARACTERS]
+    scores = {
+        delimiter: _fit(little, delimiter)
+        for delimiter in DELIMITERS.values()
+        if delimiter != "," or decimal != "comma" or ";" not in "".join(little)
+    }
+    best = max(scores, key=lambda delimiter: scores[delimiter])
+    if not scores[best]:
+        return next((sign for sign in "\t;,|" if little and sign in little[0]), ";")
+    if best == ",":
+        return _comma_or_decimal(little, decimal)
+    return best
+
+
+def _fit(lines: Sequence[str], delimiter: str) -> float:
+    """Count the rows of the most frequent width above 1, each by its share of values."""
+    shares: Counter[int] = Counter()
+    for line in lines:
+        try:
+            fields = split(line, delimiter)
+        except csv.Error:  # undivided, a wide row is longer than a field may be
+            continue
+        values = sum(map(is_value, fields))
+        if values and len(fields) > 1:
+            empty = sum(not field.strip() for field in fields)
+            shares[len(fields)] += (values + empty) / len(fields)  # type: ignore[assignment]
+    best = max(shares.values(), default=0)
+    return best if delimiter != SPACE or best >= len(lines) / 3 else 0
+
+
+def _comma_or_decimal(lines: Sequence[str], decimal: str) -> str:
+    """Return the delimiter of lines that a comma divides best: it may be the decimal sign."""
+    rows = [line for line in lines if any(map(is_value, split(line, ",")))]
+    if not all(map(_ONE_OR_TWO.fullmatch, rows)):
+        return ","
+    above = lines[: lines.index(rows[0])]
+    if decimal == "comma" or (above and len(split(above[-1], ",")) == 1):
+        return ";"
+    if above or decimal == "point":
+        return ","
+    raise RequestError(
+        f"dataset.delimiter: '{shortened(rows[0].strip())}' is one number or two; accepted: "
+        "dataset.decimal=comma for one number a row, dataset.delimiter=comma for two"
+    )
