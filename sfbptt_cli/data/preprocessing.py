@@ -15,7 +15,13 @@ from sfbptt_cli.data.tables.timestamps import UNITS
 Array = NDArray[np.float64]
 
 # Days: the mean year of the Gregorian calendar, and the solar day.
-PERIODS = {"yearly_cycle": 365.2425, "daily_cycle": 1.0}
+_YEAR = 365.2425
+PERIODS = {"yearly_cycle": _YEAR, "daily_cycle": 1.0}
+# Time units, in days.
+_LENGTHS = {
+    **{unit: length / UNITS["days"] for unit, length in UNITS.items()},
+    **{"months": _YEAR / 12, "years": _YEAR},
+}
 # In a shorter part of a period, a cycle cannot be told from a trend or an offset.
 _SHORTEST_PART = 0.75
 
@@ -55,12 +61,12 @@ def clean(
 
 def _samples_a_period(name: str, harmonics: int, dt: float, unit: str, split: int) -> float:
     """Return the period of a cycle in samples; RequestError if it cannot be removed."""
-    if unit not in UNITS:
+    if unit not in _LENGTHS:
         raise RequestError(
             f"dataset.{name}: {harmonics} harmonics were given, but the time unit is '{unit}'; "
-            f"accepted: 0, or data in {', '.join(UNITS)}"
+            f"accepted: 0, or data in {', '.join(_LENGTHS)}"
         )
-    period = PERIODS[name] * UNITS["days"] / UNITS[unit] / dt
+    period = PERIODS[name] / _LENGTHS[unit] / dt
     most = math.ceil(period / 2) - 1
     if harmonics > most:
         raise RequestError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,42 +19,14 @@ from sfbptt_cli.data.tables.calendar import (
     plain,
 )
 from sfbptt_cli.data.tables.dates import looks_like_date, split_stamp
-from sfbptt_cli.data.tables.numbers import is_number, words
-from sfbptt_cli.data.tables.timestamps import COMPACT, epoch_unit, looks_like_clock
+from sfbptt_cli.data.tables.head import COUNTER, LABEL, MAYBE_TIME, TIME, Head
+from sfbptt_cli.data.tables.timestamps import (
+    COMPACT,
+    epoch_unit,
+    looks_like_clock,
+    looks_like_time,
+)
 
-# Names without signs and case: of times, and of times if they count up.
-_TIME = words(
-    "time times timestamp timestamps datetime dateandtime date datum zeit uhrzeit "
-    "zeitstempel temps tiempo fecha elapsedtime unixtime utctime localtime"
-)
-_MAYBE_TIME = words(
-    "t ts tt year yr jahr s sec secs seconds sekunden ms millis milliseconds min minutes "
-    "hour hours day days unix epoch utc elapsed timeutc decimalyear decimaldate "
-    "fractionalyear yearfraction decyear decdate datenum juliandate julianday jd mjd"
-)
-_COUNTER = words(
-    "index idx id no nr n num number row rows rownum rowid record rec recordno step steps "
-    "sample samples sampleno obs frame frames scan point i k count counter seq sequence "
-    "unnamed unnamed0"
-)
-_LABEL = words(
-    "trajectory trajectoryid traj trajid run runid trial trialid subject subjectid "
-    "episode segment series seriesid simulation sim realization realisation id"
-)
-_UNIT_OF = {
-    **dict.fromkeys(words("s sec secs second seconds sekunden"), "seconds"),
-    **dict.fromkeys(words("ms msec msecs millis millisecond milliseconds"), "milliseconds"),
-    **dict.fromkeys(words("us µs usec microsecond microseconds"), "microseconds"),
-    **dict.fromkeys(words("ns nanosecond nanoseconds"), "nanoseconds"),
-    **dict.fromkeys(words("min mins minute minutes"), "minutes"),
-    **dict.fromkeys(words("h hr hrs hour hours"), "hours"),
-    **dict.fromkeys(words("d day days jd mjd datenum juliandate"), "days"),
-    **dict.fromkeys(words("month months"), "months"),
-    **dict.fromkeys(
-        words("yr yrs year years jahr decimalyear decimaldate decyear fractionalyear"),
-        "years",
-    ),
-}
 # Rows from which on a column that only counts up is told from one that happens to.
 _ENOUGH = 20
 # How far steps may be from their median, as a share of it, where they count evenly.
@@ -73,39 +44,6 @@ class Clock:
     join: Callable[[Sequence[str]], str] = " ".join  # the fields of a row to a stamp
 
 
-@dataclass(frozen=True)
-class Head:
-    """The first rows of the columns in which the time is looked for."""
-
-    names: Sequence[str]  # of all columns
-    units: Sequence[str]  # of all columns, or none
-    named: bool  # whether the file names them
-    fields: Mapping[int, Sequence[str]]  # by place: without blanks around them, '' where missing
-    formatted: bool = False  # whether a setting says how times are written
-
-    def numbers(self, place: int) -> NDArray[np.float64] | None:
-        """Return the numbers of a column without missing ones, None for others."""
-        texts = [field.replace(",", ".") for field in self.fields[place] if field]
-        return np.array(texts, dtype=np.float64) if texts and all(map(is_number, texts)) else None
-
-    def plain_name(self, place: int) -> str:
-        """Return the name of a column without case and signs; T and H are no times."""
-        name = plain(self.names[place])
-        return "T" if len(name) == 1 and self.names[place].strip()[:1].isupper() else name
-
-    def is_all(self, place: int, test: Callable[[str], Any]) -> bool:
-        """Return whether a column has fields, and all of them pass a test."""
-        fields = [field for field in self.fields[place] if field]
-        return bool(fields) and all(map(test, fields))
-
-    def unit(self, place: int) -> str | None:
-        """Return the time unit in the name of a column or below it."""
-        words = re.findall(r"[^\W\d_]+", self.names[place].lower())
-        below = re.findall(r"[^\W\d_]+", self.units[place].lower()) if self.units else []
-        listed = [*below, plain(self.names[place]), *reversed(words)]
-        return next((_UNIT_OF[word] for word in listed if word in _UNIT_OF), None)
-
-
 def find_clock(head: Head, doubted: Sequence[int]) -> Clock | None:
     """Find the columns that hold the time, among those of `head`.
 
@@ -113,15 +51,13 @@ def find_clock(head: Head, doubted: Sequence[int]) -> Clock | None:
     and so on in columns of their own; times of day; columns named so; numbers since 1970; a first
     column that counts up. Raises RequestError if one of `doubted` may be time or measured.
     """
-    if len(head.names) < 2:
-        return None
+    if doubted:
+        _refuse_months(head)
     for search in (_dates, _parts, _clocks, _named, _since_1970, _counter):
-        if found := search(head):
+        if len(head.names) > 1 and (found := search(head)):
             return found
     for place in doubted:
         _refuse_doubtful(head, place)
-    if doubted:
-        _refuse_months(head)
     return None
 
 
@@ -131,7 +67,7 @@ def clock_of(head: Head, place: int) -> Clock:
         return _with_time_of_day(head, place)
     if (parts := _parts(head)) and place in parts.places:
         return parts
-    counted = plain(head.names[place]) in _COUNTER and head.numbers(place) is not None
+    counted = plain(head.names[place]) in COUNTER and head.numbers(place) is not None
     return Clock((place,), head.names[place], head.unit(place), counts=counted)
 
 
@@ -146,10 +82,12 @@ def further_clocks(head: Head, clock: Clock) -> dict[int, str]:
         values = head.numbers(place)
         if place in calendar:
             found[place] = "it is a part of the date"
+        elif values is None and head.is_all(place, looks_like_time):
+            found[place] = "it holds times, too"
         elif values is not None and _rises(values):
             name = head.plain_name(place)
             years = dated and bool(((values >= 1500) & (values < 2200)).all())
-            if name in _TIME | _MAYBE_TIME | _COUNTER or years or epoch_unit(values):
+            if name in TIME | MAYBE_TIME | COUNTER or years or epoch_unit(values):
                 found[place] = "it only counts up"
             elif len(values) >= _ENOUGH and _is_even(values):
                 found[place] = "it rises evenly"
@@ -163,7 +101,7 @@ def _dates(head: Head) -> Clock | None:
 
 def _is_date(head: Head, place: int) -> bool:
     if head.is_all(place, COMPACT.fullmatch):
-        return plain(head.names[place]) in _TIME | DATE
+        return plain(head.names[place]) in TIME | DATE
     return head.is_all(place, looks_like_date)
 
 
@@ -233,18 +171,23 @@ def _clocks(head: Head) -> Clock | None:
 
 def _named(head: Head) -> Clock | None:
     """Find a column whose name says that it is a time, or that counts the rows."""
-    for names in (_TIME, _MAYBE_TIME, _COUNTER):
+    for names in (TIME, MAYBE_TIME, COUNTER):
         for place in head.fields:
             name, values = head.plain_name(place), head.numbers(place)
+            if names is MAYBE_TIME and head.has_time_in_name(place) and _rises(values):
+                return Clock((place,), head.names[place], head.unit(place))
             unnamed = not name or re.fullmatch(r"column\d+|unnamed\d*|v1", name)
             if values is None or not (name in names or (unnamed and place == 0)):
                 continue
             if _rises(values) and (not unnamed or len(values) >= _ENOUGH):
-                counted = names is _COUNTER or bool(unnamed)
+                counted = names is COUNTER or bool(unnamed)
                 return Clock((place,), head.names[place], head.unit(place), counts=counted)
-            if name in _TIME:
+            if name in TIME:
                 return Clock((place,), head.names[place], head.unit(place))
-            if names is _MAYBE_TIME and name == "t":
+            distinct = len(np.unique(values)) == len(values) >= _ENOUGH
+            if names is COUNTER and distinct and (values % 1 == 0).all():
+                raise _doubt(head, place, "numbers the rows, which are not in its order")
+            if names is MAYBE_TIME and name == "t":
                 raise _doubt(head, place, "is named as time is, but goes back")
     return None
 
@@ -276,7 +219,7 @@ def _refuse_doubtful(head: Head, place: int) -> None:
     if _rises(values) and _is_even(values):
         raise _doubt(head, place, "rises evenly, as time does")
     few = np.count_nonzero(np.diff(values)) < 0.1 * len(values)
-    if plain(head.names[place]) in _LABEL and few and (values % 1 == 0).all():
+    if plain(head.names[place]) in LABEL and few and (values % 1 == 0).all():
         name = head.names[place]
         raise RequestError(
             f"dataset.trajectory_column: nothing was given, but column '{name}' seems to number "
@@ -286,7 +229,13 @@ def _refuse_doubtful(head: Head, place: int) -> None:
 
 
 def _refuse_months(head: Head) -> None:
-    if sum(plain(name)[:3] in MONTHS for name in head.names) == 12:
+    """Raise RequestError for rows of a year and its twelve months."""
+    months = sum(plain(name)[:3] in MONTHS for name in head.names)
+    if not head.named and len(head.names) == 13 and 0 in head.fields:
+        years = head.numbers(0)
+        if years is not None and 1500 <= years[0] < 2200 and (np.diff(years) == 1).all():
+            months = 12
+    if months == 12:
         raise RequestError(
             "dataset.columns: the twelve months of a year stand side by side in a row; accepted: "
             "a row for each time, or the names of the columns to read"

@@ -50,7 +50,7 @@ _MONTHLY = (
 _ANY = (_YEAR_FIRST, _DAY_FIRST, *_NAMED, *_MONTHLY)
 # What looks like a date, but leaves open which part is the year.
 _SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}", re.ASCII)
-_CLOCK_BEHIND = re.compile(r"(.*?\d)(?:T|[ _,;]\s*)(\d{1,2}:\d{2}.*)", re.ASCII)
+_CLOCK_BEHIND = re.compile(r"(.*?\d)(?:T|[ _,;]\s*)(\d{1,2}(?::\d{2}|\.\d{2}\.\d{2}).*)", re.ASCII)
 
 
 def looks_like_date(text: str) -> bool:
@@ -72,6 +72,11 @@ def day_reader(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], st
     RequestError if 03/02/2009 may be in February or March, as no day is above 12.
     """
     first = next((match for form in _ANY if (match := form.fullmatch(days[0]))), None)
+    if first is None and _SHORT.fullmatch(days[0]):
+        raise RequestError(
+            f"dataset.time_format: column '{column.name}' holds '{days[0]}', which does not show "
+            "what is the year; accepted: signs such as %d.%m.%y %H:%M or %m/%d/%y"
+        )
     if first is None:
         raise column.refusal(0, FORMATS)
     sign = first.groupdict().get("sign")

@@ -126,8 +126,10 @@ class _Finder:
 
     def _with_names(self, header: list[Row], start: int) -> Layout:
         above = [row for row in self._written[:start] if row not in header]
-        if self.width > 1:  # a title, in a row as wide as the table
-            titles = [row for row in header[:-1] if _filled(row[1]) == 1]
+        if self.width > 1:  # a title or a list of versions, in a row as wide as the table
+            titles = [
+                row for row in header[:-1] if _filled(row[1]) == 1 or any(map(is_value, row[1]))
+            ]
             above, header = above + titles, [row for row in header if row not in titles]
         if len(header) > _MOST_HEADER_ROWS:
             line, fields = header[_MOST_HEADER_ROWS]
@@ -190,7 +192,7 @@ class _Finder:
     def _commented(self, line: int) -> Layout | None:
         """Return a header in the last comments above the table."""
         comments = [(number, text) for number, text in self._rows.comments if number < line]
-        found = [self._divided(text) for _, text in comments[-2:]]
+        found = [self._divided(text) for _, text in comments]
         if not found or found[-1] is None:
             return None
         header = [found[-1]]

@@ -78,7 +78,10 @@ def _summary(table: Table, dt: float, unit: str) -> str:
     shown = [f"'{name}'" for name in table.names[:_SHOWN]]
     if (more := len(table.names) - _SHOWN) > 0:
         shown.append(f"{more} more")
-    time = "rows counted as time" if table.clock is None else f"time from '{table.clock.name}'"
+    time = "rows counted as time"
+    if table.clock is not None:
+        numbered = "rows numbered by" if table.clock.counts else "time from"
+        time = f"{numbered} '{table.clock.name}'"
     return f"{len(table.lines)} rows of {', '.join(shown)}; {time}; dt = {interval(dt, unit)}"
 
 
@@ -134,6 +137,13 @@ def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[st
     else:
         column = Column(clock.name, table.texts["time"], table.lines)
         times, unit = parse_times(column, settings.time_format, unit, clock.unit)
+        repeated = int(np.count_nonzero(np.diff(times) == 0))
+        if 2 * repeated > len(times) and settings.resample is None:
+            raise RequestError(
+                f"dataset.time_column: {repeated} of {len(times)} rows repeat the time in "
+                f"'{clock.name}'; accepted: date and time of day together, such as "
+                "time_column='date + time', dataset.trajectory_column, or dataset.resample"
+            )
     readings = Readings(times, table.values, table.lines, table.names, unit)
     series, notes = regularise(readings, settings)
     if clock is not None and dt is not None and not np.isclose(series.dt, dt, rtol=0.01, atol=0):

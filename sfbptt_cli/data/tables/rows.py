@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 from sfbptt_cli.common.errors import RequestError
@@ -23,9 +23,10 @@ _NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?:[,;\t|]|$)")
 _OUTSIDE_QUOTES = re.compile(r'("(?:[^"]|"")*")|\s+')
 _ONE_OR_TWO = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
-# Lines and characters read before the delimiter is decided, and comments that are remembered.
+# Rows and characters read before the delimiter is decided.
 _SAMPLE = 200
-_SAMPLE_CHARACTERS = 2**18
+_SAMPLE_CHARACTERS = 2**20
+_ENOUGH_CHARACTERS = 2**17  # to decide it, beyond three rows
 _LONGEST_ROW = 2**20  # characters: some ten thousand numbers
 
 
@@ -44,8 +45,10 @@ class Rows:
         self._line = 0  # that the reader has got to
         self._begin: int | None = None  # the first line of the row that is being read
         self.characters = 0  # of all that was read
-        self.comments: list[tuple[int, str]] = []  # the first ones, without their signs
-        self.comment_count = 0
+        # The last two with words above the first row, without their signs; how many are below it.
+        self.comments: deque[tuple[int, str]] = deque(maxlen=2)
+        self.comments_between = 0
+        self._begun = False
         lines = self._bounded(text)
         for _ in range(form.skip_rows):
             self._pending = 0
@@ -87,12 +90,15 @@ class Rows:
     def _take(self, lines: Iterator[str]) -> list[str]:
         """Return the next lines, each at most as long as a row may be."""
         taken: list[str] = []
-        while len(taken) < _SAMPLE and sum(map(len, taken[-3:])) < _SAMPLE_CHARACTERS:
+        rows, begun = 0, self.characters
+        while rows < _SAMPLE and self.characters - begun < _SAMPLE_CHARACTERS:
             self._pending = 0
             line = next(lines, None)
             if line is None:
                 break
+            rows += not _COMMENT.match(line)
             taken.append(line)
+        self._pending = 0
         return taken
 
     def _without_comments(self, lines: Iterator[str]) -> Iterator[str]:
@@ -100,9 +106,10 @@ class Rows:
             self._line += 1
             if self._begin is None and (mark := _COMMENT.match(line)):
                 self._pending = 0
-                self.comment_count += 1
-                if len(self.comments) < _SAMPLE:
-                    self.comments.append((self._line, line[mark.end() :].strip()))
+                self.comments_between += self._begun
+                text = line[mark.end() :].strip()
+                if not self._begun and re.search(r"[^\W_]", text):
+                    self.comments.append((self._line, text))
                 continue
             self._begin = self._begin or self._line
             yield _tabbed(line) if self.delimiter == SPACE else line
@@ -111,6 +118,7 @@ class Rows:
         try:
             for fields in self._reader:
                 begin, self._begin, self._pending = self._begin or self._line, None, 0
+                self._begun = self._begun or any(map(is_value, fields))
                 yield begin, fields
         except csv.Error as error:
             raise RequestError(
@@ -144,7 +152,9 @@ def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
     comma, and that to blanks. If none divides the rows, the file has one column, and it is the
     semicolon. Raises RequestError for rows of 35,97, one number or two.
     """
-    little = [line for i, line in enumerate(lines) if sum(map(len, lines[:i])) < _SAMPLE_CHARACTERS]
+    lengths = accumulate(map(len, lines))
+    little = [line for line, end in zip(lines, lengths, strict=True) if end < _ENOUGH_CHARACTERS]
+    little = little if len(little) > 2 else list(lines[:3])
     scores = {
         delimiter: _fit(little, delimiter)
         for delimiter in DELIMITERS.values()

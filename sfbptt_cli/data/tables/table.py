@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.data.settings import TableSettings
-from sfbptt_cli.data.tables.clock import Clock, Head, clock_of, find_clock, further_clocks
+from sfbptt_cli.data.tables.clock import Clock, clock_of, find_clock, further_clocks
+from sfbptt_cli.data.tables.head import Head
 from sfbptt_cli.data.tables.layout import Layout, Row, find_layout
 from sfbptt_cli.data.tables.numbers import Column, NumberReader, looks_like_number, shortened
 from sfbptt_cli.data.tables.rows import Rows
@@ -22,6 +23,8 @@ from sfbptt_cli.data.tables.text import open_text
 # numbers and times.
 _CHUNK = 1_024
 _CHUNK_CHARACTERS = 2**23
+# Rows in which a column with one value is a constant.
+_ENOUGH = 20
 
 
 @dataclass(frozen=True)
@@ -67,45 +70,62 @@ def read_table(path: Path, settings: TableSettings) -> Table:
     """
     with open_text(path, settings.encoding) as text:
         rows = Rows(text, settings, path)
-        reader = NumberReader(settings, rows.delimiter == ",")
         layout, body = find_layout(rows, settings, path)
-        commented = len([1 for line, _ in rows.comments if line < layout.line])
         chunks = _chunks(rows, body, len(layout.names))
         first = next(chunks, None)
         if first is None:
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
+        reader = NumberReader(settings, rows.delimiter == ",")
         chosen = _choose(layout, first, settings, reader)
         if not chosen.numbers:
             raise RequestError(
                 f"dataset.path: '{path}' has no column of numbers among: {choices(layout.names)}"
             )
-        lines: list[NDArray[np.int64]] = []
-        values: list[NDArray[np.float64]] = []
-        stamps: list[str] = []
-        labels: list[str] = []
-        for chunk in chain([first], chunks):
-            lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
-            fields = list(zip(*(fields for _, fields in chunk), strict=True))
-            columns = [Column(layout.names[i], fields[i], lines[-1]) for i in chosen.numbers]
-            reader.decide(columns)
-            values.append(np.column_stack([reader.read(column) for column in columns]))
-            if chosen.clock is not None:
-                parts = [fields[i] for i in chosen.clock.places]
-                stamps += map(chosen.clock.join, zip(*parts, strict=True))
-            if chosen.trajectory is not None:
-                labels += fields[chosen.trajectory]
-        notes = [*layout.notes, *chosen.notes]
-        if (hidden := rows.comment_count - commented) > 0:
-            notes.append(f"{hidden} lines of comment below the first row left out")
+        table = _read(chain([first], chunks), layout, chosen, reader)
+        if rows.comments_between:
+            note = f"{rows.comments_between} lines of comment below the first row left out"
+            table.notes.append(note)
+    return table if settings.chosen[1] else _without_constants(table, settings.inputs or [])
+
+
+def _read(
+    chunks: Iterable[Sequence[Row]], layout: Layout, chosen: _Choice, reader: NumberReader
+) -> Table:
+    """Convert the fields of the chosen columns."""
+    lines: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
+    texts: dict[str, list[str]] = {}
+    for chunk in chunks:
+        lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
+        fields = list(zip(*(fields for _, fields in chunk), strict=True))
+        columns = [Column(layout.names[i], fields[i], lines[-1]) for i in chosen.numbers]
+        reader.decide(columns)
+        values.append(np.column_stack([reader.read(column) for column in columns]))
+        if chosen.clock is not None:
+            parts = zip(*(fields[i] for i in chosen.clock.places), strict=True)
+            texts.setdefault("time", []).extend(map(chosen.clock.join, parts))
+        if chosen.trajectory is not None:
+            texts.setdefault("trajectory", []).extend(fields[chosen.trajectory])
     names = tuple(layout.names[i] for i in chosen.numbers)
-    texts = {}
-    if chosen.clock is not None:
-        texts["time"] = stamps
-    if chosen.trajectory is not None:
-        texts["trajectory"] = labels
+    notes = [*layout.notes, *chosen.notes]
     return Table(names, np.concatenate(values), np.concatenate(lines), texts, chosen.clock, notes)
+
+
+def _without_constants(table: Table, needed: Sequence[str]) -> Table:
+    """Leave out the columns with one value, unless there are no others."""
+    low, high = np.fmin.reduce(table.values), np.fmax.reduce(table.values)
+    constant = (low == high) & ~np.isin(table.names, needed)
+    if len(table.lines) < _ENOUGH or constant.all() or not constant.any():
+        return table
+    left_out = [
+        f"column '{table.names[i]}' left out: it is {low[i]:g} in every row"
+        for i in np.flatnonzero(constant)
+    ]
+    names = tuple(name for name, alike in zip(table.names, constant, strict=True) if not alike)
+    values = table.values[:, ~constant]
+    return replace(table, names=names, values=values, notes=[*table.notes, *left_out])
 
 
 def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
@@ -229,7 +249,10 @@ def _require_different(
         if clock is not None and place in clock.places:
             why = "is the time column"
         if why:
-            raise RequestError(f"{field}: '{names[place]}' {why}; accepted: another column")
+            or_none = ", or dataset.time_column=null" if why == "is the time column" else ""
+            raise RequestError(
+                f"{field}: '{names[place]}' {why}; accepted: another column{or_none}"
+            )
 
 
 def _only_place(places: Mapping[str, list[int]], name: str, field: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError, lookup
+from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.data.tables.dates import (
     FORMATS,
     day_reader,
@@ -31,6 +32,7 @@ _CLOCK = re.compile(
     r"\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2}))?",
     re.ASCII,
 )
+_POINTS = re.compile(r"\d{1,2}\.\d{2}\.\d{2}", re.ASCII)
 _ELAPSED = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,6})\d*)?", re.ASCII)
 # Numbers such as 200901312350, which are dates in some files and times in others.
 COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d\d){0,3}", re.ASCII)
@@ -49,7 +51,7 @@ def looks_like_time(text: str) -> bool:
 def looks_like_clock(text: str) -> bool:
     """Return whether the text is a time of day, or a time that has passed."""
     stamp = text.strip()
-    return bool(_CLOCK.fullmatch(stamp) or _ELAPSED.fullmatch(stamp))
+    return any(form.fullmatch(stamp) for form in (_CLOCK, _ELAPSED, _POINTS))
 
 
 def parse_times(
@@ -95,7 +97,9 @@ def interval(dt: float, unit: str) -> str:
         return plain
     exact = dt * UNITS[unit]
     shorter = next((u for u in reversed(UNITS) if exact >= 0.999 * UNITS[u]), "seconds")
-    return plain if shorter == unit else f"{plain} ({exact / UNITS[shorter]:.6g} {shorter})"
+    count = exact / UNITS[shorter]
+    name = singular(shorter) if round(count, 5) == 1 else shorter
+    return plain if shorter == unit else f"{plain} ({count:.6g} {name})"
 
 
 def _in_unit(microseconds: NDArray[np.int64], time_unit: str) -> tuple[Array, str]:
@@ -116,8 +120,9 @@ def _evened(times: Array, written: float) -> Array:
     """
     if len(times) < 3:
         return times
-    even = np.linspace(times[0], times[-1], len(times))
-    interval = even[1] - even[0]
+    number = np.arange(len(times)) - (len(times) - 1) / 2
+    interval = float(number @ times / (number @ number))
+    even = times.mean() + interval * number
     rounded = np.abs(times - even).max() <= 1.001 * written and interval > 2 * written
     return even if rounded and np.ptp(np.diff(times)) > 1e-3 * interval else times
 
@@ -212,7 +217,8 @@ def _time_of_day(clock: str) -> int:
     """Convert `hh:mm[:ss[.ffffff]]`, up to 24:00, with or without an offset, to microseconds."""
     if not clock:
         return 0
-    match = _CLOCK.fullmatch(clock.strip())
+    clock = clock.strip()
+    match = _CLOCK.fullmatch(clock.replace(".", ":") if _POINTS.fullmatch(clock) else clock)
     if match is None:
         raise ValueError(FORMATS)
     hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3] or 0)
