@@ -185,7 +185,7 @@ def _named(head: Head) -> Clock | None:
             if name in TIME:
                 return Clock((place,), head.names[place], head.unit(place))
             distinct = len(np.unique(values)) == len(values) >= _ENOUGH
-            if names is COUNTER and distinct and (values % 1 == 0).all():
+            if names is COUNTER and distinct and (values % 1 == 0).all() and np.ptp(values) < 1e5:
                 raise _doubt(head, place, "numbers the rows, which are not in its order")
             if names is MAYBE_TIME and name == "t":
                 raise _doubt(head, place, "is named as time is, but goes back")

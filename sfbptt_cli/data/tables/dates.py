@@ -50,7 +50,9 @@ _MONTHLY = (
 _ANY = (_YEAR_FIRST, _DAY_FIRST, *_NAMED, *_MONTHLY)
 # What looks like a date, but leaves open which part is the year.
 _SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}", re.ASCII)
-_CLOCK_BEHIND = re.compile(r"(.*?\d)(?:T|[ _,;]\s*)(\d{1,2}(?::\d{2}|\.\d{2}\.\d{2}).*)", re.ASCII)
+_CLOCK_BEHIND = re.compile(
+    r"(.*?\d)(?:T|[ _,]\s*)(\d{1,2}(?::\d{2}|\.\d{2}\.\d{2})[\d:.,+\- APMapmUTCGZ]*)", re.ASCII
+)
 
 
 def looks_like_date(text: str) -> bool:

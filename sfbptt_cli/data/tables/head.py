@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,11 +57,15 @@ class Head:
     named: bool  # whether the file names them
     fields: Mapping[int, Sequence[str]]  # by place: without blanks around them, '' where missing
     formatted: bool = False  # whether a setting says how times are written
+    _read: dict[int, NDArray[np.float64] | None] = field(default_factory=dict, compare=False)
 
     def numbers(self, place: int) -> NDArray[np.float64] | None:
         """Return the numbers of a column without missing ones, None for others."""
-        texts = [field.replace(",", ".") for field in self.fields[place] if field]
-        return np.array(texts, dtype=np.float64) if texts and all(map(is_number, texts)) else None
+        if place not in self._read:
+            texts = [text.replace(",", ".") for text in self.fields[place] if text]
+            numeric = bool(texts) and all(map(is_number, texts))
+            self._read[place] = np.array(texts, dtype=np.float64) if numeric else None
+        return self._read[place]
 
     def plain_name(self, place: int) -> str:
         """Return the name of a column without case and signs; T and H are no times."""
@@ -78,7 +82,7 @@ class Head:
 
     def is_all(self, place: int, test: Callable[[str], Any]) -> bool:
         """Return whether a column has fields, and all of them pass a test."""
-        fields = [field for field in self.fields[place] if field]
+        fields = list(filter(None, self.fields[place]))
         return bool(fields) and all(map(test, fields))
 
     def unit(self, place: int) -> str | None:

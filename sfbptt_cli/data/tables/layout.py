@@ -204,7 +204,7 @@ class _Finder:
 
     def _divided(self, text: str) -> list[str] | None:
         """Divide a comment into as many names as there are columns."""
-        for delimiter in (self._rows.delimiter, SPACE, ",", ";", "\t"):
+        for delimiter in (",", ";", "\t", self._rows.delimiter, SPACE):
             try:
                 fields = [field.strip() for field in split(text, delimiter)]
             except csv.Error:

@@ -55,9 +55,9 @@ class NumberReader:
     other sign may then divide thousands. `missing_values` are words, or numbers in any spelling.
     """
 
-    def __init__(self, form: TextSettings, commas_divide: bool) -> None:
+    def __init__(self, form: TextSettings, commas_may_divide: bool) -> None:
         self.decimal = {"point": ".", "comma": ","}.get(form.decimal)  # None: not decided yet
-        self._commas_divide = commas_divide
+        self._commas_may_divide = commas_may_divide
         self._words = {"", *map(str.strip, form.missing_values)}
         self._numbers = [float(word) for word in self._words if is_number(word)]
         self._given = self.decimal is not None
@@ -77,7 +77,8 @@ class NumberReader:
         """Look for the decimal sign in the next rows of all columns.
 
         Raises RequestError where 3.500 may be a fraction or thousands: in a column with whole
-        numbers, in a file with both signs, or with a comma in a file that commas divide.
+        numbers, in a file with both signs, or with a comma where commas divide the fields or there
+        is one column.
         """
         if self._given:
             return
@@ -88,7 +89,9 @@ class NumberReader:
             return
         sign = self._sign_of_either()
         if self.decimal is None:
-            doubtful = bool(self._divided & self._whole) or (self._commas_divide and sign == ",")
+            doubtful = bool(self._divided & self._whole) or (
+                self._commas_may_divide and sign == ","
+            )
         elif self.decimal == sign:
             doubtful = bool((self._divided & self._whole) - self._sure)
         else:

@@ -77,7 +77,7 @@ def read_table(path: Path, settings: TableSettings) -> Table:
             raise RequestError(
                 f"dataset.path: '{path}' holds no rows; accepted: a table of numbers"
             )
-        reader = NumberReader(settings, rows.delimiter == ",")
+        reader = NumberReader(settings, rows.delimiter == "," or len(layout.names) == 1)
         chosen = _choose(layout, first, settings, reader)
         if not chosen.numbers:
             raise RequestError(
