@@ -53,7 +53,8 @@ def jena(path: Path, rows: int) -> NDArray[Any]:
     kept = np.concatenate([kept[:10_000], kept[5_536:10_000], kept[10_000:-4464]])
     first = datetime(2009, 1, 1, 0, 10)
     lines = [
-        f"{first + timedelta(minutes=10 * k):%d.%m.%Y %H:%M:%S},996.52,{temperature[k]:.2f},265.40,"
+        f"{first + timedelta(minutes=10 * k):%d.%m.%Y %H:%M:%S},{990 + k % 7},"
+        f"{temperature[k]:.2f},265.40,"
         f"-8.90,93.30,3.33,3.11,0.22,1.94,3.12,1307.75,{-9999 if i < 50 else 1.03:.2f},1.75,152.30"
         for i, k in enumerate(kept.tolist())
     ]

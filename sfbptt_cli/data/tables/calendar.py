@@ -9,25 +9,27 @@ from datetime import date, timedelta
 from sfbptt_cli.data.tables.dates import month_number
 from sfbptt_cli.data.tables.numbers import is_number, words
 
-DATE = frozenset({"date", "yyyymmdd", "ymd", "day", "datum"})
+DATE = words("date datum datetime yyyymmdd yyyymmddhh yyyymmddhhmm ymd day")
 MONTHS = words("jan feb mar apr may jun jul aug sep oct nov dec")
 # Without case and signs. m is a month behind the year, a minute behind the hour.
 PARTS: Mapping[str, frozenset[str]] = {
     "year": words("year years yr yyyy yy y jahr annee ano anno"),
     "month": words("month months mo mon mm m monat mois mes"),
     "day": words("day days dy dd d dom tag jour dia dayofmonth"),
+    "week": words("week weeks wk ww isoweek weekofyear woche"),
+    "quarter": words("quarter qtr q"),
     "dayofyear": words("doy dayofyear yday jday julianday"),
     "hour": words("hour hours hr hrs hh h stunde heure hora hourutc utchour"),
     "minute": words("minute minutes min mn mi mm m"),
     "second": words("second seconds sec ss s"),
     "hourminute": words("hhmm hrmn hrmin hourminute time"),
 }
-_CALENDAR = words(
-    "weekday dayofweek dow wday week weekofyear isoweek quarter season dayname monthname"
-)
+_CALENDAR = words("weekday dayofweek dow wday season dayname monthname")
 _RANGES = {
     "year": (1000, 9999),
     "month": (1, 12),
+    "week": (1, 53),
+    "quarter": (1, 4),
     "day": (1, 31),
     "dayofyear": (1, 366),
     "hour": (0, 24),
@@ -35,7 +37,9 @@ _RANGES = {
     "second": (0, 60),
     "hourminute": (0, 2400),
 }
-_ORDER = ("year", "month", "dayofyear", "day", "hour", "hourminute", "minute", "second")
+_OF_YEAR = ("month", "week", "quarter", "dayofyear")
+_OF_DAY = ("hour", "hourminute", "minute", "second")
+_ORDER = ("year", *_OF_YEAR, "day", *_OF_DAY)
 # Two digits of a year: 69 to 99 are of the last century, as POSIX has it.
 _CENTURY = 69
 
@@ -54,7 +58,7 @@ def find_parts(
                 found[part] = place
                 break
     if dated:
-        found = {part: found[part] for part in _ORDER[4:] if part in found}
+        found = {part: found[part] for part in _OF_DAY if part in found}
         return found if {"hour", "hourminute"} & found.keys() else {}
     if "year" not in found:
         return {}
@@ -64,21 +68,15 @@ def find_parts(
 
 
 def _gapless(parts: dict[str, int]) -> dict[str, int]:
-    """Leave out what has no meaning without the part above it."""
-    if "month" not in parts and "dayofyear" not in parts:
-        return {"year": parts["year"]}
-    if "day" in parts and "month" in parts:
-        parts.pop("dayofyear", None)
-    elif "dayofyear" in parts:
-        parts.pop("month", None)
-        parts.pop("day", None)
-    else:
-        return {"year": parts["year"], "month": parts["month"]}
-    if "hour" not in parts:
-        parts.pop("minute", None)
-    if "minute" not in parts:
-        parts.pop("second", None)
-    return parts
+    """Leave out what has no meaning without the part above it, or says the same again."""
+    whole = {"month", "day"} <= parts.keys()
+    below = "month" if whole else next((part for part in reversed(_OF_YEAR) if part in parts), "")
+    kept = ["year", below, *(["day"] if whole else [])]
+    if whole or below == "dayofyear":
+        kept += ["hour", "hourminute"]
+        kept += ["minute"] if "hour" in parts else []
+        kept += ["second"] if {"hour", "minute"} <= parts.keys() else []
+    return {part: parts[part] for part in kept if part in parts}
 
 
 def calendar_columns(names: Sequence[str], fields: Mapping[int, Sequence[str]]) -> set[int]:
@@ -132,8 +130,9 @@ def join_parts(parts: Sequence[str], fields: Sequence[str]) -> str:
 
 def _stamp(given: dict[str, str]) -> str:
     day = given["date"] if "date" in given else _day(given)
-    if len(day) == 8 and day.isdecimal():  # yyyymmdd
-        day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    if len(day) > 7 and day.isdecimal():  # yyyymmddhhmmss
+        clock = f" {day[8:10]}:{day[10:12] or '00'}:{day[12:] or '00'}" if len(day) > 8 else ""
+        day = f"{day[:4]}-{day[4:6]}-{day[6:8]}{clock}"
     if "clock" in given:
         return f"{day} {given['clock']}"
     hour = float(given.get("hour", 0))
@@ -154,8 +153,10 @@ def _day(given: dict[str, str]) -> str:
         year += 1900 if year >= _CENTURY else 2000
     if "dayofyear" in given:
         return str(date(year, 1, 1) + timedelta(days=float(given["dayofyear"]) - 1))
-    if "month" not in given:
-        return f"{year:04d}-01"
+    if "week" in given:
+        return str(date.fromisocalendar(year, int(float(given["week"])), 1))
+    if "quarter" in given:
+        return f"{year:04d}-Q{int(float(given['quarter']))}"
     month = month_number(given["month"]) or int(float(given["month"]))
     return f"{year:04d}-{month:02d}" + (
         f"-{int(float(given['day'])):02d}" if "day" in given else ""

@@ -53,7 +53,7 @@ def find_clock(head: Head, doubted: Sequence[int]) -> Clock | None:
     """
     if doubted:
         _refuse_months(head)
-    for search in (_dates, _parts, _clocks, _named, _since_1970, _counter):
+    for search in (_dates, _parts, _clocks, _named, _since_1970, _unread, _counter):
         if len(head.names) > 1 and (found := search(head)):
             return found
     for place in doubted:
@@ -101,7 +101,7 @@ def _dates(head: Head) -> Clock | None:
 
 def _is_date(head: Head, place: int) -> bool:
     if head.is_all(place, COMPACT.fullmatch):
-        return plain(head.names[place]) in TIME | DATE
+        return bool((TIME | DATE) & set(head.words_of(place))) or _rises(head.numbers(place))
     return head.is_all(place, looks_like_date)
 
 
@@ -110,7 +110,7 @@ def _with_time_of_day(head: Head, place: int) -> Clock:
     alone = Clock((place,), head.names[place])
     if any(split_stamp(day)[1] for day in days):
         return alone
-    compact = len(days[0]) == 8 and days[0].isdecimal() and plain(head.names[place]) in DATE
+    compact = days[0].isdecimal() and bool(DATE & set(head.words_of(place)))
     if compact and not head.formatted:
         alone = _joined(head, (place,), ("date",))
     for other in head.fields:
@@ -200,6 +200,16 @@ def _since_1970(head: Head) -> Clock | None:
     return None
 
 
+def _unread(head: Head) -> Clock | None:
+    """Return a column of text that is a time by its name or a part of it: it will be refused."""
+    for place in head.fields:
+        timed = head.plain_name(place) in TIME or head.has_time_in_name(place)
+        form = re.compile(r".*\d" if timed else r".*\d:\d\d", re.ASCII)
+        if head.numbers(place) is None and head.is_all(place, form.match):
+            return Clock((place,), head.names[place])
+    return None
+
+
 def _counter(head: Head) -> Clock | None:
     """Return a first column that rises, in a file without names."""
     if head.named or 0 not in head.fields or len(head.names) < 2:
@@ -218,6 +228,8 @@ def _refuse_doubtful(head: Head, place: int) -> None:
         return
     if _rises(values) and _is_even(values):
         raise _doubt(head, place, "rises evenly, as time does")
+    if place in calendar_columns(head.names, {place: head.fields[place]}):
+        raise _doubt(head, place, "is named as a part of a date is")
     few = np.count_nonzero(np.diff(values)) < 0.1 * len(values)
     if plain(head.names[place]) in LABEL and few and (values % 1 == 0).all():
         name = head.names[place]

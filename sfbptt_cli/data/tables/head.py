@@ -72,13 +72,16 @@ class Head:
         name = plain(self.names[place])
         return "T" if len(name) == 1 and self.names[place].strip()[:1].isupper() else name
 
+    def words_of(self, place: int) -> list[str]:
+        """Return the words in the name of a column, without case: of timeUtc time and utc."""
+        parted = re.sub("([a-z])([A-Z])", r"\1 \2", self.names[place])
+        return [word.lower() for word in re.findall(r"[^\W\d_]+", parted)]
+
     def has_time_in_name(self, place: int) -> bool:
         """Return whether one word of several is time, or they are t and its unit."""
-        words = re.findall(r"[^\W\d_]+", re.sub("([a-z])([A-Z])", r"\1 \2", self.names[place]))
-        several = [word.lower() for word in words]
-        return bool(TIME & set(several)) or (
-            words[:1] == ["t"] and len(words) == 2 and several[1] in _UNIT_OF
-        )
+        found = self.words_of(place)
+        unit = len(found) == 2 and self.names[place].strip()[:1] == "t" and found[1] in _UNIT_OF
+        return bool(TIME & set(found)) or (found[:1] == ["t"] and unit)
 
     def is_all(self, place: int, test: Callable[[str], Any]) -> bool:
         """Return whether a column has fields, and all of them pass a test."""

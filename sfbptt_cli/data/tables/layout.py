@@ -103,15 +103,18 @@ class _Finder:
         if form.header is False:
             return self._without_names(0)
         header: list[Row] = []
-        start = 0
+        start, parted = 0, False
         for start, (_, fields) in enumerate(written):
             if not self._fits(fields):
-                if header:
+                if any(map(is_value, fields)) and header:
                     break
+                parted = True
                 continue
             if not self._is_header(fields) or (header and any(map(is_value, fields))):
                 break
-            header.append(written[start])
+            # Prose may be as wide as the table: the last rows without others between them.
+            header = [written[start]] if parted else [*header, written[start]]
+            parted = False
         else:
             start = len(written)
         if form.header is True and not header:

@@ -138,7 +138,7 @@ def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[st
         column = Column(clock.name, table.texts["time"], table.lines)
         times, unit = parse_times(column, settings.time_format, unit, clock.unit)
         repeated = int(np.count_nonzero(np.diff(times) == 0))
-        if 2 * repeated > len(times) and settings.resample is None:
+        if 2 * repeated >= len(times) - 1 > 1 and settings.resample is None:
             raise RequestError(
                 f"dataset.time_column: {repeated} of {len(times)} rows repeat the time in "
                 f"'{clock.name}'; accepted: date and time of day together, such as "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from pathlib import Path
@@ -22,6 +22,7 @@ _COMMENT = re.compile(r"\s*[#%]+")
 _NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?:[,;\t|]|$)")
 _OUTSIDE_QUOTES = re.compile(r'("(?:[^"]|"")*")|\s+')
+_UNDIVIDED = re.compile(r"(?=.*\d).*[,;\t| ]", re.ASCII)
 _ONE_OR_TWO = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
 # Rows and characters read before the delimiter is decided.
 _SAMPLE = 200
@@ -146,7 +147,7 @@ def is_value(field: str) -> bool:
 
 
 def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
-    """Find the delimiter at which most rows have equally many fields, most of them values.
+    """Find the delimiter at which most rows have equally many fields.
 
     Of equally good ones, tab is preferred to semicolon, that to comma, which may be a decimal
     comma, and that to blanks. If none divides the rows, the file has one column, and it is the
@@ -169,19 +170,23 @@ def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
 
 
 def _fit(lines: Sequence[str], delimiter: str) -> float:
-    """Count the rows of the most frequent width above 1, each by its share of values."""
-    shares: Counter[int] = Counter()
+    """Count the rows with values of the most frequent width above 1.
+
+    Less the share of fields that another delimiter divides. At blanks, which also divide words and
+    stamps, half of the fields are values.
+    """
+    fits: dict[int, float] = {}
     for line in lines:
         try:
             fields = split(line, delimiter)
         except csv.Error:  # undivided, a wide row is longer than a field may be
             continue
         values = sum(map(is_value, fields))
-        if values and len(fields) > 1:
-            empty = sum(not field.strip() for field in fields)
-            shares[len(fields)] += (values + empty) / len(fields)  # type: ignore[assignment]
-    best = max(shares.values(), default=0)
-    return best if delimiter != SPACE or best >= len(lines) / 3 else 0
+        if not values or len(fields) == 1 or (delimiter == SPACE and 2 * values < len(fields)):
+            continue
+        undivided = sum(bool(_UNDIVIDED.match(field)) and not is_value(field) for field in fields)
+        fits[len(fields)] = fits.get(len(fields), 0.0) + 1 - undivided / len(fields)
+    return max(fits.values(), default=0.0)
 
 
 def _comma_or_decimal(lines: Sequence[str], decimal: str) -> str:
