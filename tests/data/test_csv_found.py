@@ -111,9 +111,13 @@ TEN_MINUTES = (1 / 144, "days")
         (table("date,x\n", lambda i: f"{month(i)},{X[i]}"), "x", 1, "months"),
         (table("q,x\n", lambda i: f"{1600 + i // 4}-Q{i % 4 + 1},{X[i]}"), "x", 3, "months"),
         (table("year,x\n", lambda i: f"{500 + i},{X[i]}"), "x", 1, "years"),
+        (table('"","time","x"\n', lambda i: f'"{i + 1}",{1849 + i / 12:.12g},{X[i]}'), "x", 1,
+         "months"),
         # Text of numpy, Matlab, R, Excel, data loggers.
         (table("", lambda i: f"{X[i]:.18e} {Y[i]:.18e}"), "x1 x2", 1, "steps"),
         (table("", lambda i: f"{i / 4:.18e} {X[i]:.18e}"), "x2", 0.25, "time units"),
+        (table("", lambda i: f"  {i / 4:.8E}  {X[i]:.8E}".replace("E", "D")), "x2", 0.25,
+         "time units"),
         (table("# t x y\n", lambda i: f"{i / 4:.18e} {X[i]:.18e} {Y[i]:.18e}"), "x y", 0.25,
          "time units"),
         (table("# by me\n# x, y\n#\n", lambda i: f"{X[i]} {Y[i]}"), "x y", 1, "steps"),
@@ -265,10 +269,11 @@ def test_what_was_read_is_told_in_two_lines(tmp_path: Path) -> None:
         "column 'weekday' left out: it is a part of the date; "
         "column 'month' left out: it is a part of the date; "
         "column 'id' left out: it only counts up; "
-        "column 'station' left out: it holds text, 'B01'; 3 more notes in run.json",
+        "column 'station' left out: it holds text, 'B01'; 4 more notes in run.json",
     ]
-    assert dataset.preprocessing[-3:] == (
-        "1 lines of comment below the first row left out",
+    assert dataset.preprocessing[-4:] == (
+        "1 lines left out below the first row: of comment",
+        "1297 lines left out below the first row: blank",
         "column 'flag' left out: it is 1 in every row",
         "column 'x': 1 missing samples interpolated in 1 gaps, the longest of 1, the first after "
         "row 18",

@@ -176,11 +176,12 @@ def _named(head: Head) -> Clock | None:
             name, values = head.plain_name(place), head.numbers(place)
             if names is MAYBE_TIME and head.has_time_in_name(place) and _rises(values):
                 return Clock((place,), head.names[place], head.unit(place))
-            unnamed = not name or re.fullmatch(r"column\d+|unnamed\d*|v1", name)
-            if values is None or not (name in names or (unnamed and place == 0)):
+            nameless = not name or re.fullmatch(r"column\d+|unnamed\d*|v1", name)
+            unnamed = names is COUNTER and place == 0 and bool(nameless)
+            if values is None or not (name in names or unnamed):
                 continue
             if _rises(values) and (not unnamed or len(values) >= _ENOUGH):
-                counted = names is COUNTER or bool(unnamed)
+                counted = names is COUNTER
                 return Clock((place,), head.names[place], head.unit(place), counts=counted)
             if name in TIME:
                 return Clock((place,), head.names[place], head.unit(place))

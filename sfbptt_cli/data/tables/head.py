@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.data.tables.calendar import plain
-from sfbptt_cli.data.tables.numbers import is_number, words
+from sfbptt_cli.data.tables.numbers import is_number, with_point, words
 
 # Names without signs and case: of times, and of times if they count up.
 TIME = words(
@@ -62,7 +62,7 @@ class Head:
     def numbers(self, place: int) -> NDArray[np.float64] | None:
         """Return the numbers of a column without missing ones, None for others."""
         if place not in self._read:
-            texts = [text.replace(",", ".") for text in self.fields[place] if text]
+            texts = [with_point(text) for text in self.fields[place] if text]
             numeric = bool(texts) and all(map(is_number, texts))
             self._read[place] = np.array(texts, dtype=np.float64) if numeric else None
         return self._read[place]

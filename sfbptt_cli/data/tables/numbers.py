@@ -23,7 +23,8 @@ _THOUSANDS = re.compile(
     r"(?:(?P<decimal>[.,])\d*)?",
     re.ASCII,
 )
-_FRACTION = re.compile(r"[+-]?\d*([.,])\d*(?:[eE][+-]?\d+)?", re.ASCII)
+_FRACTION = re.compile(r"[+-]?\d*([.,])\d*(?:[eEdD][+-]?\d+)?", re.ASCII)
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)", re.ASCII)  # 1.5D+03
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -137,6 +138,8 @@ class NumberReader:
         sign = self.decimal or (self._sign_of_either() if self._either else ".")
         if set(_GROUPING.replace(sign, "")) & set("".join(texts)):
             texts = [_without_thousands(text, sign) for text in texts]
+        if set("dD") & set("".join(texts)):
+            texts = [_FORTRAN.sub("e", text) for text in texts]
         if sign == ",":
             texts = [text.translate(_COMMA_AND_POINT) for text in texts]
         named = "comma" if sign == "," else "point"
@@ -197,9 +200,14 @@ def is_number(text: str) -> bool:
     return _is_plain(text)
 
 
+def with_point(text: str) -> str:
+    """Return a number with a decimal point for a comma, and an exponent as Python has it."""
+    return _FORTRAN.sub("e", text.replace(",", "."))
+
+
 def looks_like_number(text: str) -> bool:
     """Return whether the text is one number, with a decimal point or comma, and thousands."""
-    return is_number(text.replace(",", ".")) or bool(_THOUSANDS.fullmatch(text.strip()))
+    return is_number(with_point(text)) or bool(_THOUSANDS.fullmatch(text.strip()))
 
 
 def shortened(text: str) -> str:

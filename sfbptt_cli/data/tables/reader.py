@@ -78,10 +78,7 @@ def _summary(table: Table, dt: float, unit: str) -> str:
     shown = [f"'{name}'" for name in table.names[:_SHOWN]]
     if (more := len(table.names) - _SHOWN) > 0:
         shown.append(f"{more} more")
-    time = "rows counted as time"
-    if table.clock is not None:
-        numbered = "rows numbered by" if table.clock.counts else "time from"
-        time = f"{numbered} '{table.clock.name}'"
+    time = "rows counted as time" if table.clock is None else f"time from '{table.clock.name}'"
     return f"{len(table.lines)} rows of {', '.join(shown)}; {time}; dt = {interval(dt, unit)}"
 
 

@@ -49,6 +49,7 @@ class Rows:
         # The last two with words above the first row, without their signs; how many are below it.
         self.comments: deque[tuple[int, str]] = deque(maxlen=2)
         self.comments_between = 0
+        self.blank_between = 0  # lines, counted by who reads the rows
         self._begun = False
         lines = self._bounded(text)
         for _ in range(form.skip_rows):

@@ -84,9 +84,9 @@ def read_table(path: Path, settings: TableSettings) -> Table:
                 f"dataset.path: '{path}' has no column of numbers among: {choices(layout.names)}"
             )
         table = _read(chain([first], chunks), layout, chosen, reader)
-        if rows.comments_between:
-            note = f"{rows.comments_between} lines of comment below the first row left out"
-            table.notes.append(note)
+        for count, kind in ((rows.comments_between, "of comment"), (rows.blank_between, "blank")):
+            if count:
+                table.notes.append(f"{count} lines left out below the first row: {kind}")
     return table if settings.chosen[1] else _without_constants(table, settings.inputs or [])
 
 
@@ -137,10 +137,12 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
     blank: list[Row] = []
     chunk: list[Row] = []
     begun = rows.characters
+    empty, begun_rows = 0, False
     for line, fields in body:
         if not any(map(str.strip, fields)):
             if width == 1 or len(fields) > 1:
                 blank.append((line, [""] * width))
+            empty += begun_rows and not blank
             continue
         if len(fields) != width:
             if len(fields) < width or any(map(str.strip, fields[width:])):
@@ -151,6 +153,8 @@ def _chunks(rows: Rows, body: Iterator[Row], width: int) -> Iterator[list[Row]]:
             fields = fields[:width]
         chunk += [*blank, (line, fields)]
         blank.clear()
+        rows.blank_between += empty
+        empty, begun_rows = 0, True
         if len(chunk) >= _CHUNK or rows.characters - begun > _CHUNK_CHARACTERS:
             yield chunk
             chunk, begun = [], rows.characters

@@ -20,7 +20,12 @@ from sfbptt_cli.data.tables.dates import (
     split_stamp,
     whole_months,
 )
-from sfbptt_cli.data.tables.numbers import Column, looks_like_number, parse_numbers
+from sfbptt_cli.data.tables.numbers import (
+    Column,
+    looks_like_number,
+    parse_numbers,
+    with_point,
+)
 
 Array = NDArray[np.float64]
 
@@ -144,7 +149,7 @@ def _numbers(
     column: Column, time_unit: str, written_unit: str | None, plain: bool
 ) -> tuple[Array, str]:
     accepted = "a number, as in the first row"
-    texts = [field.replace(",", ".") for field in column.fields]
+    texts = list(map(with_point, column.fields))
     times = parse_numbers(column, texts, accepted)
     if np.isnan(times).any():
         raise column.refusal(int(np.argmax(np.isnan(times))), accepted)
