@@ -19,8 +19,9 @@ _KNOWN = {32767, 32766, 32768, 65535, 65534, 2**31, 2**31 - 1, 2**32 - 1, 999.25
 # Beyond this lie only the fill values of netCDF, GRIB and HDF: 9.97e36, 1e20, 3.4e38.
 _FILL = 1e15
 # How far outside, in ranges of the other values: of numbers that are written as codes are; of such
-# a number that stands there once; of a negative multiple of 100; of any other number.
-_WRITTEN_AS_CODE, _ONCE, _HUNDREDS, _ANY = 0.1, 10.0, 2.0, 100.0
+# a number that stands there once; of a negative whole number among positive ones; of a negative
+# multiple of 100; of any other number.
+_WRITTEN_AS_CODE, _ONCE, _NEGATIVE, _HUNDREDS, _ANY = 0.1, 10.0, 0.5, 2.0, 100.0
 # And in spacings between neighbouring values, so that the last of few levels is no code.
 _SPACINGS = 10
 _LEVELS = 10
@@ -54,8 +55,8 @@ def refuse_missing_codes(
             raise RequestError(
                 f"dataset.missing_values: column '{names[column]}' holds {written} in {times}row "
                 f"{rows[found.first]}, and other values from {found.low:g} to {found.high:g}; "
-                f"accepted: missing_values=['{written}'] if it stands for a missing value, "
-                "missing_codes=keep if it was measured"
+                f"accepted: missing_values=['{written}'] (with any others) if it stands for a "
+                "missing value, missing_codes=keep if it was measured"
             )
 
 
@@ -103,11 +104,13 @@ def _is_code(found: _Extreme, column: NDArray[Any]) -> bool:
         return spread > 0 and found.distance > (_ONCE * spread if seldom else 0)
     if found.rows < 3 or len(levels) < _LEVELS:
         return False
+    if value < 0 <= found.low and value % 1 == 0:
+        return value % 100 == 0 or found.distance > _NEGATIVE * spread
     if value < 0 and value % 100 == 0:
-        return found.low >= 0 or found.distance > _HUNDREDS * spread
-    # Zero: off, dry, nobody there.
-    often = found.rows > len(column) / 2
-    return value != 0 and not often and found.distance > _ANY * spread
+        return found.distance > _HUNDREDS * spread
+    # Zero for long: off, dry, nobody there.
+    share = found.rows / len(column)
+    return share < (0.1 if value == 0 else 0.5) and found.distance > _ANY * spread
 
 
 def _written_as_code(value: float) -> bool:

@@ -45,7 +45,13 @@ def test_a_code_among_other_values_is_named(code: float, others: Any, kind: type
 
 
 def test_codes_of_other_kinds() -> None:
-    for code, others in ((-200, POSITIVE), (-99.99, 360 + 60 * SINE), (99, (I % 3) * 1.0)):
+    for code, others in (
+        (-200, POSITIVE),
+        (-99.99, 360 + 60 * SINE),
+        (99, (I % 3) * 1.0),
+        (-1, 300 + 100 * SINE),
+        (0, 1000 + SINE),
+    ):
         column = others.copy()
         column[::97] = code
         with pytest.raises(RequestError, match=f"holds {code} in 31 rows"):

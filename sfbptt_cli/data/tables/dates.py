@@ -44,6 +44,7 @@ _YEAR_FIRST, _DAY_FIRST, _MONTH_FIRST = map(_pattern, ("Y-M=D", "D-M=Y", "M-D=Y"
 _NAMED = tuple(map(_pattern, ("D\\.?~N,?~Y", "N~D,?~Y", "Y~N~D", "N~Y", "Y~N")))
 _MONTHLY = (
     _pattern("YQ"),
+    re.compile(r"(?P<y>\d{4})-?W(?P<w>\d{2})", re.ASCII),
     re.compile(r"(?P<y>\d{4})(?P<sign>[-/M])(?P<m>\d{1,2})", re.ASCII),
     re.compile(r"(?P<m>\d{1,2})(?P<sign>[-/])(?P<y>\d{4})", re.ASCII),
 )
@@ -101,7 +102,7 @@ def day_reader(column: Column, days: Sequence[str]) -> tuple[re.Pattern[str], st
 def read_day(text: str, form: re.Pattern[str], sign: str | None) -> int:
     """Return the days since year 1 of a date; ValueError with what is accepted.
 
-    Of a month or quarter it is the first day.
+    Of a week, month or quarter it is the first day.
     """
     found = form.fullmatch(text)
     parts = found.groupdict() if found else {}
@@ -111,6 +112,8 @@ def read_day(text: str, form: re.Pattern[str], sign: str | None) -> int:
     if parts.get("n"):
         month = _MONTHS.get(parts["n"][:3].lower(), 0)
     try:
+        if parts.get("w"):
+            return date.fromisocalendar(int(parts["y"]), int(parts["w"]), 1).toordinal()
         return date(int(parts["y"]), month, int(parts.get("d") or 1)).toordinal()
     except ValueError:
         raise ValueError("a day of the calendar") from None

@@ -23,6 +23,7 @@ _NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?:[,;\t|]|$)")
 _OUTSIDE_QUOTES = re.compile(r'("(?:[^"]|"")*")|\s+')
 _UNDIVIDED = re.compile(r"(?=.*\d).*[,;\t| ]", re.ASCII)
+_PADDED = re.compile(r"(?:^|,)[+-]?0\d", re.ASCII)
 _ONE_OR_TWO = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
 # Rows and characters read before the delimiter is decided.
 _SAMPLE = 200
@@ -152,7 +153,7 @@ def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
 
     Of equally good ones, tab is preferred to semicolon, that to comma, which may be a decimal
     comma, and that to blanks. If none divides the rows, the file has one column, and it is the
-    semicolon. Raises RequestError for rows of 35,97, one number or two.
+    semicolon. Raises RequestError for rows of 35,97, one number or two, and of 35,07,12,01.
     """
     lengths = accumulate(map(len, lines))
     little = [line for line, end in zip(lines, lengths, strict=True) if end < _ENOUGH_CHARACTERS]
@@ -193,14 +194,17 @@ def _fit(lines: Sequence[str], delimiter: str) -> float:
 def _comma_or_decimal(lines: Sequence[str], decimal: str) -> str:
     """Return the delimiter of lines that a comma divides best: it may be the decimal sign."""
     rows = [line for line in lines if any(map(is_value, split(line, ",")))]
-    if not all(map(_ONE_OR_TWO.fullmatch, rows)):
-        return ","
     above = lines[: lines.index(rows[0])]
-    if decimal == "comma" or (above and len(split(above[-1], ",")) == 1):
+    pairs = all(map(_ONE_OR_TWO.fullmatch, rows))
+    if pairs and (decimal == "comma" or (above and len(split(above[-1], ",")) == 1)):
         return ";"
-    if above or decimal == "point":
+    # Behind a decimal comma a whole number may begin with zero.
+    padded = "." not in "".join(rows) and any(map(_PADDED.search, rows))
+    if above or decimal == "point" or not (pairs or padded):
         return ","
+    count = len(split(rows[0], ","))
     raise RequestError(
-        f"dataset.delimiter: '{shortened(rows[0].strip())}' is one number or two; accepted: "
-        "dataset.decimal=comma for one number a row, dataset.delimiter=comma for two"
+        f"dataset.delimiter: '{shortened(rows[0].strip())}' has decimal commas or is "
+        f"{count} numbers; accepted: dataset.delimiter=comma for {count} numbers, "
+        + ("dataset.decimal=comma for one" if pairs else "another delimiter in the file")
     )
