@@ -67,7 +67,7 @@ def _chunks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float64]]]:
 
 
 def _extremes(values: NDArray[Any]) -> Iterator[tuple[int, _Extreme]]:
-    """Yield the column and its smallest and largest value, where it has at least three values."""
+    """Yield the column and its smallest and largest value, where it has more than one."""
     count = values.shape[1]
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     for _, chunk in _chunks(values):
@@ -83,10 +83,11 @@ def _extremes(values: NDArray[Any]) -> Iterator[tuple[int, _Extreme]]:
         here = marks.any(axis=1)
         first = np.where((first < 0) & here, start + marks.argmax(axis=1), first)
         rows += marks.sum(axis=1)
-    for j in np.flatnonzero(np.isfinite(after)).tolist():
-        within = (float(after[j]), float(before[j]))
-        yield j, _Extreme(low[j], rows[0, j], first[0, j], after[j] - low[j], *within)
-        yield j, _Extreme(high[j], rows[1, j], first[1, j], high[j] - before[j], *within)
+    for j in np.flatnonzero(low < high).tolist():
+        for value, other, row in ((low[j], high[j], 0), (high[j], low[j], 1)):
+            within = (after[j], before[j]) if np.isfinite(after[j]) else (other, other)
+            distance = abs(value - within[row])
+            yield j, _Extreme(value, rows[row, j], first[row, j], distance, *within)
 
 
 def _is_code(found: _Extreme, column: NDArray[Any]) -> bool:
@@ -101,7 +102,8 @@ def _is_code(found: _Extreme, column: NDArray[Any]) -> bool:
     if _written_as_code(value):
         # A jump among few levels, or one that comes once, is nothing to wonder at.
         seldom = len(levels) < _LEVELS or found.rows == 1
-        return spread > 0 and found.distance > (_ONCE * spread if seldom else 0)
+        varied = spread > 0 or value < 0 or value >= _FILL
+        return varied and found.distance > (_ONCE * spread if seldom else 0)
     if found.rows < 3 or len(levels) < _LEVELS:
         return False
     if value < 0 <= found.low and value % 1 == 0:

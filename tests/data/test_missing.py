@@ -49,6 +49,7 @@ def test_codes_of_other_kinds() -> None:
         (-200, POSITIVE),
         (-99.99, 360 + 60 * SINE),
         (99, (I % 3) * 1.0),
+        (-999, np.ones(3000)),
         (-1, 300 + 100 * SINE),
         (0, 1000 + SINE),
     ):
