@@ -51,6 +51,7 @@ _MONTHLY = (
 _ANY = (_YEAR_FIRST, _DAY_FIRST, *_NAMED, *_MONTHLY)
 # What looks like a date, but leaves open which part is the year.
 _SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}", re.ASCII)
+_LONGEST = 64  # characters of a stamp
 _CLOCK_BEHIND = re.compile(
     r"(.*?\d)(?:T|[ _,]\s*)(\d{1,2}(?::\d{2}|\.\d{2}\.\d{2})[\d:.,+\- APMapmUTCGZ]*)", re.ASCII
 )
@@ -59,12 +60,12 @@ _CLOCK_BEHIND = re.compile(
 def looks_like_date(text: str) -> bool:
     """Return whether the text begins with a date, with or without a time of day."""
     day = split_stamp(text.strip())[0]
-    return bool(_SHORT.fullmatch(day)) or any(form.fullmatch(day) for form in _ANY)
+    return len(day) <= _LONGEST and any(form.fullmatch(day) for form in (_SHORT, *_ANY))
 
 
 def split_stamp(stamp: str) -> tuple[str, str]:
     """Divide a stamp into day and time of day, which may be empty."""
-    if found := _CLOCK_BEHIND.fullmatch(stamp):
+    if len(stamp) <= _LONGEST and (found := _CLOCK_BEHIND.fullmatch(stamp)):
         return found[1], found[2]
     return stamp, ""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +16,11 @@ from sfbptt_cli.data.tables.rows import SPACE, Rows, is_value, split
 # A row of the file, from 1, and its fields.
 Row = tuple[int, list[str]]
 
-# Rows that show the layout, and characters after which no more are looked at.
+# Rows with text that show the layout, and characters after which no more are looked at.
 _SAMPLE = 200
 _SAMPLE_CHARACTERS = 2**22
 # The last of them, which lie below any header.
-_BODY = 50
+_BODY = 20
 _MOST_COLUMNS = 10_000
 _MOST_HEADER_ROWS = 4
 # What a line of units below a line of names may hold.
@@ -52,11 +51,19 @@ def find_layout(rows: Rows, form: TextSettings, path: Path) -> tuple[Layout, Ite
     body = iter(rows)
     begun = rows.characters
     sample: list[Row] = []
-    for row in islice(body, _SAMPLE):
-        sample.append(row)
-        if rows.characters - begun > _SAMPLE_CHARACTERS:
+    written: list[Row] = []
+    for row in body:
+        if len(row[1]) > _MOST_COLUMNS:
+            raise RequestError(
+                f"dataset.path: row {row[0]} has {len(row[1])} fields; accepted: at most "
+                f"{_MOST_COLUMNS}"
+            )
+        if any(field.strip() for field in row[1]):
+            written.append(row)
+        if written:
+            sample.append(row)
+        if len(written) == _SAMPLE or rows.characters - begun > _SAMPLE_CHARACTERS:
             break
-    written = [row for row in sample if any(field.strip() for field in row[1])]
     if not written:
         raise RequestError(f"dataset.path: '{path}' is empty; accepted: a table of numbers")
     found = _Finder(rows, form, written).layout()
@@ -71,12 +78,6 @@ class _Finder:
         data = [row for row in written if any(map(is_value, row[1]))] or written
         if form.header is False:
             data = written
-        line, first = data[0]
-        if max(map(len, (fields for _, fields in written))) > _MOST_COLUMNS:
-            raise RequestError(
-                f"dataset.path: row {line} has {len(first)} fields; accepted: at most "
-                f"{_MOST_COLUMNS}"
-            )
         widths = Counter(len(fields) for _, fields in data)
         self._most = widths.most_common(1)[0][0]
         typical = [row for row in written if len(row[1]) == self._most]
@@ -208,10 +209,7 @@ class _Finder:
     def _divided(self, text: str) -> list[str] | None:
         """Divide a comment into as many names as there are columns."""
         for delimiter in (",", ";", "\t", self._rows.delimiter, SPACE):
-            try:
-                fields = [field.strip() for field in split(text, delimiter)]
-            except csv.Error:
-                continue
+            fields = [field.strip() for field in split(text, delimiter)]
             if len(fields) == self.width and all(fields) and self._is_header(fields):
                 return fields
         return None

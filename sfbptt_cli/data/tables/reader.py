@@ -16,7 +16,7 @@ from sfbptt_cli.data.preprocessing import clean, smooth
 from sfbptt_cli.data.recorded import check_length, recorded_dataset
 from sfbptt_cli.data.sampling import Readings, Series, regularise
 from sfbptt_cli.data.settings import CsvSettings, TableSettings, TemperatureSettings
-from sfbptt_cli.data.tables.numbers import Column
+from sfbptt_cli.data.tables.numbers import Column, shortened
 from sfbptt_cli.data.tables.table import Table, read_table
 from sfbptt_cli.data.tables.timestamps import interval, parse_times
 
@@ -95,13 +95,14 @@ def _two_parts(table: Table, settings: TableSettings, window: int) -> Prepared:
 
 def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
     """Regularise and smooth each trajectory alone; the last one tests."""
-    notes, parts, intervals, unit = [], [], {}, ""
-    for label, part in table.trajectories().items():
+    notes, parts, intervals, unit = [], [], [], ""
+    for text, part in table.trajectories().items():
+        label = shortened(text)
         series, unit, changes = _series(part, settings)
         notes += [f"trajectory '{label}': {change}" for change in changes]
         parts.append(series.values)
-        intervals[label] = series.dt
-    (first, dt), *others = intervals.items()
+        intervals.append((label, series.dt))
+    (first, dt), *others = intervals
     for label, other in others:
         if not np.isclose(other, dt, rtol=1e-6, atol=0):
             raise RequestError(

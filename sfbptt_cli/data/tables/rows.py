@@ -28,7 +28,7 @@ _ONE_OR_TWO = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
 # Rows and characters read before the delimiter is decided.
 _SAMPLE = 200
 _SAMPLE_CHARACTERS = 2**20
-_ENOUGH_CHARACTERS = 2**17  # to decide it, beyond three rows
+_ENOUGH_CHARACTERS = 2**16  # to decide it, beyond three rows, and of a row
 _LONGEST_ROW = 2**20  # characters: some ten thousand numbers
 
 
@@ -56,6 +56,7 @@ class Rows:
         for _ in range(form.skip_rows):
             self._pending = 0
             self._line += next(lines, None) is not None
+        lines = self._below_comments(lines)
         sample = self._take(lines)
         named = _NAMED_DELIMITER.fullmatch(sample[0]) if sample else None
         if named:
@@ -104,15 +105,30 @@ class Rows:
         self._pending = 0
         return taken
 
+    def _below_comments(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if not self._is_comment(line):
+                return chain([line], lines)
+            self._line += 1
+        return iter(())
+
+    def _is_comment(self, line: str) -> bool:
+        """Return whether a line is a comment, and keep it if it may hold the names."""
+        mark = _COMMENT.match(line)
+        if mark is None:
+            return False
+        self._pending = 0
+        self.comments_between += self._begun
+        text = line[mark.end() :].strip()
+        if not self._begun and re.search(r"[^\W_]", text):
+            self.comments.append((self._line + 1, text))
+        return True
+
     def _without_comments(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
+            comment = self._begin is None and self._is_comment(line)
             self._line += 1
-            if self._begin is None and (mark := _COMMENT.match(line)):
-                self._pending = 0
-                self.comments_between += self._begun
-                text = line[mark.end() :].strip()
-                if not self._begun and re.search(r"[^\W_]", text):
-                    self.comments.append((self._line, text))
+            if comment:
                 continue
             self._begin = self._begin or self._line
             yield _tabbed(line) if self.delimiter == SPACE else line
@@ -130,10 +146,13 @@ class Rows:
 
 
 def split(line: str, delimiter: str) -> list[str]:
-    """Divide a line; csv.Error where its quotes are not closed."""
+    """Divide a line; one whose quotes are not closed, or with a field that is too long, is one."""
     if delimiter == SPACE:
         line, delimiter = _tabbed(line), "\t"
-    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return [line]
 
 
 def _tabbed(line: str) -> str:
@@ -145,7 +164,7 @@ def _tabbed(line: str) -> str:
 
 def is_value(field: str) -> bool:
     """Return whether a field looks like a number or a time."""
-    return looks_like_number(field) or looks_like_time(field)
+    return bool(field) and (looks_like_number(field) or looks_like_time(field))
 
 
 def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
@@ -155,6 +174,7 @@ def _find_delimiter(lines: Sequence[str], decimal: str) -> str:
     comma, and that to blanks. If none divides the rows, the file has one column, and it is the
     semicolon. Raises RequestError for rows of 35,97, one number or two, and of 35,07,12,01.
     """
+    lines = [line[:_ENOUGH_CHARACTERS] for line in lines]
     lengths = accumulate(map(len, lines))
     little = [line for line, end in zip(lines, lengths, strict=True) if end < _ENOUGH_CHARACTERS]
     little = little if len(little) > 2 else list(lines[:3])
@@ -179,10 +199,7 @@ def _fit(lines: Sequence[str], delimiter: str) -> float:
     """
     fits: dict[int, float] = {}
     for line in lines:
-        try:
-            fields = split(line, delimiter)
-        except csv.Error:  # undivided, a wide row is longer than a field may be
-            continue
+        fields = split(line, delimiter)
         values = sum(map(is_value, fields))
         if not values or len(fields) == 1 or (delimiter == SPACE and 2 * values < len(fields)):
             continue
