@@ -128,6 +128,7 @@ TEN_MINUTES = (1 / 144, "days")
         (table("sep=;\nx;y\n", lambda i: comma(f"{X[i]};{Y[i]}")), "x y", 1, "steps"),
         (table("x;y;;\n", lambda i: f"{X[i]};{Y[i]};;", ";;;\n" * 5), "x y", 1, "steps"),
         (table("x|y\n", lambda i: f"{X[i]}|{Y[i]}"), "x y", 1, "steps"),
+        (table("t,0,10\ns,m,m\n", lambda i: f"{i / 4},{X[i]},{Y[i]}"), "0 10", 0.25, "seconds"),
         (table("A,A,B,B\nx,y,x,y\n", lambda i: f"{X[i]},{Y[i]},{Y[i]},{X[i]}"),
          "A x,A y,B x,B y", 1, "steps"),
         (table("Station: 7\nHeight: 50,5\n\nDatum;x\n",

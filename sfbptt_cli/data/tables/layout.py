@@ -79,8 +79,8 @@ class _Finder:
         if form.header is False:
             data = written
         widths = Counter(len(fields) for _, fields in data)
-        self._most = widths.most_common(1)[0][0]
-        typical = [row for row in written if len(row[1]) == self._most]
+        (most, _), *_ = widths.most_common(1)
+        typical = [row for row in written if len(row[1]) == most]
         # Columns that are empty throughout are no columns.
         self.width = max(_filled(fields) for _, fields in typical) or 1
         self._body = [fields for _, fields in typical[1:][-_BODY:] or typical]
@@ -131,8 +131,11 @@ class _Finder:
     def _with_names(self, header: list[Row], start: int) -> Layout:
         above = [row for row in self._written[:start] if row not in header]
         if self.width > 1:  # a title or a list of versions, in a row as wide as the table
+            valued = not _are_units([field for field in header[-1][1] if field.strip()])
             titles = [
-                row for row in header[:-1] if _filled(row[1]) == 1 or any(map(is_value, row[1]))
+                row
+                for row in header[:-1]
+                if _filled(row[1]) == 1 or (valued and any(map(is_value, row[1])))
             ]
             above, header = above + titles, [row for row in header if row not in titles]
         if len(header) > _MOST_HEADER_ROWS:
@@ -250,7 +253,7 @@ def _names(header: list[list[str]]) -> tuple[list[str], list[str]]:
 
 
 def _are_units(fields: Sequence[str]) -> bool:
-    return 2 * sum(field.lower() in _UNITS for field in fields) >= len(fields)
+    return 2 * sum(field.strip().lower() in _UNITS for field in fields) >= len(fields)
 
 
 def _left_out(above: Sequence[Row]) -> list[str]:
