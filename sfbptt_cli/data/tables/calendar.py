@@ -85,6 +85,7 @@ def calendar_columns(names: Sequence[str], fields: Mapping[int, Sequence[str]]) 
     for place, texts in fields.items():
         name = plain(names[place])
         long = len(name) > 2 and name not in ("min", "sec", "mon", "time")
+        long = long or name in ("yr", "mo", "dy", "hr")
         parts = [part for part in _ORDER if long and name in PARTS[part]]
         if name in _CALENDAR or any(_is_part(part, texts) for part in parts):
             found.add(place)
@@ -130,6 +131,8 @@ def join_parts(parts: Sequence[str], fields: Sequence[str]) -> str:
 
 def _stamp(given: dict[str, str]) -> str:
     day = given["date"] if "date" in given else _day(given)
+    if len(day) == 6 and day.isdecimal():  # yyyymm
+        day = f"{day[:4]}-{day[4:]}"
     if len(day) > 7 and day.isdecimal():  # yyyymmddhhmmss
         clock = f" {day[8:10]}:{day[10:12] or '00'}:{day[12:] or '00'}" if len(day) > 8 else ""
         day = f"{day[:4]}-{day[4:6]}-{day[6:8]}{clock}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from sfbptt_cli.data.tables.timestamps import (
 _ENOUGH = 20
 # How far steps may be from their median, as a share of it, where they count evenly.
 _EVEN = 0.05
+# The share of its steps in which a column of one direction changes at all.
+_STEADY = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def find_clock(head: Head, doubted: Sequence[int]) -> Clock | None:
     """
     if doubted:
         _refuse_months(head)
-    for search in (_dates, _parts, _clocks, _named, _since_1970, _unread, _counter):
+    for search in _SEARCHES:
         if len(head.names) > 1 and (found := search(head)):
             return found
     for place in doubted:
@@ -75,7 +77,7 @@ def further_clocks(head: Head, clock: Clock) -> dict[int, str]:
     """Return the other columns that tell the time too, and why."""
     found = {}
     dated = len(clock.places) > 1 or any(_is_date(head, place) for place in clock.places)
-    calendar = calendar_columns(head.names, head.fields) if dated else set()
+    calendar = set() if clock.counts else calendar_columns(head.names, head.fields)
     for place in head.fields:
         if place in clock.places:
             continue
@@ -84,6 +86,8 @@ def further_clocks(head: Head, clock: Clock) -> dict[int, str]:
             found[place] = "it is a part of the date"
         elif values is None and head.is_all(place, looks_like_time):
             found[place] = "it holds times, too"
+        elif values is not None and _is_cycle(values):
+            found[place] = "it counts again and again, as hours and months do"
         elif values is not None and _rises(values):
             name = head.plain_name(place)
             years = dated and bool(((values >= 1500) & (values < 2200)).all())
@@ -174,12 +178,13 @@ def _named(head: Head) -> Clock | None:
     for names in (TIME, MAYBE_TIME, COUNTER):
         for place in head.fields:
             name, values = head.plain_name(place), head.numbers(place)
-            if names is MAYBE_TIME and head.has_time_in_name(place) and _rises(values):
-                return Clock((place,), head.names[place], head.unit(place))
             nameless = not name or re.fullmatch(r"column\d+|unnamed\d*|v1", name)
             unnamed = names is COUNTER and place == 0 and bool(nameless)
-            if values is None or not (name in names or unnamed):
+            timed = names is MAYBE_TIME and head.has_time_in_name(place)
+            if values is None or not (name in names or unnamed or timed):
                 continue
+            if timed and _goes_one_way(values, 0.0):
+                return Clock((place,), head.names[place], head.unit(place))
             if _rises(values) and (not unnamed or len(values) >= _ENOUGH):
                 counted = names is COUNTER
                 return Clock((place,), head.names[place], head.unit(place), counts=counted)
@@ -201,14 +206,23 @@ def _since_1970(head: Head) -> Clock | None:
     return None
 
 
-def _unread(head: Head) -> Clock | None:
-    """Return a column of text that is a time by its name or a part of it: it will be refused."""
+def _unread(head: Head, form: str = r".*\d:\d\d") -> Clock | None:
+    """Return a column of text with a time of day in it: it will be refused."""
+    pattern = re.compile(form, re.ASCII)
     for place in head.fields:
-        timed = head.plain_name(place) in TIME or head.has_time_in_name(place)
-        form = re.compile(r".*\d" if timed else r".*\d:\d\d", re.ASCII)
-        if head.numbers(place) is None and head.is_all(place, form.match):
+        if head.numbers(place) is None and head.is_all(place, pattern.match):
             return Clock((place,), head.names[place])
     return None
+
+
+def _unread_named(head: Head) -> Clock | None:
+    """Return a column of text with digits whose name says that it is a time."""
+    timed = [
+        place
+        for place in head.fields
+        if head.plain_name(place) in TIME or head.has_time_in_name(place)
+    ]
+    return _unread(replace(head, fields={place: head.fields[place] for place in timed}), r".*\d")
 
 
 def _counter(head: Head) -> Clock | None:
@@ -231,6 +245,10 @@ def _refuse_doubtful(head: Head, place: int) -> None:
         raise _doubt(head, place, "rises evenly, as time does")
     if place in calendar_columns(head.names, {place: head.fields[place]}):
         raise _doubt(head, place, "is named as a part of a date is")
+    if _is_cycle(values):
+        raise _doubt(head, place, "counts again and again, as hours and months do")
+    if _goes_one_way(values) and len(values) >= 5 * _ENOUGH:
+        raise _doubt(head, place, "goes in one direction, as time does")
     few = np.count_nonzero(np.diff(values)) < 0.1 * len(values)
     if plain(head.names[place]) in LABEL and few and (values % 1 == 0).all():
         name = head.names[place]
@@ -271,3 +289,21 @@ def _is_even(values: NDArray[np.float64]) -> bool:
     steps = np.diff(values)
     middle = np.median(steps)
     return bool((np.abs(steps - middle) <= _EVEN * np.abs(middle)).all())
+
+
+def _goes_one_way(values: NDArray[np.float64], share: float = _STEADY) -> bool:
+    """Return whether no step goes back, and more than a share of them do not stand still."""
+    steps = np.diff(values)
+    one_way = bool((steps >= 0).all() or (steps <= 0).all())
+    return one_way and int(np.count_nonzero(steps)) > share * len(steps)
+
+
+def _is_cycle(values: NDArray[np.float64]) -> bool:
+    """Return whether whole numbers count from 0 or 1 to the same number several times."""
+    low, high = float(values.min()), float(values.max())
+    drops = np.diff(values) == low - high
+    counts = bool(((np.diff(values) == 1) | drops).all())
+    return counts and low in (0, 1) and high - low > 2 and int(np.count_nonzero(drops)) > 1
+
+
+_SEARCHES = (_dates, _parts, _clocks, _unread_named, _named, _since_1970, _unread, _counter)

@@ -21,7 +21,7 @@ TIME = words(
 MAYBE_TIME = words(
     "t ts tt year yr jahr s sec secs seconds sekunden ms millis milliseconds min minutes "
     "hour hours day days unix epoch utc elapsed timeutc decimalyear decimaldate "
-    "fractionalyear yearfraction decyear decdate datenum juliandate julianday jd mjd"
+    "fractionalyear yearfraction age decyear decdate datenum juliandate julianday jd mjd"
 )
 COUNTER = words(
     "index idx id no nr n num number row rows rownum rowid record rec recordno step steps "

@@ -66,14 +66,15 @@ def find_layout(rows: Rows, form: TextSettings, path: Path) -> tuple[Layout, Ite
             break
     if not written:
         raise RequestError(f"dataset.path: '{path}' is empty; accepted: a table of numbers")
-    found = _Finder(rows, form, written).layout()
+    blank = {row[0] for row in sample} - {row[0] for row in written}
+    found = _Finder(rows, form, written, blank).layout()
     below = (row for row in sample if row[0] >= found.line)
     return found, chain(below, body)
 
 
 class _Finder:
-    def __init__(self, rows: Rows, form: TextSettings, written: list[Row]) -> None:
-        self._rows, self._form, self._written = rows, form, written
+    def __init__(self, rows: Rows, form: TextSettings, written: list[Row], blank: set[int]) -> None:
+        self._rows, self._form, self._written, self._blank = rows, form, written, blank
         self._words = {"", *map(str.strip, form.missing_values)}
         data = [row for row in written if any(map(is_value, row[1]))] or written
         if form.header is False:
@@ -114,6 +115,8 @@ class _Finder:
             if not self._is_header(fields) or (header and any(map(is_value, fields))):
                 break
             # Prose may be as wide as the table: the last rows without others between them.
+            between = range(header[-1][0], written[start][0]) if header else ()
+            parted = parted or not self._blank.isdisjoint(between)
             header = [written[start]] if parted else [*header, written[start]]
             parted = False
         else:

@@ -38,9 +38,11 @@ _CLOCK = re.compile(
     re.ASCII,
 )
 _POINTS = re.compile(r"\d{1,2}\.\d{2}\.\d{2}", re.ASCII)
-_ELAPSED = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,6})\d*)?", re.ASCII)
+_ELAPSED = re.compile(
+    r"(?:(\d{1,6}) days? )?(?:(\d+):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,6})\d*)?", re.ASCII
+)
 # Numbers such as 200901312350, which are dates in some files and times in others.
-COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d\d){0,3}", re.ASCII)
+COMPACT = re.compile(r"(1[789]|20)\d\d(0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(\d\d){0,3})?", re.ASCII)
 # Seconds since 1970 from 1980 on, in which computers count, and the microseconds of their units.
 _EPOCH = (3e8, 4.2e9)
 _EPOCH_UNITS = {1.0: 10**6, 1e3: 10**3, 1e6: 1, 1e9: 1e-3}
@@ -254,16 +256,16 @@ def _parse_clocks(column: Column) -> NDArray[np.int64]:
 
 
 def _elapsed(clock: str) -> int:
-    """Convert `h:mm:ss.f` or `m:ss.f`, and `hh:mm` without a fraction, to microseconds."""
+    """Convert `[n days] h:mm:ss.f` or `m:ss.f`, and `hh:mm` without a fraction, to microseconds."""
     match = _ELAPSED.fullmatch(clock)
     assert match is not None
-    first, second, third = int(match[1] or 0), int(match[2]), int(match[3])
-    if match[1] is None and match[4] is None:
+    days, first, second, third = (int(match[i] or 0) for i in range(1, 5))
+    if match[2] is None and match[5] is None:
         first, second, third = second, third, 0
     if second > 59 or third > 59:
         raise ValueError("minutes and seconds up to 59")
     whole = first * UNITS["hours"] + second * UNITS["minutes"] + third * UNITS["seconds"]
-    return whole + int((match[4] or "").ljust(6, "0"))
+    return days * UNITS["days"] + whole + int((match[5] or "").ljust(6, "0"))
 
 
 def _formatted(column: Column, time_format: str) -> NDArray[np.int64]:
