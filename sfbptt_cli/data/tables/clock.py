@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.tables.calendar import (
@@ -18,6 +17,7 @@ from sfbptt_cli.data.tables.calendar import (
     join_parts,
     plain,
 )
+from sfbptt_cli.data.tables.counting import goes_one_way, is_cycle, is_even, rises
 from sfbptt_cli.data.tables.dates import looks_like_date, split_stamp
 from sfbptt_cli.data.tables.head import COUNTER, LABEL, MAYBE_TIME, TIME, Head
 from sfbptt_cli.data.tables.timestamps import (
@@ -29,10 +29,6 @@ from sfbptt_cli.data.tables.timestamps import (
 
 # Rows from which on a column that only counts up is told from one that happens to.
 _ENOUGH = 20
-# How far steps may be from their median, as a share of it, where they count evenly.
-_EVEN = 0.05
-# The share of its steps in which a column of one direction changes at all.
-_STEADY = 0.9
 
 
 @dataclass(frozen=True)
@@ -86,14 +82,14 @@ def further_clocks(head: Head, clock: Clock) -> dict[int, str]:
             found[place] = "it is a part of the date"
         elif values is None and head.is_all(place, looks_like_time):
             found[place] = "it holds times, too"
-        elif values is not None and _is_cycle(values):
+        elif values is not None and is_cycle(values):
             found[place] = "it counts again and again, as hours and months do"
-        elif values is not None and _rises(values):
+        elif values is not None and rises(values):
             name = head.plain_name(place)
             years = dated and bool(((values >= 1500) & (values < 2200)).all())
             if name in TIME | MAYBE_TIME | COUNTER or years or epoch_unit(values):
                 found[place] = "it only counts up"
-            elif len(values) >= _ENOUGH and _is_even(values):
+            elif len(values) >= _ENOUGH and is_even(values):
                 found[place] = "it rises evenly"
     return found
 
@@ -105,7 +101,7 @@ def _dates(head: Head) -> Clock | None:
 
 def _is_date(head: Head, place: int) -> bool:
     if head.is_all(place, COMPACT.fullmatch):
-        return bool((TIME | DATE) & set(head.words_of(place))) or _rises(head.numbers(place))
+        return bool((TIME | DATE) & set(head.words_of(place))) or rises(head.numbers(place))
     return head.is_all(place, looks_like_date)
 
 
@@ -183,9 +179,9 @@ def _named(head: Head) -> Clock | None:
             timed = names is MAYBE_TIME and head.has_time_in_name(place)
             if values is None or not (name in names or unnamed or timed):
                 continue
-            if timed and _goes_one_way(values, 0.0):
+            if timed and goes_one_way(values, 0.0):
                 return Clock((place,), head.names[place], head.unit(place))
-            if _rises(values) and (not unnamed or len(values) >= _ENOUGH):
+            if rises(values) and (not unnamed or len(values) >= _ENOUGH):
                 counted = names is COUNTER
                 return Clock((place,), head.names[place], head.unit(place), counts=counted)
             if name in TIME:
@@ -201,7 +197,7 @@ def _named(head: Head) -> Clock | None:
 def _since_1970(head: Head) -> Clock | None:
     for place in head.fields:
         values = head.numbers(place)
-        if values is not None and _rises(values) and epoch_unit(values):
+        if values is not None and rises(values) and epoch_unit(values):
             return Clock((place,), head.names[place])
     return None
 
@@ -230,7 +226,7 @@ def _counter(head: Head) -> Clock | None:
     if head.named or 0 not in head.fields or len(head.names) < 2:
         return None
     values = head.numbers(0)
-    if values is None or not _rises(values) or len(values) < _ENOUGH:
+    if values is None or not rises(values) or len(values) < _ENOUGH:
         return None
     counts = bool((np.diff(values) == 1).all()) and values[0] in (0, 1)
     return Clock((0,), head.names[0], counts=counts)
@@ -241,13 +237,13 @@ def _refuse_doubtful(head: Head, place: int) -> None:
     values = head.numbers(place)
     if values is None or len(values) < _ENOUGH:
         return
-    if _rises(values) and _is_even(values):
+    if rises(values) and is_even(values):
         raise _doubt(head, place, "rises evenly, as time does")
     if place in calendar_columns(head.names, {place: head.fields[place]}):
         raise _doubt(head, place, "is named as a part of a date is")
-    if _is_cycle(values):
+    if is_cycle(values):
         raise _doubt(head, place, "counts again and again, as hours and months do")
-    if _goes_one_way(values) and len(values) >= 5 * _ENOUGH:
+    if goes_one_way(values) and len(values) >= 5 * _ENOUGH:
         raise _doubt(head, place, "goes in one direction, as time does")
     few = np.count_nonzero(np.diff(values)) < 0.1 * len(values)
     if plain(head.names[place]) in LABEL and few and (values % 1 == 0).all():
@@ -279,31 +275,6 @@ def _doubt(head: Head, place: int, why: str) -> RequestError:
         f"dataset.time_column: column '{name}' {why}; accepted: time_column='{name}', or "
         "time_column=null to read it as a variable"
     )
-
-
-def _rises(values: NDArray[np.float64] | None) -> bool:
-    return values is not None and len(values) > 1 and bool((np.diff(values) > 0).all())
-
-
-def _is_even(values: NDArray[np.float64]) -> bool:
-    steps = np.diff(values)
-    middle = np.median(steps)
-    return bool((np.abs(steps - middle) <= _EVEN * np.abs(middle)).all())
-
-
-def _goes_one_way(values: NDArray[np.float64], share: float = _STEADY) -> bool:
-    """Return whether no step goes back, and more than a share of them do not stand still."""
-    steps = np.diff(values)
-    one_way = bool((steps >= 0).all() or (steps <= 0).all())
-    return one_way and int(np.count_nonzero(steps)) > share * len(steps)
-
-
-def _is_cycle(values: NDArray[np.float64]) -> bool:
-    """Return whether whole numbers count from 0 or 1 to the same number several times."""
-    low, high = float(values.min()), float(values.max())
-    drops = np.diff(values) == low - high
-    counts = bool(((np.diff(values) == 1) | drops).all())
-    return counts and low in (0, 1) and high - low > 2 and int(np.count_nonzero(drops)) > 1
 
 
 _SEARCHES = (_dates, _parts, _clocks, _unread_named, _named, _since_1970, _unread, _counter)
