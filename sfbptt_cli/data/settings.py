@@ -236,16 +236,6 @@ class TemperatureSettings(TableSettings):
     source: str = "temperature"
     column: str | None = None  # null: the only column of numbers
     max_gap: int = whole(500, 0, _STEPS)
-    # auto: estimated; of the shipped series a day (48 samples) and 4.
-    lag: Union[int, str] = whole("auto", 1, _LAG, "auto")  # noqa: UP007
-    dimension: Union[int, str] = whole("auto", 1, _DELAYS, "auto")  # noqa: UP007
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.path is None and self.dimension == "auto":
-            self.dimension = 4
-        if self.path is None and self.dimension != 1 and self.lag == "auto":
-            self.lag = 48
 
     @property
     def stamped(self) -> bool:

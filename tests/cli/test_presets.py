@@ -105,8 +105,8 @@ def test_every_optimizer_and_every_schedule_trains(one: str, other: str) -> None
         ("regularization.manifold_weight=1", "regularization.manifold_weight"),
         ("model.readout=identity model.latent_dim=2", "model.latent_dim: 2"),
         (
-            "dataset=temperature dataset.dimension=1 dataset.lag=3",
-            "dataset.lag: 3 was given; accepted: auto where dataset.dimension is 1",
+            "dataset=temperature dataset.lag=3",
+            "dataset.lag: 3 was given; accepted: 1 where dataset.dimension is 1",
         ),
     ],
 )

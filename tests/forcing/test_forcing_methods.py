@@ -80,9 +80,10 @@ def _gain(literal: Literal, model: LatentModel, part: float) -> Tensor:
 def test_a_warm_up_is_that_of_the_literal_observer(
     variant: str, input_dim: int, readout: str
 ) -> None:
-    sizes = (variant, _LATENTS, _OBSERVED, input_dim, readout)
     for warmup, gain, part in ((4, "learned", 0.5), (1, "learned", 0.5), (3, 0.3, 0.3)):
-        model = make_model(*sizes, warmup=warmup, gain=gain)
+        model = make_model(
+            variant, _LATENTS, _OBSERVED, input_dim, readout, warmup=warmup, gain=gain
+        )
         literal = make_literal(variant, model, _OBSERVED)
         for batch, steps, tau in ((2, 7, 3), (1, 6, 3), (2, 5, 9), (1, 1, 1)):
             x = make_data(batch, warmup + steps, _OBSERVED)
