@@ -1,24 +1,25 @@
-"""Recorded series in array files: .npy, .npz, HDF5."""
+"""Recorded series in files of arrays: NumPy, HDF5, MATLAB, netCDF, Parquet."""
 
 from __future__ import annotations
 
-import fnmatch
-import zipfile
-from glob import glob
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.common.errors import RequestError, nearest
-from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
-from sfbptt_cli.common.hdf5 import list_datasets, read_datasets
+from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.patterns import expand
+from sfbptt_cli.data.array_choice import Found, find_series
+from sfbptt_cli.data.array_time import Recording, with_time
 from sfbptt_cli.data.dataset import CHUNK, Dataset
-from sfbptt_cli.data.recorded import recorded_dataset
+from sfbptt_cli.data.kinds import ARRAYS
+from sfbptt_cli.data.recorded import MINIMUM_TEST_STEPS, check_same_variables, recorded_dataset
 from sfbptt_cli.data.settings import ArraySettings
 
-_LARGEST_FILE = 2**40  # bytes
+Array = NDArray[Any]
+
 _MOST_TRAJECTORIES = 100_000
 
 
@@ -27,162 +28,139 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
 
     The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is memory-mapped.
     A `path` with * names several files, a `key` with * several arrays of a file, and an array
-    (K, T, N) holds several trajectories: then `train_fraction` is null, the last one (by name)
-    tests and the others train. `window` is the length of a training sequence, in steps. Raises
-    RequestError naming row and column (counted from 0) for what cannot be used: missing, empty,
-    text, complex, NaN, Inf, constant, too short for `window` predicted steps.
+    (K, T, N) holds several trajectories: then `train_fraction` is null, the last one (by name, in
+    natural order) tests and the others train. With `test_path` all of `path` trains. Times, in the
+    array or beside it, give dt and are no variable. `window` is the length of a training sequence,
+    in steps. Raises RequestError naming row and column (counted from 0) for what cannot be used:
+    missing, empty, text, complex, NaN, Inf, constant, too short for `window` predicted steps.
     """
-    path = settings.path
-    if path is None:
-        raise RequestError("dataset.path: nothing was given; accepted: a .npy, .npz or HDF5 file")
-    read = _trajectories(path, settings.key)
-    for place, series in read:
-        _check(series, place)
-    parts = _split(read, settings.train_fraction, path)
-    variables = [f"x{i + 1}" for i in range(parts[0].shape[1])]
-    assert settings.dt is not None
-    dataset = recorded_dataset(
-        settings, parts, variables, settings.dt, settings.time_unit, [], window
-    )
-    constant = np.flatnonzero(dataset.train.max(axis=0) == dataset.train.min(axis=0))
-    if len(constant):
+    if settings.path is None:
         raise RequestError(
-            f"dataset.path: '{path}' column {constant[0]} (counted from 0) is constant "
-            "in the training part; accepted: columns that vary"
+            f"dataset.path: nothing was given; accepted: a file, {', '.join(ARRAYS)}"
         )
-    return dataset
-
-
-def _split(
-    read: list[tuple[str, NDArray[Any]]], train_fraction: float | None, path: str
-) -> list[NDArray[Any]]:
-    """Return the training part or the training trajectories, and the test part."""
-    place, first = read[0]
-    if len(read) == 1:
-        if train_fraction is None:
+    recording = read_recording(settings.path, settings, "dataset.path")
+    if settings.test_path is None:
+        parts = _split(recording, settings.train_fraction, settings.path)
+        notes = recording.notes
+        if len(recording.series) > 1:
+            notes = [*notes, f"{recording.places[-1]} tests"]
+    else:
+        tested = read_recording(settings.test_path, settings, "dataset.test_path")
+        path = settings.test_path
+        if (count := len(tested.series)) > 1:
             raise RequestError(
-                f"dataset.train_fraction: null was given, but '{path}' holds one series; "
-                "accepted: a number between 0 and 1"
+                f"dataset.test_path: '{path}' holds {count} trajectories; accepted: one"
             )
-        split = round(train_fraction * len(first))
-        return [first[:split], first[split:]]
-    if train_fraction is not None:
-        raise RequestError(
-            f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
-            f"{len(read)} trajectories; accepted: null (the last one tests, the others train)"
-        )
-    for other, series in read:
-        if series.shape[1] != first.shape[1]:
-            raise RequestError(
-                f"dataset.path: '{other}' has {series.shape[1]} variables and '{place}' "
-                f"{first.shape[1]}; accepted: the same number in every trajectory"
-            )
-    return [series for _, series in read]
+        check_same_variables(recording.names, tested.names, recording.dt, tested.dt, path)
+        parts = [*recording.series, tested.series[0]]
+        notes = [*recording.notes, *(f"test file: {note}" for note in tested.notes)]
+    variables, dt, unit = recording.names, recording.dt, recording.time_unit
+    return recorded_dataset(settings, parts, variables, dt, unit, notes, window)
 
 
-def _trajectories(path: str, key: str | None) -> list[tuple[str, NDArray[Any]]]:
-    """Read all trajectories, in the order of their names; each with the file it is from."""
-    paths = [path]
-    if "*" in path and not Path(path).exists():
-        paths = sorted(glob(path))  # noqa: PTH207  Path.glob takes no absolute pattern
-        if not paths:
-            raise RequestError(
-                f"dataset.path: no file is named like '{path}'; accepted: .npy, .npz or HDF5 files"
-            )
-    found: list[tuple[str, NDArray[Any]]] = []
-    for place in paths:
-        for series in _read(Path(place), key):
-            whole = series[:, None] if series.ndim == 1 else series
-            several = whole.ndim == 3
+def read_recording(path: str, settings: ArraySettings, field: str) -> Recording:
+    """Read all series of the files that `path` names, as the settings choose them."""
+    found: list[Found] = []
+    for place in expand(path, field):
+        for series in find_series(place, settings):
+            if series.values.ndim != 3:
+                found.append(series)
+                continue
             # Empty ones take no room in a file, but as much memory as others.
-            if several and len(found) + len(whole) > _MOST_TRAJECTORIES:
+            if len(found) + len(series.values) > _MOST_TRAJECTORIES:
                 raise RequestError(
-                    f"dataset.path: '{place}' has shape {series.shape}; accepted: at most "
+                    f"{field}: '{place}' has shape {series.values.shape}; accepted: at most "
                     f"{_MOST_TRAJECTORIES} trajectories"
                 )
-            found += [(place, part) for part in (list(whole) if several else [whole])]
+            found += [_trajectory(series, k) for k in range(len(series.values))]
     if not found:
-        raise RequestError(f"dataset.path: '{path}' holds no trajectory; accepted: one or more")
-    return found
-
-
-def _read(path: Path, key: str | None) -> list[NDArray[Any]]:
-    if not path.is_file():
-        raise RequestError(f"dataset.path: '{path}' is not a file; accepted: .npy, .npz or HDF5")
-    if path.stat().st_size == 0:
-        raise RequestError(f"dataset.path: '{path}' is empty")
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
-    if path.suffix.lower() not in readers:
-        accepted = ", ".join(readers)
-        raise RequestError(f"dataset.path: '{path}' has another ending than {accepted}")
-    if key is not None and path.suffix.lower() == ".npy":
-        raise RequestError(f"dataset.key: '{key}' was given, but a .npy file holds a single array")
-    try:
-        arrays = readers[path.suffix.lower()](path, key)
-    except RequestError:
-        raise
-    except Exception as error:  # a damaged file may raise anything, down in zlib or tokenize
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
-    if not all(isinstance(array, np.ndarray) for array in arrays):
-        raise RequestError(f"dataset.path: '{path}' holds no array; accepted: (time, variables)")
-    return arrays
-
-
-def _read_npy(path: Path, _: str | None) -> list[Any]:
-    return [np.lib.format.open_memmap(path, mode="r")]
-
-
-def _read_npz(path: Path, key: str | None) -> list[Any]:
-    with open_regular(path, "dataset.path", _LARGEST_FILE) as file:
-        with zipfile.ZipFile(file) as archive:
-            unfolded = sum(record.file_size for record in archive.infolist())
-        require_proportionate(unfolded, path.stat().st_size, "dataset.path", path)
-        # numpy.load would take a .npy file for a .npz, and leave a damaged one open.
-        with np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-            return [stored[name] for name in _choose(list(stored.files), key, path)]
-
-
-def _read_hdf5(path: Path, key: str | None) -> list[Any]:
-    listed = {dataset.name: dataset for dataset in list_datasets(path, "dataset.path")}
-    chosen = _choose(list(listed), key.strip("/") if key else None, path)
-    for name in chosen:
-        if not listed[name].real:
+        raise RequestError(f"{field}: '{path}' holds no trajectory; accepted: one or more")
+    for series in found:
+        _check_shape(series, field)
+    found = _upright(found)
+    first = found[0]
+    for series in found:
+        if series.values.shape[1] != first.values.shape[1] or series.names != first.names:
             raise RequestError(
-                f"dataset.path: '{path}' holds {listed[name].dtype}; accepted: real numbers"
+                f"{field}: '{series.place}' has {_variables(series)} and '{first.place}' "
+                f"{_variables(first)}; accepted: the same in every trajectory"
             )
-    read = read_datasets(path, "dataset.path", chosen, LARGEST_RATIO, attributes=False)
-    return [array[()] for array in read.arrays if isinstance(array, np.ndarray)]
+    recording = with_time(found, settings, field)
+    for place, series in zip(recording.places, recording.series, strict=True):
+        _check_finite(series, place, field)
+    return recording
 
 
-def _choose(names: list[str], key: str | None, path: Path) -> list[str]:
-    if key is None and len(names) == 1:
-        return names
-    if key in names:
-        return [key]
-    if key is not None and (alike := fnmatch.filter(sorted(names), key)):
-        return alike
-    listed = ", ".join(names) or "nothing"
-    given = "nothing was given" if key is None else f"'{key}' is not in the file"
-    hint = nearest(key, names) if key else ""
-    raise RequestError(f"dataset.key: {given}; '{path}' holds: {listed}{hint}")
+def _trajectory(series: Found, k: int) -> Found:
+    axis = series.time_axis
+    return replace(series, values=series.values[k], time_axis=None if axis is None else axis - 1)
 
 
-def _check(series: NDArray[Any], path: str) -> None:
-    if series.dtype.kind not in "fiu":
-        raise RequestError(f"dataset.path: '{path}' holds {series.dtype}; accepted: real numbers")
-    if series.ndim != 2:
+def _variables(series: Found) -> str:
+    named = f" ({', '.join(series.names[:5])})" if series.names else ""
+    return f"{series.values.shape[1]} variables{named}"
+
+
+def _check_shape(series: Found, field: str) -> None:
+    values, place = series.values, series.place
+    if values.ndim not in (1, 2):
         raise RequestError(
-            f"dataset.path: '{path}' has shape {series.shape}; accepted: (time, variables)"
+            f"{field}: '{place}' has shape {values.shape}; accepted: (time, variables)"
         )
-    if series.size == 0:
-        raise RequestError(f"dataset.path: '{path}' is empty: shape {series.shape}")
+    if values.size == 0:
+        raise RequestError(f"{field}: '{place}' is empty: shape {values.shape}")
+
+
+def _upright(found: list[Found]) -> list[Found]:
+    """Lay all arrays (time, variables).
+
+    The file tells by the names of axes or by the length of its times. Else arrays of more columns
+    than rows, with too few rows to test with, are (variables, time).
+    """
+    columns = [replace(s, values=s.values[:, None]) if s.values.ndim == 1 else s for s in found]
+    shapes = [series.values.shape for series in columns]
+    lying = all(rows < others for rows, others in shapes) and shapes[-1][0] < MINIMUM_TEST_STEPS
+    turned = []
+    for series in columns:
+        values, axis = series.values, series.time_axis
+        if axis is None and series.times is not None:
+            fits = [i for i, n in enumerate(values.shape) if n == len(series.times)]
+            axis = fits[0] if len(fits) == 1 else None
+        if axis == 1 or (axis is None and lying):
+            note = f"shape {values.shape} is read as (variables, time)"
+            series = replace(series, values=values.T, notes=[*series.notes, note])
+        turned.append(series)
+    return turned
+
+
+def _check_finite(series: Array, place: str, field: str) -> None:
     for first in range(0, len(series), CHUNK):
         bad = np.argwhere(~np.isfinite(series[first : first + CHUNK]))
         if len(bad):
             row, column = first + bad[0][0], bad[0][1]
             value = series[row, column]
+            repaired = ", or dataset.missing=interpolate" if np.isnan(value) else ""
             raise RequestError(
-                f"dataset.path: '{path}' row {row}, column {column} holds {value} "
-                "(counted from 0); accepted: finite numbers"
+                f"{field}: '{place}' row {row}, column {column} holds {value} "
+                f"(counted from 0); accepted: finite numbers{repaired}"
             )
+
+
+def _split(recording: Recording, train_fraction: float | None, path: str) -> Sequence[Array]:
+    """Return the training part or the training trajectories, and the test part."""
+    series = recording.series
+    if len(series) == 1:
+        if train_fraction is None:
+            raise RequestError(
+                f"dataset.train_fraction: null was given, but '{path}' holds one series; "
+                "accepted: a number between 0 and 1, or a dataset.test_path"
+            )
+        end, start = recording.split(train_fraction)
+        return [series[0][:end], series[0][start:]]
+    if train_fraction is not None:
+        raise RequestError(
+            f"dataset.train_fraction: {train_fraction} was given, but '{path}' holds "
+            f"{len(series)} trajectories; accepted: null (the last one tests, the others train), "
+            "or a dataset.test_path"
+        )
+    return series

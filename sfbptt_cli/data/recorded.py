@@ -12,6 +12,10 @@ from sfbptt_cli.data.settings import RecordedSettings
 
 # With fewer test steps, spectrum and attractor cannot be measured.
 MINIMUM_TEST_STEPS = 200
+# Squares and sums of larger numbers, or of the inverse of it, leave the range of float64.
+_LARGEST = 1e100
+# The least that a variable varies, in its own size: some hundred steps of float64.
+_DIGITS = 1e-13
 
 
 def recorded_dataset(
@@ -25,20 +29,23 @@ def recorded_dataset(
 ) -> Dataset:
     """Make a dataset of series (T, N), of which the last one tests and the others train.
 
-    They are several trajectories if `settings.train_fraction` is None. Numbers that are no floats
-    of at most 64 bits become float64. Raises RequestError if they are too short for `window` steps.
+    They are several trajectories if `settings.train_fraction` is None, or there are several before
+    the last. Numbers that are no floats of at most 64 bits become float64. Raises RequestError if
+    they are too short for `window` steps, constant, or too large or too small to compute with.
     """
     *trained, test = parts
     check_length(max(map(len, trained)), len(test), window, settings.path)
-    lengths = tuple(map(len, trained)) if settings.train_fraction is None else ()
+    several = settings.train_fraction is None or len(trained) > 1
+    lengths = tuple(map(len, trained)) if several else ()
     notes = list(notes)
-    if lengths:
+    if lengths and settings.test_path is None:
         notes.append(f"{len(lengths)} trajectories train, the last one tests")
     if short := sum(n <= window for n in lengths):
         notes.append(f"{short} trajectories give no window: they have at most {window} steps")
     train = np.concatenate(trained) if lengths else trained[0]
     if train.dtype.kind != "f" or train.dtype.itemsize > 8:
         train, test = train.astype(np.float64), test.astype(np.float64)
+    _check_scale(train, test, variables, settings.path)
     return Dataset(
         name=settings.name,
         train=train,
@@ -61,3 +68,63 @@ def check_length(train: int, test: int, window: int, path: str | None) -> None:
             f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
             f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
         )
+
+
+def _check_scale(train: Array, test: Array, variables: Sequence[str], path: str | None) -> None:
+    """Raise RequestError for a variable that cannot be standardised and squared in float64."""
+    low, high = train.min(axis=0).astype(np.float64), train.max(axis=0).astype(np.float64)
+    size = np.maximum(np.abs(low), np.abs(high))
+    size_of_test = np.maximum(np.abs(test.min(axis=0)), np.abs(test.max(axis=0)))
+    for i, name in enumerate(variables):
+        column = f"dataset.path: column '{name}' of '{path}'"
+        if low[i] == high[i]:
+            raise RequestError(
+                f"{column} is constant in the training part; accepted: columns that vary (those of "
+                "dataset.columns)"
+            )
+        if max(size[i], size_of_test[i]) > _LARGEST or high[i] - low[i] < 1 / _LARGEST:
+            raise RequestError(
+                f"{column} has values from {low[i]:g} to {high[i]:g} in the training part, up to "
+                f"{size_of_test[i]:g} in the test part; accepted: sizes from {1 / _LARGEST:g} to "
+                f"{_LARGEST:g} (another unit)"
+            )
+        if high[i] - low[i] < _DIGITS * size[i]:
+            raise RequestError(
+                f"{column} varies between {low[i]!r} and {high[i]!r}, within the rounding of "
+                "64-bit numbers; accepted: a variable without that offset"
+            )
+
+
+def check_measured(truth: Array, variables: Sequence[str], part: str) -> None:
+    """Raise RequestError for a variable that is constant in what is measured, (T, N) of `part`.
+
+    Neither a spectrum nor an attractor has a scale there.
+    """
+    constant = np.flatnonzero(truth.max(axis=0) == truth.min(axis=0))
+    if len(constant):
+        raise RequestError(
+            f"dataset.path: column '{variables[constant[0]]}' is constant in the {len(truth)} "
+            f"{part} steps that are measured; accepted: columns that vary there (those of "
+            "dataset.columns), another dataset.train_fraction, or evaluation.part=train"
+        )
+
+
+def check_same_variables(
+    variables: Sequence[str], tested: Sequence[str], dt: float, tested_dt: float, path: str
+) -> None:
+    """Raise RequestError where a test file has other variables or another interval."""
+    if tuple(variables) != tuple(tested):
+        raise RequestError(
+            f"dataset.test_path: '{path}' has test data of other variables: "
+            f"{_listed(tested)}; accepted: those of dataset.path, {_listed(variables)}"
+        )
+    if not np.isclose(dt, tested_dt, rtol=1e-3, atol=0):
+        raise RequestError(
+            f"dataset.test_path: '{path}' is sampled every {tested_dt:g}, dataset.path every "
+            f"{dt:g}; accepted: one interval"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

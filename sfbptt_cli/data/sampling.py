@@ -81,6 +81,22 @@ def regularise(readings: Readings, repairs: RepairSettings) -> tuple[Series, lis
     return _fill(points, length, dt, readings.names, repairs, notes), notes
 
 
+def split_samples(reaches: NDArray[np.int64], fraction: float, notes: list[str]) -> tuple[int, int]:
+    """Find where the training part ends and where the test part begins, in samples.
+
+    Between them lie those that are interpolated from readings of both; `notes` gets one on them.
+    `reaches` are those of the series.
+    """
+    start = round(fraction * len(reaches))
+    end = int(np.searchsorted(reaches[:start], start))
+    if end < start:
+        notes.append(
+            f"{start - end} samples between training and test part left out: "
+            "they are interpolated from readings of both"
+        )
+    return end, start
+
+
 def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
     """Sort the rows by time, if that is allowed."""
     back = np.flatnonzero(np.diff(readings.times) < 0)

@@ -103,24 +103,17 @@ class RecordedSettings(DatasetSettings):
     """A recorded series, or several of different length, in one or more files."""
 
     path: str | None = None
+    # A file that tests, while all of `path` trains.
+    test_path: str | None = None
     time_unit: str = "steps"
     # The first part trains, the rest tests. null: not used, as there are several trajectories, of
-    # which all but the last train.
+    # which all but the last train, or with a test_path.
     train_fraction: float | None = number(0.8, above=0, below=1)
-
-
-@dataclass
-class ArraySettings(RecordedSettings):
-    """Arrays of T time steps by N variables. `path` names a .npy, .npz, .h5 or .hdf5 file, or, with
-    *, several files, a trajectory each."""
-
-    source: str = "array"
-    dt: Optional[float] = number(1.0, above=0)  # noqa: UP045  time units
-    key: str | None = None  # the array inside a .npz or HDF5 file; with * several
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.dt is not None, "dataset.dt", "null", "a number above 0")
+        if self.test_path is not None and self.train_fraction is not None:
+            self.require_unused("dataset.test_path is given", "train_fraction")
 
 
 @dataclass
@@ -162,6 +155,23 @@ class RepairSettings(_Part):
         super().__post_init__()
         if self.missing == "refuse":
             self.require_unused("dataset.missing is refuse", "max_gap", "long_gaps")
+
+
+@dataclass
+class ArraySettings(RepairSettings, MissingSettings, RecordedSettings):
+    """Arrays of T time steps by N variables. `path` names a file of NumPy, HDF5, MATLAB, netCDF or
+    Parquet, or, with *, several files, a trajectory each."""
+
+    source: str = "array"
+    # null: by the times in the file, else 1.
+    dt: Optional[float] = number(None, above=0)  # noqa: UP045  time units
+    # auto: that of the times in the file; time units where dt is given; else steps.
+    time_unit: str = "auto"
+    key: str | None = None  # the array inside a file of several; with * several
+    # Names of variables, x1, x2, … where the file has none; null: all that do not count time.
+    columns: list[str] | None = checked(None, _some)
+    # A column, or an array beside the series; auto: found; null: none.
+    time_column: str | None = "auto"
 
 
 @dataclass

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from sfbptt_cli.common.array_files import read_arrays
 from sfbptt_cli.common.atomic import replacing
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.hdf5 import read_datasets
 
 SCHEMA = 1
 _LONGEST_NAME = 200  # characters of a variable's name
@@ -72,11 +72,11 @@ def write_trajectories(
 def read_trajectories(path: Path) -> Trajectories:
     """Read what `write_trajectories` wrote; RequestError when it cannot be read.
 
-    The file may come from anybody: another process opens it (`common/hdf5.py`), numbers must be
+    The file may come from anybody: another process opens it (`common/array_files.py`), numbers must be
     uncompressed, and axes of equal length.
     """
     try:
-        contents = read_datasets(path, "run", ("generated", "truth", "time", "variable"))
+        contents = read_arrays(path, "run", ("generated", "truth", "time", "variable"))
         return _checked(contents.arrays, contents.attributes)
     except (OSError, ValueError) as error:
         raise RequestError(f"run: '{path}' cannot be read: {error}") from error

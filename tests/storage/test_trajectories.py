@@ -160,7 +160,7 @@ def test_hostile_trajectories_are_refused(tmp_path: Path, name: str) -> None:
 def test_a_library_that_hangs_or_dies_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sfbptt_cli.common import hdf5
+    from sfbptt_cli.common import array_files
 
     path = tmp_path / "trajectories.h5"
     written(path)
@@ -169,7 +169,6 @@ def test_a_library_that_hangs_or_dies_is_ended(
         ("import os; os.abort()", "failed (status -6)"),
         ("import sys; sys.exit(3)", "failed (status 3)"),
     ):
-        (tmp_path / "child.py").write_text(program)
-        monkeypatch.setattr(hdf5, "_CHILD", tmp_path / "child.py")
-        monkeypatch.setattr(hdf5, "_SECONDS", 1.0 if "sleep" in program else 60.0)
+        monkeypatch.setattr(array_files, "_CHILD", program)
+        monkeypatch.setattr(array_files, "_SECONDS", 1.0 if "sleep" in program else 60.0)
         assert said in refusal(lambda: read_trajectories(path))

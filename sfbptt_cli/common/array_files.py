@@ -1,6 +1,6 @@
-"""Reads untrusted HDF5 files in a separate process.
+"""Reads untrusted files of arrays in a separate process: HDF5, MATLAB, netCDF, Parquet.
 
-The HDF5 library trusts its files: a few wrong bytes make it hang, take any amount of memory or
+The libraries trust their files: a few wrong bytes make them hang, take any amount of memory or
 crash. The process has bounded memory and time.
 """
 
@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.files import MIB, open_regular
 
-_CHILD = Path(__file__).with_name("hdf5_child.py")
+# Found there as it is here; at the end of the path, where it hides nothing.
+_CHILD = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from sfbptt_cli.common.child.opening import main; main(*sys.argv[2:])"
+)
 _SECONDS = 20.0  # to begin; reading starts within half a second
 _BYTES_A_SECOND = 20 * MIB
 _LARGEST = 2**40
@@ -33,29 +37,38 @@ class Contents(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A dataset of a file."""
+    """An array of a file."""
 
     name: str  # its path
-    dtype: str  # by numpy's name
+    dtype: str  # by the name that the format has for it
     real: bool  # numbers that can be read
+    shape: list[int] | None  # None: it holds nothing
+    dimensions: Sequence[str] = ()  # a name for each axis, where the format has names
+    attributes: dict[str, Any] = {}  # noqa: RUF012  that say how it is to be understood
 
 
-def list_datasets(path: Path, field: str) -> list[Listed]:
-    """List all datasets in the file. Raises as `read_datasets` does."""
-    head, _ = _ask(path, field, 1, [])
-    return [Listed(*described) for described in head["listed"]]
+def list_arrays(path: Path, field: str, kind: str = "hdf5") -> list[Listed]:
+    """List all arrays in the file. Raises as `read_arrays` does."""
+    head, _ = _ask(path, field, kind, 1, [])
+    return [Listed(**described) for described in head["listed"]]
 
 
-def read_datasets(
-    path: Path, field: str, names: Sequence[str], ratio: int = 1, attributes: bool = True
+def read_arrays(
+    path: Path,
+    field: str,
+    names: Sequence[str],
+    kind: str = "hdf5",
+    ratio: int = 1,
+    attributes: bool = True,
 ) -> Contents:
-    """Read the named datasets, of real numbers or text, and the attributes of the file.
+    """Read the named arrays, of real numbers or text, and the attributes of an HDF5 file.
 
-    ValueError with the reason where the file is damaged, or a dataset is a link, is stored in
-    another file, or is more than `ratio` times as large as what it takes in this one; RequestError,
-    whose message begins with `field`, for anything but a file; OSError.
+    `kind` is hdf5, matlab (up to version 7), netcdf3 or parquet. ValueError with the reason where
+    the file is damaged, or an array is a link, is stored in another file, or is more than `ratio`
+    times as large as what it takes in this one; RequestError, whose message begins with `field`,
+    for anything but a file; OSError.
     """
-    head, content = _ask(path, field, ratio, list(names), attributes)
+    head, content = _ask(path, field, kind, ratio, list(names), attributes)
     arrays: list[NDArray[Any] | tuple[str, ...]] = []
     offset = 0
     for described in head["arrays"]:
@@ -71,13 +84,16 @@ def read_datasets(
 
 
 def _ask(
-    path: Path, field: str, ratio: int, names: list[str], attributes: bool = False
+    path: Path, field: str, kind: str, ratio: int, names: list[str], attributes: bool = False
 ) -> tuple[dict[str, Any], memoryview]:
     with open_regular(path, field, _LARGEST) as file:
         size = os.fstat(file.fileno()).st_size
     seconds = _SECONDS + size / _BYTES_A_SECOND
     own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
-    command = [sys.executable, "-P", _CHILD, path.absolute(), str(ratio), str(attributes), *names]
+    own |= {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # others reserve more than they take
+    package = str(Path(__file__).parents[2])
+    command = [sys.executable, "-P", "-c", _CHILD, package]
+    command += [kind, str(path.absolute()), str(ratio), str(attributes), *names]
     nothing, pipe, env = subprocess.DEVNULL, subprocess.PIPE, {**os.environ, **own}
     try:
         finished = subprocess.run(

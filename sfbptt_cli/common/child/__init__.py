@@ -1,0 +1,1 @@
+"""The process that opens untrusted files of arrays; see ../array_files.py."""
