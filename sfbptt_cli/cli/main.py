@@ -80,6 +80,7 @@ def _run(command: str, arguments: list[str]) -> int:
     from sfbptt_cli.cli.help import settings_help
     from sfbptt_cli.cli.messages import explain, refuse_unknown_keys
     from sfbptt_cli.cli.overrides import prepare, require_launcher
+    from sfbptt_cli.cli.reader import with_reader
     from sfbptt_cli.cli.stored import use_stored
     from sfbptt_cli.config.store import register
 
@@ -92,6 +93,8 @@ def _run(command: str, arguments: list[str]) -> int:
         register()
         if command == "train":
             arguments = use_stored(arguments)
+        if not {"-m", "--multirun"} & {*arguments}:  # else for each job of the sweep
+            arguments = with_reader(command, arguments)
         arguments = prepare(arguments)
         refuse_unknown_keys(command, arguments)
         require_launcher(arguments)
@@ -101,7 +104,7 @@ def _run(command: str, arguments: list[str]) -> int:
         sys.argv = [f"sfbptt {command}", *arguments]
         from sfbptt_cli.cli.sweep.sweeper import Sweep
 
-        Sweep.install(plan_training if command == "train" else None)
+        Sweep.install(command, plan_training if command == "train" else None)
         decorate(job)()
     except (Interrupted, KeyboardInterrupt) as error:
         return _fail(str(error) or "interrupted", 130)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
+from sfbptt_cli.cli.reader import reads, values_of
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import typed_config
@@ -35,7 +36,10 @@ def use_stored(arguments: list[str]) -> list[str]:
         settings = asdict(typed_config(folder.config()))
     except RequestError as error:
         raise RequestError(f"from: '{folder.path}': {error}") from error
-    given = {argument.partition("=")[0].lstrip("+") for argument in arguments}
+    values = values_of(arguments)
+    given = {*values}
+    if not reads(settings["dataset"]["source"], values.get("dataset.path", "")):
+        given.add("dataset")  # the suffix chooses another
     kept = {k: v for k, v in settings.items() if k not in given | _NOT_TAKEN}
     choices = folder.manifest().get("choices")
     if not isinstance(choices, dict):

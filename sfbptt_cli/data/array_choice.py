@@ -100,7 +100,7 @@ def _choose(
         candidates = [name for name in members if _may_be_series(members[name], members)]
         if len(candidates) == 1 or len(members) == 1:
             return (candidates or list(members)), False
-        shared = {tuple(members[name].dimensions) for name in candidates}
+        shared = {_long_dimensions(members[name]) for name in candidates}
         if len(shared) == 1 and len(dimensions := shared.pop()) == 1 and dimensions[0]:
             return candidates, True
     given = "nothing was given" if key is None else f"'{key}' is not in the file"
@@ -117,6 +117,12 @@ def _may_be_series(member: Listed, members: Mapping[str, Listed]) -> bool:
         coordinate = member.dimensions and member.dimensions[0] == member.name
         return not (coordinate or is_time_name(member.name) or is_time(member.attributes))
     return True
+
+
+def _long_dimensions(member: Listed) -> tuple[str, ...]:
+    """Name the dimensions of more than one element."""
+    named = zip(member.dimensions, member.shape or [], strict=False)
+    return tuple(name for name, length in named if length != 1)
 
 
 def _is_vector(member: Listed) -> bool:
@@ -157,6 +163,10 @@ def _clock(members: Mapping[str, Listed], names: Sequence[str], wanted: str | No
 def _arranged(found: Found, member: Listed, clock: str | None) -> Found:
     """Drop axes of length 1 that have names, and find the axis of time."""
     values, dimensions = found.values, list(member.dimensions)
+    if _is_vector(member) and values.ndim == 2:
+        return replace(
+            found, values=values.ravel(), names=(_called(member.name),)[: bool(member.name)]
+        )
     if any(dimensions) and values.ndim > 2:
         kept = [i for i, n in enumerate(values.shape) if n != 1]
         values, dimensions = values.squeeze(), [dimensions[i] for i in kept]

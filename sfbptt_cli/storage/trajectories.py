@@ -72,8 +72,8 @@ def write_trajectories(
 def read_trajectories(path: Path) -> Trajectories:
     """Read what `write_trajectories` wrote; RequestError when it cannot be read.
 
-    The file may come from anybody: another process opens it (`common/array_files.py`), numbers must be
-    uncompressed, and axes of equal length.
+    The file may come from anybody: another process opens it (`common/array_files.py`), numbers
+    must be uncompressed, and axes of equal length.
     """
     try:
         contents = read_arrays(path, "run", ("generated", "truth", "time", "variable"))

@@ -22,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from sfbptt_cli.cli.reader import with_reader
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.cli.sweep.job import launcher
 from sfbptt_cli.cli.sweep.progress import Progress, summary, table
@@ -40,6 +41,7 @@ class Sweep(Sweeper):
     """
 
     # Hydra makes the sweeper, from its own settings; these are of the command at hand.
+    command = "train"
     plan: Plan | None = None
     latest: Sweep | None = None
 
@@ -51,9 +53,9 @@ class Sweep(Sweeper):
         Sweep.latest = self
 
     @staticmethod
-    def install(plan: Plan | None) -> None:
+    def install(command: str, plan: Plan | None) -> None:
         """Let Hydra use this sweeper, for the next command."""
-        Sweep.plan, Sweep.latest = plan, None
+        Sweep.command, Sweep.plan, Sweep.latest = command, plan, None
         # Hydra takes sweepers only from packages of its plugins or its own.
         name = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
         Plugins.instance().class_name_to_class[name] = Sweep
@@ -110,7 +112,7 @@ class Sweep(Sweeper):
         varied = [o.get_key_element() for o in overrides if o.is_sweep_override()]
         for product in BasicSweeper.split_arguments(overrides, None)[0]:
             values = dict(override.split("=", 1) for override in product)
-            job = Job(product, {key: values[key] for key in varied})
+            job = Job(with_reader(Sweep.command, product), {key: values[key] for key in varied})
             if job not in self._jobs:
                 self._jobs.append(job)
 
