@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -68,7 +69,11 @@ def identify(config: TrainSettings) -> Identity:
 
 
 def _path(config: TrainSettings, named: dict[str, Any]) -> Path:
-    suffix = "".join(f",{key}={_text(key, value)}" for key, value in sorted(named.items()))
+    texts = {
+        key: _file(value, config.outputs) if key.endswith("path") and value else _text(value)
+        for key, value in sorted(named.items())
+    }
+    suffix = "".join(f",{key}={text}" for key, text in texts.items())
     if len(suffix) > _LONGEST_NAME:
         suffix = suffix[:_LONGEST_NAME] + "-" + hashlib.sha256(suffix.encode()).hexdigest()[:8]
     method = config.forcing.name + ("" if config.tau is None else f"-tau{config.tau}")
@@ -95,9 +100,18 @@ def _defaults(search_path: str, choices: tuple[str, ...]) -> dict[str, Any]:
         return flatten(plain)
 
 
-def _text(key: str, value: object) -> str:
-    text = Path(str(value)).name if key.endswith("path") else str(value)
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", text)
+def _file(path: str, outputs: str) -> str:
+    """Name a file of data by its name and some signs of where it is, seen from the runs.
+
+    Files of one name in several folders have runs of their own, and the signs stay where the folder
+    of both is moved.
+    """
+    place = os.path.relpath(path, outputs)
+    return f"{_text(Path(path).name)}-{hashlib.sha256(place.encode()).hexdigest()[:4]}"
+
+
+def _text(value: object) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", str(value))
 
 
 def _value(value: Any) -> str:
