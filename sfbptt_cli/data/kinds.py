@@ -13,7 +13,7 @@ TABLES = (".csv", ".txt", ".tsv", ".dat", ".asc")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip")  # of tables, also alone
 ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat", ".nc", ".nc4", ".cdf", ".parquet", ".pq")
 
-_LARGEST = 2**40
+BEGIN = 520  # bytes that tell the format
 # MATLAB 7.3 puts a text of its own before what is an HDF5 file.
 _MATLAB_BLOCK = 512
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -80,10 +80,7 @@ def _holds_arrays(path: Path) -> bool:
 
 
 def require_table(path: Path, begin: bytes) -> None:
-    """Raise RequestError for a file of arrays where a text table is to be read.
-
-    `begin` are its first bytes, 520 or more of them where there are so many.
-    """
+    """Raise RequestError for a file of arrays, by its first bytes, where a text is to be read."""
     kind = array_kind(path, begin)
     if kind is not None:
         raise RequestError(

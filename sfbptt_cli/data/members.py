@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from sfbptt_cli.common.array_files import Listed, list_arrays, read_arrays
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
-from sfbptt_cli.data.kinds import ARRAYS, array_kind
+from sfbptt_cli.data.kinds import ARRAYS, BEGIN, array_kind
 
 Array = NDArray[Any]
 
 _LARGEST_FILE = 2**40  # bytes
-_BEGIN = 520  # bytes that tell the format
 _REAL = "fiu"
 _FIELD = "dataset.path"
 # Left of a scale that netCDF-4 has for a dimension without coordinates.
@@ -37,7 +36,7 @@ class ArrayFile:
         if path.stat().st_size == 0:
             raise RequestError(f"{_FIELD}: '{path}' is empty")
         with open_regular(path, _FIELD, _LARGEST_FILE) as file:
-            begin = file.read(_BEGIN)
+            begin = file.read(BEGIN)
         self.kind = array_kind(path, begin) or _by_suffix(path, begin)
         self.members = {member.name: member for member in self._guarded(self._listed)}
 

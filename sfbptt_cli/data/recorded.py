@@ -96,16 +96,14 @@ def _check_scale(train: Array, test: Array, variables: Sequence[str], path: str 
 
 
 def check_measured(truth: Array, variables: Sequence[str], part: str) -> None:
-    """Raise RequestError for a variable that is constant in what is measured, (T, N) of `part`.
-
-    Neither a spectrum nor an attractor has a scale there.
-    """
+    """Raise RequestError for a variable that is constant in what is measured, (T, N) of `part`."""
     constant = np.flatnonzero(truth.max(axis=0) == truth.min(axis=0))
     if len(constant):
         raise RequestError(
-            f"dataset.path: column '{variables[constant[0]]}' is constant in the {len(truth)} "
-            f"{part} steps that are measured; accepted: columns that vary there (those of "
-            "dataset.columns), another dataset.train_fraction, or evaluation.part=train"
+            f"dataset: '{variables[constant[0]]}' is constant in the {len(truth)} {part} steps that "
+            "are measured, where neither attractor nor spectrum has a scale; accepted: variables "
+            "that vary there (dataset.columns names some), other evaluation.steps or "
+            "evaluation.part, or another dataset.train_fraction"
         )
 
 

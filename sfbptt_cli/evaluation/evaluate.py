@@ -96,9 +96,7 @@ def evaluate(
     if settings.part == "train":
         dataset = _of_training(dataset)
     subject = _Subject(model, standardiser, dataset, settings)
-    available = len(dataset.test) - 1 - subject.first
-    transient = min(settings.transient, available // 10)
-    steps = min(settings.steps, available - transient)
+    transient, steps = settings.measured(len(dataset.test) - 1 - subject.first)
     start = np.array([subject.first])
     truth = stretches(dataset.test, start, 1, transient + steps)[0].astype(np.float64)
     generated = subject.free(start, transient + steps)[0]

@@ -42,3 +42,8 @@ class EvaluationSettings(Settings):
     lyapunov_steps: int = whole(10_000, 100, _STEPS)
     # Of its Kaplan-Yorke dimension, for each of 16 starts.
     dimension_steps: int = whole(2_000, 100, _STEPS)
+
+    def measured(self, available: int) -> tuple[int, int]:
+        """Return transient and measured steps where so many steps are `available`."""
+        transient = min(self.transient, available // 10)
+        return transient, min(self.steps, available - transient)

@@ -18,6 +18,7 @@ from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.recorded import check_measured
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
@@ -107,21 +108,24 @@ def prepare(
 
 
 def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int) -> None:
-    """Raise RequestError where the dataset is too wide or too short for the evaluation."""
+    """Raise RequestError for data too wide, too short or too constant for the evaluation."""
     require(
         config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
         "evaluation.estimator",
         "binned",
         f"auto or gmm beyond {MAX_BINNED_DIMENSIONS} variables; the data have {dataset.obs_dim}",
     )
-    steps = len(dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]])
-    left = steps - warmup
+    series = dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]]
+    left = len(series) - warmup
     require(
         config.prediction_steps < left,
         "evaluation.prediction_steps",
         config.prediction_steps,
         f"less than the {left} {config.part} steps" + (" after the warm-up" if warmup else ""),
     )
+    transient, steps = config.measured(left - 1)
+    first = warmup + 1 + transient
+    check_measured(series[first : first + steps], dataset.variables, config.part)
 
 
 def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:

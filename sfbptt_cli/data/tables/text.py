@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import open_regular
+from sfbptt_cli.data.kinds import BEGIN, require_table
 
 _LARGEST_FILE = 2**40  # bytes
 # A byte-order mark is no part of the first name.
@@ -59,7 +60,10 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
     if not path.is_file():
         raise RequestError(f"dataset.path: '{path}' is not a file; accepted: a text table")
     try:
-        with open_regular(path, "dataset.path", _LARGEST_FILE) as stored, _unpacked(stored) as file:
+        with (
+            open_regular(path, "dataset.path", _LARGEST_FILE) as stored,
+            _unpacked(stored, path) as file,
+        ):
             if encoding == "auto":
                 marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
                 encoding = "utf-16" if file.peek(2)[:2] in marks else "utf-8"
@@ -75,8 +79,9 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
         raise RequestError(f"dataset.path: '{path}' cannot be read: {reason}") from error
 
 
-def _unpacked(stored: io.BufferedReader) -> Any:
-    begin = stored.peek(8)
+def _unpacked(stored: io.BufferedReader, path: Path) -> Any:
+    begin = stored.peek(BEGIN)
+    require_table(path, begin)
     for mark, decompress in _DECOMPRESSORS.items():
         if begin.startswith(mark):
             return decompress(stored)
