@@ -36,6 +36,7 @@ class Found:
     time_axis: int | None = None  # where the file tells
     times: Array | None = None  # (T,), in `unit`
     unit: str = ""
+    clock: str | None = None  # what counts them
     notes: list[str] = field(default_factory=list)
 
 
@@ -79,8 +80,8 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
         noted = [*notes, f"left out, as it does not rise as time does: '{printable(clock)}'"]
         return [replace(s, notes=noted) for s in series]
     factor, unit = time_unit(file.members[clock].attributes)
-    noted = [*notes, f"time: '{printable(clock)}' of {path.name}"]
-    return [replace(s, times=factor * times, unit=unit, notes=noted) for s in series]
+    counted = {"times": factor * times, "unit": unit, "clock": _called(clock)}
+    return [replace(s, **counted) for s in series]
 
 
 def _choose(
@@ -148,6 +149,7 @@ def _clock(members: Mapping[str, Listed], names: Sequence[str], wanted: str | No
         return wanted if wanted in members and wanted not in names else None
     lengths, group = set(members[names[0]].shape or []), names[0].rpartition("/")[0]
     axes = {dimension for name in names for dimension in members[name].dimensions}
+    only = _long_dimensions(members[names[0]])
     found = [
         (name not in axes, not is_time(member.attributes), name.rpartition("/")[0] != group, name)
         for name, member in members.items()
@@ -155,7 +157,7 @@ def _clock(members: Mapping[str, Listed], names: Sequence[str], wanted: str | No
         and member.real
         and _is_vector(member)
         and max(member.shape or [0]) in lengths
-        and (is_time(member.attributes) or is_time_name(name))
+        and (only == (name,) or is_time(member.attributes) or is_time_name(name))
     ]
     return min(found)[-1] if found else None
 

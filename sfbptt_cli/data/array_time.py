@@ -30,6 +30,7 @@ class Recording:
     dt: float
     time_unit: str
     notes: list[str]
+    clock: str | None = None  # what counts time
     reaches: NDArray[np.int64] | None = None  # of the only series, where it was interpolated
 
     def split(self, train_fraction: float) -> tuple[int, int]:
@@ -50,10 +51,11 @@ def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Re
     _require_known(settings, names, found)
     place = found[0].place
     kept, clock, notes = _columns(found, names, settings, field)
-    names = tuple(names[i] for i in kept)
+    named, names = names, tuple(names[i] for i in kept)
     if clock is not None:
         found = [
-            replace(s, times=np.asarray(s.values[:, clock], np.float64), unit="") for s in found
+            replace(s, times=np.asarray(s.values[:, clock], float), unit="", clock=named[clock])
+            for s in found
         ]
     if len(kept) < found[0].values.shape[1]:
         found = [replace(s, values=_taken(s.values, kept)) for s in found]
@@ -74,7 +76,7 @@ def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Re
     reaches = parts[0].reaches if len(parts) == 1 else None
     places = [series.place for series in found]
     values = [part.values for part in parts]
-    return Recording(places, values, names, parts[0].dt, unit, notes, reaches)
+    return Recording(places, values, names, parts[0].dt, unit, notes, found[0].clock, reaches)
 
 
 def _require_known(settings: ArraySettings, names: Sequence[str], found: Sequence[Found]) -> None:
@@ -110,7 +112,7 @@ def _columns(
                 f"dataset.columns: '{timed}' is the time column; accepted: other columns"
             )
         kept = [i for i in kept if i != clock]
-        return kept, clock, [f"time: column '{timed}'"]
+        return kept, clock, []
     kinds = clock_columns([series.values for series in found])
     # What is named is meant.
     meant = {*(named or []), *(settings.inputs or [])}
@@ -129,8 +131,7 @@ def _columns(
     if found[0].times is not None:  # in an array of its own
         return left, None, [f"left out, as it counts time: column '{names[i]}'" for i in steady]
     clock = min(steady, key=lambda i: (not is_time_name(names[i]), _is_index(found[0], i), i))
-    notes = [f"time: column '{names[clock]}', as it rises in equal steps"]
-    notes += [f"left out, as it counts time: column '{names[i]}'" for i in steady if i != clock]
+    notes = [f"left out, as it counts time: column '{names[i]}'" for i in steady if i != clock]
     return left, clock, notes
 
 

@@ -15,8 +15,14 @@ from sfbptt_cli.data.array_choice import Found, find_series
 from sfbptt_cli.data.array_time import Recording, with_time
 from sfbptt_cli.data.dataset import CHUNK, Dataset
 from sfbptt_cli.data.kinds import ARRAYS
-from sfbptt_cli.data.recorded import MINIMUM_TEST_STEPS, check_same_variables, recorded_dataset
+from sfbptt_cli.data.recorded import (
+    MINIMUM_TEST_STEPS,
+    check_same_variables,
+    recorded_dataset,
+    summary,
+)
 from sfbptt_cli.data.settings import ArraySettings
+from sfbptt_cli.data.tables.timestamps import interval
 
 Array = NDArray[Any]
 
@@ -54,8 +60,10 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
         check_same_variables(recording.names, tested.names, recording.dt, tested.dt, path)
         parts = [*recording.series, tested.series[0]]
         notes = [*recording.notes, *(f"test file: {note}" for note in tested.notes)]
-    variables, dt, unit = recording.names, recording.dt, recording.time_unit
-    return recorded_dataset(settings, parts, variables, dt, unit, notes, window)
+    names, dt, unit = recording.names, recording.dt, recording.time_unit
+    dataset = recorded_dataset(settings, parts, names, dt, unit, notes, window)
+    rows = sum(map(len, recording.series))
+    return replace(dataset, read=summary(rows, names, recording.clock, interval(dt, unit)))
 
 
 def read_recording(path: str, settings: ArraySettings, field: str) -> Recording:

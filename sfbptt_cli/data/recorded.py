@@ -16,6 +16,8 @@ MINIMUM_TEST_STEPS = 200
 _LARGEST = 1e100
 # The least that a variable varies, in its own size: some hundred steps of float64.
 _DIGITS = 1e-13
+# Variables that are named in a line.
+_SHOWN = 8
 
 
 def recorded_dataset(
@@ -95,14 +97,23 @@ def _check_scale(train: Array, test: Array, variables: Sequence[str], path: str 
             )
 
 
+def summary(rows: int, names: Sequence[str], clock: str | None, interval: str) -> str:
+    """Describe in a line what was read; `interval` is that of the samples, in words."""
+    shown = [f"'{name}'" for name in names[:_SHOWN]]
+    if (more := len(names) - _SHOWN) > 0:
+        shown.append(f"{more} more")
+    time = "rows counted as time" if clock is None else f"time from '{clock}'"
+    return f"{rows} rows of {', '.join(shown)}; {time}; dt = {interval}"
+
+
 def check_measured(truth: Array, variables: Sequence[str], part: str) -> None:
     """Raise RequestError for a variable that is constant in what is measured, (T, N) of `part`."""
     constant = np.flatnonzero(truth.max(axis=0) == truth.min(axis=0))
     if len(constant):
         raise RequestError(
-            f"dataset: '{variables[constant[0]]}' is constant in the {len(truth)} {part} steps that "
-            "are measured, where neither attractor nor spectrum has a scale; accepted: variables "
-            "that vary there (dataset.columns names some), other evaluation.steps or "
+            f"dataset: '{variables[constant[0]]}' is constant in the {len(truth)} {part} steps "
+            "that are measured, where neither attractor nor spectrum has a scale; accepted: "
+            "variables that vary there (dataset.columns names some), other evaluation.steps or "
             "evaluation.part, or another dataset.train_fraction"
         )
 
@@ -124,5 +135,5 @@ def check_same_variables(
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -206,15 +206,17 @@ class TableSettings(
             self.require_unused("rows have time stamps (dataset.resample changes dt)", "dt")
         elif self.time_column is None:
             self.require_unused("dataset.time_column is null", "time_format")
-        if self.trajectory_column is None:
-            accepted = "a number between 0 and 1, or dataset.trajectory_column as well"
-            require(self.train_fraction is not None, "dataset.train_fraction", "null", accepted)
-            return
-        accepted = "null with dataset.trajectory_column (the last one tests, the others train)"
-        given = self.train_fraction
-        require(given is None, "dataset.train_fraction", given, accepted)
         unused = ("trend", "yearly_cycle", "daily_cycle")
-        self.require_unused("dataset.trajectory_column is given", *unused)
+        given = self.train_fraction
+        if self.test_path is not None:
+            self.require_unused("dataset.test_path is given", *unused, "trajectory_column")
+        elif self.trajectory_column is None:
+            accepted = "a number between 0 and 1, or dataset.trajectory_column as well"
+            require(given is not None, "dataset.train_fraction", "null", accepted)
+        else:
+            accepted = "null with dataset.trajectory_column (the last one tests, the others train)"
+            require(given is None, "dataset.train_fraction", given, accepted)
+            self.require_unused("dataset.trajectory_column is given", *unused)
 
     @property
     def stamped(self) -> bool:

@@ -180,7 +180,7 @@ SORTED = "dataset.parameters.rho=35.0,epochs=7,optimizer.clip_norm=None,window=5
         ),
         (
             ("dataset=npy", "dataset.path=some/a, b=1.npy", "tau=7"),
-            "outputs/run/npy/lstm/sparse-tau7,dataset.path=a__b_1.npy/seed0",
+            "outputs/run/npy/lstm/sparse-tau7,dataset.path=a__b_1.npy-0eac/seed0",
         ),
     ],
 )

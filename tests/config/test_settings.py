@@ -273,7 +273,7 @@ def test_what_is_refused(given: str, refused: str, accepted: str) -> None:
         ("alpha.name=constant alpha.gamma=0.5", "name, value"),
         ("forcing.alpha=0.5", "name"),
         ("tua=3", ""),
-        ("dataset.source=array dataset.system=lorenz", "dt, inputs, key, "),
+        ("dataset.source=array dataset.system=lorenz", "columns, dt, "),
     ],
 )
 def test_a_setting_of_another_choice_is_refused(given: str, accepted: str) -> None:

@@ -25,7 +25,16 @@ SIMULATED: dict[str, Any] = {"system": "lorenz", "dt": 0.01}
         (SimulatedSettings, {"process_noise": math.nan}, "dataset.process_noise: nan was given"),
         (SimulatedSettings, {"parameters": {"a": math.inf}}, "dataset.parameters.a: inf was giv"),
         (SimulatedSettings, {"dt": None}, "dataset.dt: null was given; accepted: a number above"),
-        (ArraySettings, {"dt": None}, "dataset.dt: null was given; accepted: a number above 0"),
+        (
+            ArraySettings,
+            {"test_path": "b.npy", "train_fraction": 0.5},
+            "dataset.train_fraction: 0.5 was given; accepted: 0.8 where dataset.test_path is given",
+        ),
+        (
+            CsvSettings,
+            {"test_path": "b.csv", "yearly_cycle": 2},
+            "dataset.yearly_cycle: 2 was given; accepted: 0 where dataset.test_path is given",
+        ),
         (CsvSettings, {"encoding": "rot13"}, "dataset.encoding: 'rot13' was given; accepted: a"),
         (CsvSettings, {"dt": 1.0, "time_column": "t"}, "dataset.dt: 1.0 was given; accepted: nu"),
         (CsvSettings, {"max_gap": 3}, "dataset.max_gap: 3 was given; accepted: 10 where dataset"),

@@ -13,8 +13,8 @@ from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import embed_parts, settle_delays
 from sfbptt_cli.data.missing import refuse_missing_codes
 from sfbptt_cli.data.preprocessing import clean, smooth
-from sfbptt_cli.data.recorded import check_length, recorded_dataset
-from sfbptt_cli.data.sampling import Readings, Series, regularise
+from sfbptt_cli.data.recorded import check_length, check_same_variables, recorded_dataset, summary
+from sfbptt_cli.data.sampling import Readings, Series, regularise, split_samples
 from sfbptt_cli.data.settings import CsvSettings, TableSettings, TemperatureSettings
 from sfbptt_cli.data.tables.numbers import Column, shortened
 from sfbptt_cli.data.tables.table import Table, read_table
@@ -23,9 +23,6 @@ from sfbptt_cli.data.tables.timestamps import interval, parse_times
 # Read by `dataset=temperature` without a path; its licence lies in the same folder.
 SHIPPED = Path(__file__).parents[1] / "shipped" / "sea_surface_temperature.csv.gz"
 _SHIPPED_COLUMN = "temperature (celsius)"
-
-# Columns that are named in a line.
-_SHOWN = 8
 
 Array = NDArray[np.float64]
 # Training parts and the test part, time units a sample, the time unit, and notes.
@@ -65,28 +62,22 @@ def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
     if settings.missing_codes == "refuse":
         refuse_missing_codes(table.values, table.names, table.lines)
     prepare = _two_parts if settings.trajectory_column is None else _trajectories
+    prepare = prepare if settings.test_path is None else _two_files
     parts, dt, unit, notes = prepare(table, settings, window)
     lag, dimension, estimates = settle_delays(settings, table.names, lambda: parts[0])
     parts, variables, delays = embed_parts(parts, table.names, lag, dimension)
     notes = [*table.notes, *notes, *estimates, *delays]
     dataset = recorded_dataset(settings, parts, variables, dt, unit, notes, window)
-    return replace(dataset, read=_summary(table, dt, unit))
-
-
-def _summary(table: Table, dt: float, unit: str) -> str:
-    """Describe what was read in a line."""
-    shown = [f"'{name}'" for name in table.names[:_SHOWN]]
-    if (more := len(table.names) - _SHOWN) > 0:
-        shown.append(f"{more} more")
-    time = "rows counted as time" if table.clock is None else f"time from '{table.clock.name}'"
-    return f"{len(table.lines)} rows of {', '.join(shown)}; {time}; dt = {interval(dt, unit)}"
+    clock = None if table.clock is None else table.clock.name
+    read = summary(len(table.lines), table.names, clock, interval(dt, unit))
+    return replace(dataset, read=read)
 
 
 def _two_parts(table: Table, settings: TableSettings, window: int) -> Prepared:
     """Regularise a series, split it in chronological order, and clean it."""
     series, unit, notes = _series(table, settings)
     assert settings.train_fraction is not None
-    end, start = _split(series, settings.train_fraction, notes)
+    end, start = split_samples(series.reaches, settings.train_fraction, notes)
     check_length(end, len(series.values) - start, window, settings.path)
     train, test, cleaned = clean(series.values, end, start, series.dt, unit, settings)
     _check_varies(series.values[:end], train, table.names)
@@ -121,6 +112,25 @@ def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
     return parts, dt, unit, notes
 
 
+def _two_files(table: Table, settings: TableSettings, window: int) -> Prepared:
+    """Regularise and smooth the series of the table, and that of the file that tests."""
+    assert settings.test_path is not None
+    tested = read_table(Path(settings.test_path), settings)
+    if settings.missing_codes == "refuse":
+        refuse_missing_codes(tested.values, tested.names, tested.lines)
+    series, unit, notes = _series(table, settings)
+    test, _, changes = _series(tested, settings)
+    check_same_variables(table.names, tested.names, series.dt, test.dt, settings.test_path)
+    notes += [f"test file: {change}" for change in [*tested.notes, *changes]]
+    check_length(len(series.values), len(test.values), window, settings.path)
+    parts = [series.values, test.values]
+    if settings.smoothing > 0:
+        parts = smooth(parts, settings.smoothing)
+        notes.append(f"Gaussian filter of sigma {settings.smoothing:g} samples, each file alone")
+    _check_varies(series.values, parts[0], table.names)
+    return parts, series.dt, unit, notes
+
+
 def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[str]]:
     """Return the regular series, its time unit, and notes."""
     dt, unit, clock = settings.dt, settings.time_unit, table.clock
@@ -151,21 +161,6 @@ def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[st
             "the names of the columns to read"
         )
     return series, unit, notes
-
-
-def _split(series: Series, train_fraction: float, notes: list[str]) -> tuple[int, int]:
-    """Find where the training part ends and the test part begins, in samples.
-
-    Between them lie those that are interpolated from readings of both.
-    """
-    start = round(train_fraction * len(series.values))
-    end = int(np.searchsorted(series.reaches[:start], start))
-    if end < start:
-        notes.append(
-            f"{start - end} samples between training and test part left out: "
-            "they are interpolated from readings of both"
-        )
-    return end, start
 
 
 def _check_varies(raw: Array, cleaned: Array, names: tuple[str, ...]) -> None:
