@@ -15,13 +15,16 @@ from sfbptt_cli.common.array_files import Listed
 from sfbptt_cli.common.errors import RequestError, nearest, printable
 from sfbptt_cli.common.patterns import natural
 from sfbptt_cli.data.clock import is_time_name
-from sfbptt_cli.data.conventions import is_time, time_unit, unpack
+from sfbptt_cli.data.conventions import SECONDS, is_time, time_unit, unpack
 from sfbptt_cli.data.members import ArrayFile
 from sfbptt_cli.data.settings import ArraySettings
 
 Array = NDArray[Any]
 
 _LONGEST_NAME = 100
+_SHOWN = 8  # names in a line
+# CF conventions, 7.1, by custom.
+_BOUNDS = ("_bnds", "_bounds")
 # The share of steps in which an array rises that counts time, repeated and unsorted ones aside.
 _RISING = 0.9
 
@@ -30,7 +33,8 @@ _RISING = 0.9
 class Found:
     """A series of a file, or several in one array, as they are stored."""
 
-    place: str
+    place: str  # the file
+    label: str  # the file without its folder, and what it is in it, if there are several
     values: Array  # (T, N), or (T,), or (K, T, N)
     names: tuple[str, ...]  # of the variables; none: they are numbered
     time_axis: int | None = None  # where the file tells
@@ -53,6 +57,7 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
             f"dataset.key: '{settings.key}' was given, but a .npy file holds a single array"
         )
     names, joined = _choose(file.members, settings, path)
+    file.require_numbers(names)
     clock = _clock(file.members, names, settings.time_column)
     read = file.read([*names, *([clock] if clock else [])])
     notes: list[str] = []
@@ -62,12 +67,18 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
         arrays.append(array)
         notes += done
     others = [n for n in file.members if n not in names and n != clock]
-    if others:
-        notes.append(f"left out of {path.name}: {', '.join(map(printable, others))}")
-    series = [Found(str(path), array, (), notes=notes) for array in arrays]
+    if others and settings.key is None:
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        left = ", ".join(map(printable, others[:_SHOWN]))
+        notes.append(f"left out of {path.name}: {left}{more}")
+    labels = [path.name] if len(names) == 1 else [f"{printable(n)} of {path.name}" for n in names]
+    series = [
+        Found(str(path), label, array, (), notes=notes)
+        for label, array in zip(labels, arrays, strict=True)
+    ]
     if joined:
         whole = np.column_stack([np.ravel(array) for array in arrays])
-        series = [Found(str(path), whole, _distinct(names), 0, notes=notes)]
+        series = [Found(str(path), path.name, whole, _distinct(names), 0, notes=notes)]
     else:
         series = [
             _arranged(found, file.members[name], clock)
@@ -80,7 +91,11 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
         noted = [*notes, f"left out, as it does not rise as time does: '{printable(clock)}'"]
         return [replace(s, notes=noted) for s in series]
     factor, unit = time_unit(file.members[clock].attributes)
-    counted = {"times": factor * times, "unit": unit, "clock": _called(clock)}
+    times = factor * times
+    if factor != 1 and np.median(np.diff(times)) >= SECONDS["minutes"]:
+        # A computer's clock; of a table such dates are in days, too.
+        times, unit = times / SECONDS["days"], "days"
+    counted = {"times": times, "unit": unit, "clock": _called(clock)}
     return [replace(s, **counted) for s in series]
 
 
@@ -111,8 +126,10 @@ def _choose(
 
 
 def _may_be_series(member: Listed, members: Mapping[str, Listed]) -> bool:
-    """Whether an array is neither a single number nor text nor the time of the others."""
+    """Whether an array is no single number, text, flag, bounds of cells or time of the others."""
     if not member.real or not member.shape or int(np.prod(member.shape, dtype=object)) < 2:
+        return False
+    if "flag_meanings" in member.attributes or member.name.endswith(_BOUNDS):
         return False
     if _is_vector(member) and len(members) > 1:
         coordinate = member.dimensions and member.dimensions[0] == member.name
@@ -154,7 +171,7 @@ def _clock(members: Mapping[str, Listed], names: Sequence[str], wanted: str | No
         (name not in axes, not is_time(member.attributes), name.rpartition("/")[0] != group, name)
         for name, member in members.items()
         if name not in names
-        and member.real
+        and (member.real or is_time(member.attributes))
         and _is_vector(member)
         and max(member.shape or [0]) in lengths
         and (only == (name,) or is_time(member.attributes) or is_time_name(name))

@@ -24,7 +24,8 @@ Array = NDArray[Any]
 class Recording:
     """Series of equal variables at equal intervals."""
 
-    places: list[str]
+    places: list[str]  # the file of each
+    labels: list[str]  # what tells one from the others
     series: list[Array]  # (T, N) each
     names: tuple[str, ...]  # N
     dt: float
@@ -74,9 +75,11 @@ def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Re
                 f"{parts[0].dt:g}; accepted: one interval (dataset.resample makes one)"
             )
     reaches = parts[0].reaches if len(parts) == 1 else None
-    places = [series.place for series in found]
+    places, labels = [s.place for s in found], [s.label for s in found]
     values = [part.values for part in parts]
-    return Recording(places, values, names, parts[0].dt, unit, notes, found[0].clock, reaches)
+    return Recording(
+        places, labels, values, names, parts[0].dt, unit, notes, found[0].clock, reaches
+    )
 
 
 def _require_known(settings: ArraySettings, names: Sequence[str], found: Sequence[Found]) -> None:
@@ -224,8 +227,7 @@ def _regular(
     else:
         times = factor * series.times
         steady = is_steady(times)
-        # Differences of rounded times have digits of their own.
-        interval = float(f"{(times[-1] - times[0]) / max(1, len(times) - 1):.12g}")
+        interval = _short((times[-1] - times[0]) / max(1, len(times) - 1))
     if times is None or (steady and not repaired):
         return _Regular(values, interval)
     rows = np.arange(len(values))
@@ -233,6 +235,12 @@ def _regular(
     regular, changes = regularise(Readings(times, whole, rows, names, unit), settings)
     notes += changes
     return _Regular(regular.values, regular.dt, regular.reaches)
+
+
+def _short(interval: float) -> float:
+    """Take back what rounded times, those of 32 bits too, have added to an interval."""
+    short = float(f"{interval:.6g}")
+    return short if np.isclose(short, interval, rtol=3e-8, atol=0) else float(f"{interval:.12g}")
 
 
 def _marked(values: Array, marks: Sequence[str]) -> Array:

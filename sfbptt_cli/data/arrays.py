@@ -48,8 +48,8 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
     if settings.test_path is None:
         parts = _split(recording, settings.train_fraction, settings.path)
         notes = recording.notes
-        if len(recording.series) > 1:
-            notes = [*notes, f"{recording.places[-1]} tests"]
+        if (others := len(recording.series) - 1) > 0:
+            notes = [*notes, f"{others} trajectories train, {recording.labels[-1]} tests"]
     else:
         tested = read_recording(settings.test_path, settings, "dataset.test_path")
         path = settings.test_path
@@ -61,7 +61,15 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
         parts = [*recording.series, tested.series[0]]
         notes = [*recording.notes, *(f"test file: {note}" for note in tested.notes)]
     names, dt, unit = recording.names, recording.dt, recording.time_unit
-    dataset = recorded_dataset(settings, parts, names, dt, unit, notes, window)
+    try:
+        dataset = recorded_dataset(settings, parts, names, dt, unit, notes, window)
+    except RequestError as error:
+        rows, columns = recording.series[0].shape
+        if rows >= columns:
+            raise
+        raise RequestError(
+            f"{error}; rows are time here, {rows} of them, and columns variables, {columns}"
+        ) from error
     rows = sum(map(len, recording.series))
     return replace(dataset, read=summary(rows, names, recording.clock, interval(dt, unit)))
 
@@ -101,7 +109,12 @@ def read_recording(path: str, settings: ArraySettings, field: str) -> Recording:
 
 def _trajectory(series: Found, k: int) -> Found:
     axis = series.time_axis
-    return replace(series, values=series.values[k], time_axis=None if axis is None else axis - 1)
+    return replace(
+        series,
+        label=f"trajectory {k + 1} of {series.label}",
+        values=series.values[k],
+        time_axis=None if axis is None else axis - 1,
+    )
 
 
 def _variables(series: Found) -> str:
@@ -137,6 +150,9 @@ def _upright(found: list[Found]) -> list[Found]:
         if axis == 1 or (axis is None and lying):
             note = f"shape {values.shape} is read as (variables, time)"
             series = replace(series, values=values.T, notes=[*series.notes, note])
+        elif axis is None and values.shape[0] < values.shape[1]:
+            note = f"shape {values.shape} is read as (time, variables)"
+            series = replace(series, notes=[*series.notes, note])
         turned.append(series)
     return turned
 

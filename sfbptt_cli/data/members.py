@@ -41,25 +41,31 @@ class ArrayFile:
         self.members = {member.name: member for member in self._guarded(self._listed)}
 
     def read(self, names: Sequence[str]) -> list[Array]:
-        """Read some arrays, in MATLAB's order of axes where it wrote them.
+        """Read some arrays, in MATLAB's order of axes where it wrote them; dates as microseconds.
 
-        A `.npy` file is mapped into memory. RequestError for a damaged file, and for what is no
-        array of real numbers.
+        A `.npy` file is mapped into memory. RequestError for a damaged file.
         """
-        for name in names:
-            if not self.members[name].real:
-                raise RequestError(
-                    f"{_FIELD}: '{self.path}' holds {self.members[name].dtype}; "
-                    "accepted: real numbers"
-                )
         read = self._guarded(lambda: self._values(names))
         arrays = [array for array in read if isinstance(array, np.ndarray)]
         if len(arrays) < len(read):
             raise RequestError(
                 f"{_FIELD}: '{self.path}' holds no array; accepted: (time, variables)"
             )
-        matlab = ["MATLAB_class" in self.members[name].attributes for name in names]
-        return [array.T if turned else array for array, turned in zip(arrays, matlab, strict=True)]
+        return [self._usual(n, array) for n, array in zip(names, arrays, strict=True)]
+
+    def require_numbers(self, names: Sequence[str]) -> None:
+        """Raise RequestError for an array that is not of real numbers."""
+        for name in names:
+            if not self.members[name].real:
+                raise RequestError(
+                    f"{_FIELD}: '{self.path}' holds {self.members[name].dtype}; "
+                    "accepted: real numbers"
+                )
+
+    def _usual(self, name: str, array: Array) -> Array:
+        if array.dtype.kind == "M":
+            return array.astype("datetime64[us]").astype(np.int64)
+        return array.T if "MATLAB_class" in self.members[name].attributes else array
 
     def _guarded(self, read: Any) -> list[Any]:
         try:
@@ -149,7 +155,8 @@ def _header(file: Any, name: str, path: Path) -> Listed:
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:  # (3, 0): names of fields that are not ASCII
         return Listed(name, "an array of records", False, None)
-    return Listed(name, str(dtype), dtype.kind in _REAL, list(shape))
+    dated = {"units": "microseconds since 1970-01-01"} if dtype.kind == "M" else {}
+    return Listed(name, str(dtype), dtype.kind in _REAL, list(shape), attributes=dated)
 
 
 def _is_own(member: Listed) -> bool:

@@ -40,8 +40,6 @@ def recorded_dataset(
     several = settings.train_fraction is None or len(trained) > 1
     lengths = tuple(map(len, trained)) if several else ()
     notes = list(notes)
-    if lengths and settings.test_path is None:
-        notes.append(f"{len(lengths)} trajectories train, the last one tests")
     if short := sum(n <= window for n in lengths):
         notes.append(f"{short} trajectories give no window: they have at most {window} steps")
     train = np.concatenate(trained) if lengths else trained[0]

@@ -183,7 +183,7 @@ def test_files_are_in_natural_order(tmp_path: Path) -> None:
     data = _read(tmp_path / "run*.npy", train_fraction=None)
     np.testing.assert_array_equal(data.train, np.concatenate([SERIES + 1, SERIES + 2]))
     np.testing.assert_array_equal(data.test, SERIES + 10)
-    assert data.preprocessing[0] == f"{tmp_path}/run10.npy tests"
+    assert data.preprocessing[0] == "2 trajectories train, run10.npy tests"
 
 
 def test_a_pattern_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,12 +232,12 @@ def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path)
     np.savez(tmp_path / "all.npz", **named, time=[1.0])
     by_files = _arrays(str(tmp_path / "run*.npy"))
     by_key = _arrays(str(tmp_path / "all.npz"), "run*")
-    for dataset in (by_files, by_key):
+    for dataset, tests in ((by_files, "run3.npy"), (by_key, "run3 of all.npz")):
         assert dataset.train_lengths == (300, 120, 15)
         np.testing.assert_array_equal(dataset.train, np.concatenate(parts[:3]))
         np.testing.assert_array_equal(dataset.test, parts[3])
         assert dataset.preprocessing == (
-            "3 trajectories train, the last one tests",
+            f"3 trajectories train, {tests} tests",
             "1 trajectories give no window: they have at most 20 steps",
         )
     np.save(tmp_path / "stack.npy", np.stack([parts[0][:250], parts[3]]))
@@ -248,12 +248,13 @@ def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path)
 
 def test_trajectories_that_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a1.npy", _lorenz_like(300, 0))
+    np.save(tmp_path / "a2.npy", _lorenz_like(300, 1))
     np.save(tmp_path / "b1.npy", np.zeros((300, 3)))
     cases: list[tuple[tuple[Any, ...], str]] = [
         ((str(tmp_path / "*.npy"),), "'.*b1.npy' has 3 variables and '.*a1.npy' 2"),
         ((str(tmp_path / "c*.npy"),), "no file is named like"),
         ((str(tmp_path / "a1.npy"),), "dataset.train_fraction: null was given"),
-        ((str(tmp_path / "*.npy"), None, 0.5), "dataset.train_fraction: 0.5 was given.*null"),
+        ((str(tmp_path / "a*.npy"), None, 0.5), "dataset.train_fraction: 0.5 was given.*null"),
     ]
     for arguments, message in cases:
         with pytest.raises(RequestError, match=message):
@@ -329,7 +330,7 @@ def test_several_trajectories_train_and_are_measured(
     cli("train", *settings, *given, cwd=tmp_path, status=0)
     (folder,) = (tmp_path / "outputs").rglob("seed0")
     run = load_run(folder)
-    assert run.manifest["preprocessing"] == ["2 trajectories train, the last one tests"]
+    assert run.manifest["preprocessing"] == ["2 trajectories train, run2.npy tests"]
     assert len(run.trajectories.truth) == 1_100
     with pytest.raises(ValueError, match="has none"):
         run.generate(5, inputs=np.zeros((5, 1)))

@@ -15,7 +15,7 @@ SOME_MEMORY = 2**28  # bytes that reading a small file may take
 # Attributes that say how an array is to be understood.
 CONVENTIONS = (
     *("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned"),
-    *("valid_min", "valid_max", "valid_range", "units", "NAME"),
+    *("valid_min", "valid_max", "valid_range", "units", "flag_meanings", "NAME"),
     *("MATLAB_class", "MATLAB_empty"),
 )
 

@@ -30,9 +30,9 @@ class Parquet:
             raise Refused(f"it holds more than {MOST} columns")
         found = []
         for column in self.file.schema_arrow:
-            time = pyarrow.types.is_timestamp(column.type)
-            real = time or any(check(column.type) for check in _numbers())
-            own = {"units": f"{_UNITS[column.type.unit]} since 1970-01-01"} if time else {}
+            unit = _unit(column.type)
+            real = unit is not None or any(check(column.type) for check in _numbers())
+            own = {} if unit is None else {"units": f"{_UNITS[unit]} since 1970-01-01"}
             shape, more = (self.file.metadata.num_rows,), {"dimensions": ["row"], "attributes": own}
             found.append(entry(column.name, column.type, real, shape, **more))
         return found
@@ -43,8 +43,8 @@ class Parquet:
         if 8 * rows > max(ratio * self.size, SOME_MEMORY):
             raise Refused(f"{name} would unfold {self.size} bytes to {8 * rows}")
         (column,) = self.file.read(columns=[name], use_threads=False).columns
-        if pyarrow.types.is_timestamp(column.type):
-            column = column.cast(pyarrow.int64())
+        if (unit := _unit(column.type)) is not None:
+            column = column.cast(pyarrow.timestamp(unit)).cast(pyarrow.int64())
         if not column.null_count and pyarrow.types.is_integer(column.type):
             return column.to_numpy()
         return column.cast(pyarrow.float64(), safe=False).to_numpy()
@@ -56,3 +56,10 @@ _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 def _numbers() -> tuple[Any, ...]:
     types = pyarrow.types
     return types.is_integer, types.is_floating, types.is_decimal
+
+
+def _unit(kind: Any) -> str | None:
+    """Return the unit of dates and times; None for other types."""
+    if pyarrow.types.is_date(kind):
+        return "ms"
+    return kind.unit if pyarrow.types.is_timestamp(kind) else None

@@ -107,6 +107,7 @@ def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
     if settings.smoothing > 0:
         parts = smooth(parts, settings.smoothing)
         notes.append(f"Gaussian filter of sigma {settings.smoothing:g} samples, each alone")
+    notes.append(f"{len(others)} trajectories train, '{others[-1][0]}' tests")
     train = np.concatenate(parts[:-1])
     _check_varies(train, train, table.names)
     return parts, dt, unit, notes
