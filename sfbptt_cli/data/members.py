@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,14 +80,7 @@ class ArrayFile:
     def _listed(self) -> list[Listed]:
         if self.kind == "npy":
             with open_regular(self.path, _FIELD, _LARGEST_FILE) as file:
-                listed = [_header(file, "", self.path)]
-                begun, held = file.tell(), self.path.stat().st_size
-            if listed[0].real:
-                size = np.dtype(listed[0].dtype).itemsize
-                needed = begun + size * int(np.prod(listed[0].shape or (), dtype=object))
-                if needed > held:
-                    raise ValueError(f"its header asks for {needed} bytes, and it holds {held}")
-            return listed
+                return [_header(file, "", self.path.stat().st_size)]
         if self.kind == "npz":
             return self._listed_npz()
         if self.kind == "parquet":
@@ -112,7 +106,7 @@ class ArrayFile:
                     listed.append(Listed(name, "no array", False, None))
                     continue
                 with zipped.open(record) as member:
-                    listed.append(_header(member, name, self.path))
+                    listed.append(_header(member, name, record.file_size))
             return listed
 
     def _values(self, names: Sequence[str]) -> list[Any]:
@@ -146,8 +140,11 @@ def _by_suffix(path: Path, begin: bytes) -> str:
     )
 
 
-def _header(file: Any, name: str, path: Path) -> Listed:
-    """Read what the header of a .npy file says of its array."""
+def _header(file: Any, name: str, held: int) -> Listed:
+    """Read what the header of a .npy file of `held` bytes says of its array.
+
+    ValueError where that is more than the file holds.
+    """
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -155,6 +152,9 @@ def _header(file: Any, name: str, path: Path) -> Listed:
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:  # (3, 0): names of fields that are not ASCII
         return Listed(name, "an array of records", False, None)
+    needed = file.tell() + dtype.itemsize * math.prod(shape)
+    if needed > held and not dtype.hasobject:
+        raise ValueError(f"a header asks for {needed} bytes, and there are {held}")
     dated = {"units": "microseconds since 1970-01-01"} if dtype.kind == "M" else {}
     return Listed(name, str(dtype), dtype.kind in _REAL, list(shape), attributes=dated)
 
