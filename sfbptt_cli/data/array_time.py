@@ -42,7 +42,7 @@ class Recording:
         return split_samples(self.reaches, train_fraction, self.notes)
 
 
-def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Recording:
+def with_time(found: Sequence[Found], settings: ArraySettings) -> Recording:
     """Take times out of the series (T, N), and make the series regular where that is allowed.
 
     RequestError where a column may count time but cannot be used so, and where intervals, units and
@@ -51,7 +51,7 @@ def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Re
     names = found[0].names or tuple(f"x{i + 1}" for i in range(found[0].values.shape[1]))
     _require_known(settings, names, found)
     place = found[0].place
-    kept, clock, notes = _columns(found, names, settings, field)
+    kept, clock, notes = _columns(found, names, settings)
     named, names = names, tuple(names[i] for i in kept)
     if clock is not None:
         found = [
@@ -71,8 +71,8 @@ def with_time(found: Sequence[Found], settings: ArraySettings, field: str) -> Re
     for series, part in zip(found, parts, strict=True):
         if not np.isclose(part.dt, parts[0].dt, rtol=1e-3, atol=0):
             raise RequestError(
-                f"{field}: '{series.place}' is sampled every {part.dt:g} {unit}, '{place}' every "
-                f"{parts[0].dt:g}; accepted: one interval (dataset.resample makes one)"
+                f"dataset.path: '{series.place}' is sampled every {part.dt:g} {unit}, "
+                f"'{place}' every {parts[0].dt:g}; accepted: one interval (dataset.resample makes one)"
             )
     reaches = parts[0].reaches if len(parts) == 1 else None
     places, labels = [s.place for s in found], [s.label for s in found]
@@ -101,7 +101,7 @@ def _require_known(settings: ArraySettings, names: Sequence[str], found: Sequenc
 
 
 def _columns(
-    found: Sequence[Found], names: Sequence[str], settings: ArraySettings, field: str
+    found: Sequence[Found], names: Sequence[str], settings: ArraySettings
 ) -> tuple[list[int], int | None, list[str]]:
     """Return the columns of the variables, the column of the times, if any, and notes."""
     named, timed = settings.columns, settings.time_column
@@ -126,7 +126,7 @@ def _columns(
     left = [i for i in kept if i not in steady]
     if not left:
         raise RequestError(
-            f"{field}: '{found[0].place}' holds times alone ({names[steady[0]]}); accepted: "
+            f"dataset.path: '{found[0].place}' holds times alone ({names[steady[0]]}); accepted: "
             f"a series of variables, or dataset.columns=[{names[steady[0]]}]"
         )
     if not steady:

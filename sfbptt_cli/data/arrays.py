@@ -17,6 +17,7 @@ from sfbptt_cli.data.dataset import CHUNK, Dataset
 from sfbptt_cli.data.kinds import ARRAYS
 from sfbptt_cli.data.recorded import (
     MINIMUM_TEST_STEPS,
+    as_test_path,
     check_same_variables,
     recorded_dataset,
     summary,
@@ -44,14 +45,15 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
         raise RequestError(
             f"dataset.path: nothing was given; accepted: a file, {', '.join(ARRAYS)}"
         )
-    recording = read_recording(settings.path, settings, "dataset.path")
+    recording = read_recording(settings.path, settings)
     if settings.test_path is None:
         parts = _split(recording, settings.train_fraction, settings.path)
         notes = recording.notes
         if (others := len(recording.series) - 1) > 0:
             notes = [*notes, f"{others} trajectories train, {recording.labels[-1]} tests"]
     else:
-        tested = read_recording(settings.test_path, settings, "dataset.test_path")
+        with as_test_path():
+            tested = read_recording(settings.test_path, settings)
         path = settings.test_path
         if (count := len(tested.series)) > 1:
             raise RequestError(
@@ -74,10 +76,10 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
     return replace(dataset, read=summary(rows, names, recording.clock, interval(dt, unit)))
 
 
-def read_recording(path: str, settings: ArraySettings, field: str) -> Recording:
+def read_recording(path: str, settings: ArraySettings) -> Recording:
     """Read all series of the files that `path` names, as the settings choose them."""
     found: list[Found] = []
-    for place in expand(path, field):
+    for place in expand(path, "dataset.path"):
         for series in find_series(place, settings):
             if series.values.ndim != 3:
                 found.append(series)
@@ -85,25 +87,25 @@ def read_recording(path: str, settings: ArraySettings, field: str) -> Recording:
             # Empty ones take no room in a file, but as much memory as others.
             if len(found) + len(series.values) > _MOST_TRAJECTORIES:
                 raise RequestError(
-                    f"{field}: '{place}' has shape {series.values.shape}; accepted: at most "
+                    f"dataset.path: '{place}' has shape {series.values.shape}; accepted: at most "
                     f"{_MOST_TRAJECTORIES} trajectories"
                 )
             found += [_trajectory(series, k) for k in range(len(series.values))]
     if not found:
-        raise RequestError(f"{field}: '{path}' holds no trajectory; accepted: one or more")
+        raise RequestError(f"dataset.path: '{path}' holds no trajectory; accepted: one or more")
     for series in found:
-        _check_shape(series, field)
+        _check_shape(series)
     found = _upright(found)
     first = found[0]
     for series in found:
         if series.values.shape[1] != first.values.shape[1] or series.names != first.names:
             raise RequestError(
-                f"{field}: '{series.place}' has {_variables(series)} and '{first.place}' "
+                f"dataset.path: '{series.place}' has {_variables(series)} and '{first.place}' "
                 f"{_variables(first)}; accepted: the same in every trajectory"
             )
-    recording = with_time(found, settings, field)
+    recording = with_time(found, settings)
     for place, series in zip(recording.places, recording.series, strict=True):
-        _check_finite(series, place, field)
+        _check_finite(series, place)
     return recording
 
 
@@ -122,14 +124,14 @@ def _variables(series: Found) -> str:
     return f"{series.values.shape[1]} variables{named}"
 
 
-def _check_shape(series: Found, field: str) -> None:
+def _check_shape(series: Found) -> None:
     values, place = series.values, series.place
     if values.ndim not in (1, 2):
         raise RequestError(
-            f"{field}: '{place}' has shape {values.shape}; accepted: (time, variables)"
+            f"dataset.path: '{place}' has shape {values.shape}; accepted: (time, variables)"
         )
     if values.size == 0:
-        raise RequestError(f"{field}: '{place}' is empty: shape {values.shape}")
+        raise RequestError(f"dataset.path: '{place}' is empty: shape {values.shape}")
 
 
 def _upright(found: list[Found]) -> list[Found]:
@@ -157,7 +159,7 @@ def _upright(found: list[Found]) -> list[Found]:
     return turned
 
 
-def _check_finite(series: Array, place: str, field: str) -> None:
+def _check_finite(series: Array, place: str) -> None:
     for first in range(0, len(series), CHUNK):
         bad = np.argwhere(~np.isfinite(series[first : first + CHUNK]))
         if len(bad):
@@ -165,7 +167,7 @@ def _check_finite(series: Array, place: str, field: str) -> None:
             value = series[row, column]
             repaired = ", or dataset.missing=interpolate" if np.isnan(value) else ""
             raise RequestError(
-                f"{field}: '{place}' row {row}, column {column} holds {value} "
+                f"dataset.path: '{place}' row {row}, column {column} holds {value} "
                 f"(counted from 0); accepted: finite numbers{repaired}"
             )
 

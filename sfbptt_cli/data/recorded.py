@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -114,6 +115,16 @@ def check_measured(truth: Array, variables: Sequence[str], part: str) -> None:
             "variables that vary there (dataset.columns names some), other evaluation.steps or "
             "evaluation.part, or another dataset.train_fraction"
         )
+
+
+@contextmanager
+def as_test_path() -> Iterator[None]:
+    """Name `dataset.test_path` in refusals of the file that is read within, not `dataset.path`."""
+    try:
+        yield
+    except RequestError as error:
+        message = str(error).replace("dataset.path:", "dataset.test_path:", 1)
+        raise RequestError(message) from error
 
 
 def check_same_variables(

@@ -237,3 +237,12 @@ def test_several_files_train_and_another_tests(tmp_path: Path) -> None:
         _npy(tmp_path / name, SERIES, 0.5)
     data = _read(tmp_path / "run*.npy", test_path=str(tmp_path / "test.npy"))
     assert (data.train_lengths, len(data.test)) == ((STEPS, STEPS), STEPS)
+
+
+def test_refusals_of_a_test_file_name_its_setting(tmp_path: Path) -> None:
+    path = _npy(tmp_path / "train", SERIES, 0.5)
+    message = refusal(lambda: _read(path, test_path=str(tmp_path / "none.npy")))
+    assert message.startswith(f"dataset.test_path: '{tmp_path}/none.npy' is not a file")
+    path = _csv(tmp_path / "train", SERIES, 0.5)
+    settings = CsvSettings("x", path=str(path), test_path=str(tmp_path / "none.csv"))
+    assert refusal(lambda: read_csv(settings, 20)).startswith("dataset.test_path: '")

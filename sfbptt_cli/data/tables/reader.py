@@ -13,7 +13,13 @@ from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.embedding import embed_parts, settle_delays
 from sfbptt_cli.data.missing import refuse_missing_codes
 from sfbptt_cli.data.preprocessing import clean, smooth
-from sfbptt_cli.data.recorded import check_length, check_same_variables, recorded_dataset, summary
+from sfbptt_cli.data.recorded import (
+    as_test_path,
+    check_length,
+    check_same_variables,
+    recorded_dataset,
+    summary,
+)
 from sfbptt_cli.data.sampling import Readings, Series, regularise, split_samples
 from sfbptt_cli.data.settings import CsvSettings, TableSettings, TemperatureSettings
 from sfbptt_cli.data.tables.numbers import Column, shortened
@@ -116,11 +122,12 @@ def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
 def _two_files(table: Table, settings: TableSettings, window: int) -> Prepared:
     """Regularise and smooth the series of the table, and that of the file that tests."""
     assert settings.test_path is not None
-    tested = read_table(Path(settings.test_path), settings)
-    if settings.missing_codes == "refuse":
-        refuse_missing_codes(tested.values, tested.names, tested.lines)
+    with as_test_path():
+        tested = read_table(Path(settings.test_path), settings)
+        if settings.missing_codes == "refuse":
+            refuse_missing_codes(tested.values, tested.names, tested.lines)
+        test, _, changes = _series(tested, settings)
     series, unit, notes = _series(table, settings)
-    test, _, changes = _series(tested, settings)
     check_same_variables(table.names, tested.names, series.dt, test.dt, settings.test_path)
     notes += [f"test file: {change}" for change in [*tested.notes, *changes]]
     check_length(len(series.values), len(test.values), window, settings.path)
