@@ -71,8 +71,8 @@ def with_time(found: Sequence[Found], settings: ArraySettings) -> Recording:
     for series, part in zip(found, parts, strict=True):
         if not np.isclose(part.dt, parts[0].dt, rtol=1e-3, atol=0):
             raise RequestError(
-                f"dataset.path: '{series.place}' is sampled every {part.dt:g} {unit}, "
-                f"'{place}' every {parts[0].dt:g}; accepted: one interval (dataset.resample makes one)"
+                f"dataset.path: '{series.place}' is sampled every {part.dt:g} {unit}, '{place}' "
+                f"every {parts[0].dt:g}; accepted: one interval (dataset.resample makes one)"
             )
     reaches = parts[0].reaches if len(parts) == 1 else None
     places, labels = [s.place for s in found], [s.label for s in found]
