@@ -15,6 +15,7 @@ from typing import Any
 import sfbptt_cli
 from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
+from sfbptt_cli.common.terminal import log_to, one_line, prepare_streams
 from sfbptt_cli.config.commands import COMMANDS
 
 _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced BPTT
@@ -36,8 +37,9 @@ Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one comm
 
 def main() -> None:
     """Run a command and exit with its status: the entry point of the console script."""
+    prepare_streams()
     log = logging.getLogger("sfbptt")  # not the root, which libraries use
-    log.handlers = [logging.StreamHandler(sys.stderr)]
+    log.handlers = [log_to()]
     log.setLevel(logging.INFO)
     try:
         status = _dispatch(sys.argv[1:])
@@ -68,7 +70,7 @@ def _unread() -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    print("sfbptt: " + " ".join(message.split()), file=sys.stderr)
+    print(f"sfbptt: {one_line(message)}", file=sys.stderr)
     return status
 
 
@@ -95,7 +97,7 @@ def _run(command: str, arguments: list[str]) -> int:
             arguments = use_stored(arguments)
         if not {"-m", "--multirun"} & {*arguments}:  # else for each job of the sweep
             arguments = with_reader(command, arguments)
-        arguments = prepare(arguments)
+        arguments = prepare(command, arguments)
         refuse_unknown_keys(command, arguments)
         require_launcher(arguments)
         if "--help" in arguments or "-h" in arguments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,9 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
+from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError, nearest
 
-_PATHS = ("run", "runs", "out", "dataset.path", "outputs")
+_PATH = re.compile(r"run|runs|out|outputs|from|dataset\.\w*path")
+_DATA_FILE = re.compile(r"^dataset\.(\w*path)=")
+# A home at the beginning of a path, of which -m takes several.
+_HOME = re.compile(r"(?:(?<=,)|^)(['\"]?)(~[^/,'\"]*)")
 # Plugins that launch the jobs of a sweep elsewhere, and are not installed with sfbptt itself.
 _PLUGINS = {"slurm": "hydra_submitit_launcher"}
 
@@ -31,7 +36,7 @@ def _task_overrides() -> list[Override]:
     return OverridesParser.create().parse_overrides(plain)
 
 
-def prepare(arguments: list[str]) -> list[str]:
+def prepare(command: str, arguments: list[str]) -> list[str]:
     """Order the arguments as Hydra takes them: overrides before flags, paths in quotes.
 
     argparse overlooks overrides between two flags; Hydra's grammar wants quotes around commas and
@@ -57,14 +62,26 @@ def prepare(arguments: list[str]) -> list[str]:
             field = override.lstrip("~").partition("=")[0]
             raise RequestError(f"{field or 'key'}: '{override}' was given; accepted: key=value")
     # With -m a comma separates values; there the quotes are the user's.
-    overrides = parsed.overrides if parsed.multirun else map(_quote_path, parsed.overrides)
+    overrides = [_path(override, not parsed.multirun) for override in parsed.overrides]
+    if _of_stored_run(command, overrides):
+        # The place of its data; everything else about them is as the run has it.
+        overrides = [_DATA_FILE.sub(r"moved.\1=", override) for override in overrides]
     return [*overrides, *flags]
 
 
-def _quote_path(override: str) -> str:
+def _of_stored_run(command: str, overrides: list[str]) -> bool:
+    given = {override.partition("=")[0] for override in overrides}
+    return command in ("evaluate", "gradients") or (command == "lyapunov" and "run" in given)
+
+
+def _path(override: str, single: bool) -> str:
+    """Replace `~` in the value of a setting that is a path; quote it if it is `single`."""
     key, _, value = override.partition("=")
-    if key not in _PATHS or value in ("", "null") or value[0] in "'\"":
+    if not _PATH.fullmatch(key) or value in ("", "null"):
         return override
+    value = _HOME.sub(lambda found: found[1] + at_home(key, found[2]), value)
+    if not single or key == "from" or value[0] in "'\"":
+        return f"{key}={value}"
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 

@@ -10,8 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.settings import Settings
 from sfbptt_cli.config.commands import COMMANDS, EvaluateSettings, TrainSettings
+from sfbptt_cli.storage.data_paths import data_paths, described
 
 if TYPE_CHECKING:
     from sfbptt_cli.cli.identity import Identity
@@ -37,13 +39,19 @@ def _checked(command: str, composed: Any) -> Settings:
 
     from sfbptt_cli.config.schema import checked_config
 
-    dataset = composed.get("dataset")
-    if dataset is not None and dataset.get("path"):
-        # The run can then be continued and evaluated from another folder.
-        dataset.path = str(Path(dataset.path).expanduser().absolute())
     plain: Any = OmegaConf.to_container(composed, resolve=True)
     plain.pop("from", None)
+    for group in ("dataset", "moved"):
+        settings = plain.get(group) or {}
+        # The run can then be continued and evaluated from another folder.
+        settings |= {key: _absolute(group, key, p) for key, p in data_paths(settings).items()}
     return checked_config(plain, COMMANDS[command])
+
+
+def _absolute(group: str, key: str, path: str) -> str:
+    """Return an absolute path that stays right where a folder next to its own is removed."""
+    found = Path(at_home(f"{group}.{key}", path)).absolute()
+    return str(found.resolve() if ".." in found.parts else found)
 
 
 def _train(config: TrainSettings) -> None:
@@ -58,6 +66,8 @@ def _train(config: TrainSettings) -> None:
     from sfbptt_cli.commands.train import run_training
 
     origin = {"choices": identity.choices, "overrides": identity.overrides}
+    if paths := data_paths(stored["dataset"]):
+        origin["data_paths"] = described(paths, identity.path.absolute())
     run_training(config, stored, _folders(config, identity), origin)
 
 
@@ -69,6 +79,7 @@ def _folders(config: TrainSettings, identity: Identity) -> list[Path]:
 def plan_training(composed: Any) -> tuple[list[Path], bool]:
     """Find the folders of a training's runs, and whether all are finished with these settings."""
     from sfbptt_cli.cli.identity import identify
+    from sfbptt_cli.storage.evaluations import entries
     from sfbptt_cli.storage.run_folder import RunFolder
 
     config = _checked("train", composed)
@@ -76,9 +87,12 @@ def plan_training(composed: Any) -> tuple[list[Path], bool]:
     paths = _folders(config, identify(config))
     folders = [RunFolder(path) for path in paths]
     finished = not config.overwrite and all(
-        folder.manifest().get("status") == "finished" for folder in folders
+        folder.manifest().get("status") == "finished" and entries(folder) for folder in folders
     )
     if finished:
+        from sfbptt_cli.experiment.stored_data import require_unchanged
+
         for k, folder in enumerate(folders):
+            require_unchanged(folder, config)
             folder.claim({**asdict(config), "seed": config.seed + k}, overwrite=False)
     return paths, finished

@@ -8,10 +8,11 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 
 from sfbptt_cli.cli.reader import reads, values_of
-from sfbptt_cli.common.checks import require
+from sfbptt_cli.common.checks import at_home, require
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.config.store import GROUPS
+from sfbptt_cli.storage.data_paths import data_paths, places
 from sfbptt_cli.storage.run_folder import RunFolder
 
 # A run from elsewhere must not decide where files are written, or which are removed.
@@ -31,11 +32,13 @@ def use_stored(arguments: list[str]) -> list[str]:
     if not sources:
         return arguments
     require(len(sources) == 1, "from", "several folders", "that of one run")
-    folder = RunFolder.existing(Path(sources[0].removeprefix("from=")).expanduser(), "from")
+    place = at_home("from", sources[0].removeprefix("from="))
+    folder = RunFolder.existing(Path(place), "from")
     try:
         settings = asdict(typed_config(folder.config()))
     except RequestError as error:
         raise RequestError(f"from: '{folder.path}': {error}") from error
+    settings["dataset"] |= _present(folder, data_paths(settings["dataset"]))
     values = values_of(arguments)
     given = {*values}
     if not reads(settings["dataset"]["source"], values.get("dataset.path", "")):
@@ -48,3 +51,11 @@ def use_stored(arguments: list[str]) -> list[str]:
     node = {"defaults": [*defaults, "_self_"], **kept}
     ConfigStore.instance().store(group="from", name=_CHOICE, node=node, package="_global_")
     return [*(a for a in arguments if a not in sources), f"from={_CHOICE}"]
+
+
+def _present(folder: RunFolder, paths: dict[str, str]) -> dict[str, str]:
+    """Return where the files of the run's data lie now; where none is found, as they were."""
+    for place in places(folder, paths):
+        if all(Path(path).exists() for path in place.values()):
+            return place
+    return paths

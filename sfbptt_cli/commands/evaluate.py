@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -14,8 +15,10 @@ from typing import Any
 
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
 from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.common.terminal import log_to, say
 from sfbptt_cli.config.commands import EvaluateSettings
-from sfbptt_cli.storage.run_folder import RunFolder
+from sfbptt_cli.storage.data_paths import data_paths
+from sfbptt_cli.storage.evaluations import Entry, find
 
 log = logging.getLogger("sfbptt")
 
@@ -34,13 +37,13 @@ class Measured:
 def run(config: EvaluateSettings, changes: dict[str, Any]) -> None:
     """Measure a run, or the runs below a folder, with `changes` to the evaluation of each."""
     if config.runs is not None:
-        evaluate_runs(Path(config.runs), changes, config.device, config.threads, config.jobs)
+        evaluate_runs(Path(config.runs), changes, config)
         return
     assert config.run is not None
-    evaluate(Path(config.run), changes, config.device, config.threads)
+    evaluate(Path(config.run), changes, config)
 
 
-def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> None:
+def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> None:
     """Measure a run again, with `changes` to its own evaluation settings; print a table."""
     import torch
 
@@ -49,26 +52,24 @@ def evaluate(path: Path, changes: dict[str, Any], device: str, threads: int) -> 
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.experiment.signals import Stopped, StopSignals
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(chosen.threads)
     config = dataclasses.replace(Run(path).config.evaluation, **changes)
-    run = Run(path, config.checkpoint)
+    run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
     try:
         with StopSignals("in its evaluation") as stop, run.folder.lock():
-            measure(run, config, device)
+            found = measure(run, config, chosen.device)
             stop.check()
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
-    print(table(run.folder.evaluation()))
+    say(table(found))
 
 
-def evaluate_runs(
-    folder: Path, changes: dict[str, Any], device: str, threads: int, jobs: int | str
-) -> None:
+def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> None:
     """Measure the runs below `folder` that have no evaluation with these settings; one row a run.
 
-    `changes` replace evaluation settings of every run; `jobs` processes (auto: one a core) of
-    `threads` torch threads. Runs without a checkpoint, or that cannot be read, are named on
-    standard error and end the command with RunFailed after the others are done.
+    `changes` replace evaluation settings of every run; `chosen.jobs` processes (auto: one a core)
+    of `chosen.threads` torch threads. Runs without a checkpoint, or that cannot be read, are named
+    on standard error and end the command with RunFailed after the others are done.
     """
     paths = list(_runs(folder))
     if not paths:
@@ -77,10 +78,10 @@ def evaluate_runs(
     context = multiprocessing.get_context("spawn")
     failed = 0
     width = max(len(str(path.relative_to(folder))) for path in paths)
-    print(f"{'run':<{width}}  {'verdict':<11}  {'D_stsp':>8}  {'D_H':>8}  done")
-    workers = len(os.sched_getaffinity(0)) if isinstance(jobs, str) else jobs
+    say(f"{'run':<{width}}  {'verdict':<11}  {'D_stsp':>8}  {'D_H':>8}  done")
+    workers = len(os.sched_getaffinity(0)) if isinstance(chosen.jobs, str) else chosen.jobs
     with ProcessPoolExecutor(min(len(paths), workers), mp_context=context) as pool:
-        waiting = [pool.submit(_evaluate_one, p, changes, device, threads) for p in paths]
+        waiting = [pool.submit(_evaluate_one, p, changes, chosen) for p in paths]
         for result in as_completed(waiting):
             run = result.result()
             failed += run.failed
@@ -89,7 +90,8 @@ def evaluate_runs(
                 log.error("sfbptt: %s: %s", run.path, run.done)
                 continue
             numbers = "  ".join(f"{number_text(value):>8}" for value in run.values)
-            print(f"{name:<{width}}  {run.verdict:<11}  {numbers}  {run.done}", flush=True)
+            say(f"{name:<{width}}  {run.verdict:<11}  {numbers}  {run.done}")
+            sys.stdout.flush()
     if failed:
         raise RunFailed(f"{failed} of {len(paths)} runs could not be measured")
 
@@ -102,7 +104,7 @@ def _runs(folder: Path) -> Iterator[Path]:
             yield config.parent
 
 
-def _evaluate_one(path: Path, changes: dict[str, Any], device: str, threads: int) -> Measured:
+def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> Measured:
     """In a process of its own: measure a run unless that was done with the same settings."""
     import torch
 
@@ -110,26 +112,24 @@ def _evaluate_one(path: Path, changes: dict[str, Any], device: str, threads: int
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.storage.checkpoint import checkpoint_hash
 
-    torch.set_num_threads(threads)
+    log.handlers = log.handlers or [log_to()]
+    torch.set_num_threads(chosen.threads)
     try:
         run = Run(path)
         config = dataclasses.replace(run.config.evaluation, **changes)
-        run = Run(path, config.checkpoint)
+        run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
         if not run.checkpoint.is_file():
             return Measured(path, "it has no checkpoint", failed=True)
-        stored = run.folder.evaluation() if run.folder.evaluation_file.is_file() else {}
-        same = stored.get("settings") == asdict(config)
-        if same and stored.get("checkpoint_sha256") == checkpoint_hash(run.checkpoint):
-            return _row(run.folder, "unchanged")
+        stored = find(run.folder, config)
+        if stored and stored.get("checkpoint_sha256") == checkpoint_hash(run.checkpoint):
+            return _row(path, stored, "unchanged")
         with run.folder.lock():
-            measure(run, config, device)
-        return _row(run.folder, "measured")
+            return _row(path, measure(run, config, chosen.device), "measured")
     except Exception as error:  # one run must not end the others
         return Measured(path, str(error) or type(error).__name__, failed=True)
 
 
-def _row(folder: RunFolder, done: str) -> Measured:
-    evaluation = folder.evaluation()
-    metrics = evaluation["metrics"]
-    values = tuple(metrics[name]["value"] for name in ("d_stsp", "d_h"))
-    return Measured(folder.path, done, verdict=evaluation["verdict"], values=values)
+def _row(path: Path, entry: Entry, done: str) -> Measured:
+    metrics = entry["metrics"]
+    values = tuple(metrics[name]["value"] if name in metrics else "-" for name in ("d_stsp", "d_h"))
+    return Measured(path, done, verdict=entry["verdict"], values=values)

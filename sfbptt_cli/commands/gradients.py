@@ -5,23 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from sfbptt_cli.common.atomic import write_json
+from sfbptt_cli.common.terminal import say
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import gradients as gradient_figures
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.lyapunov.gradient_growth import gradient_growth, growth_table
 from sfbptt_cli.lyapunov.settings import GradientsSettings
+from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.provenance import provenance
 
 
 def run(config: GradientsSettings) -> None:
     """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
     assert config.run is not None
-    opened = Run(config.run, config.checkpoint)
+    moved = data_paths(asdict(config.moved))
+    opened = Run(config.run, config.checkpoint, data_paths=moved)
     tau = config.tau if config.tau is not None else opened.manifest.get("tau")
     if tau is not None and tau > config.steps:
         tau = None  # nothing would be forced
     growth = gradient_growth(opened.model, opened.standardiser, opened.dataset, tau, config)
-    print(growth_table(growth, opened.dataset.variables))
+    say(growth_table(growth, opened.dataset.variables))
     drawn = gradient_figures.gradient_growth(
         growth.products,
         growth.losses,
@@ -38,4 +41,4 @@ def run(config: GradientsSettings) -> None:
         content = {"settings": asdict(config), **growth.as_json(), "provenance": provenance()}
         write_json(opened.folder.path / "gradients.json", content)
     for path in ("gradients.json", "figures/gradients.png", "figures/gradients.pdf"):
-        print(opened.folder.path / path)
+        say(opened.folder.path / path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
+from sfbptt_cli.common.terminal import say
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
@@ -18,6 +19,7 @@ from sfbptt_cli.lyapunov import exponents
 from sfbptt_cli.lyapunov.exponent_table import exponent_table, heuristics_table
 from sfbptt_cli.lyapunov.exponents import Exponents
 from sfbptt_cli.lyapunov.settings import LyapunovSettings, OrbitSettings
+from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.systems.catalogue import find_system
 
@@ -34,7 +36,8 @@ _LEADING = 3
 def run(config: LyapunovSettings) -> None:
     """Print the exponents of a dataset or of a run's model, and write them and a figure."""
     if config.run is not None:
-        _of_run(config, Run(config.run, config.checkpoint))
+        moved = data_paths(asdict(config.moved))
+        _of_run(config, Run(config.run, config.checkpoint, data_paths=moved))
     elif config.method == "equations":
         assert isinstance(config.dataset, SimulatedSettings)
         _of_equations(config, config.dataset)
@@ -63,7 +66,7 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
     if len(behind.curve[0]):
         drawn = separation(behind, dataset.dt, dataset.time_unit, dataset.name)
         figure_style.save(drawn, folder, "separation")
-        print(folder / "separation.png", folder / "separation.pdf", sep="\n")
+        say(folder / "separation.png", folder / "separation.pdf")
 
 
 def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> Path:
@@ -71,8 +74,7 @@ def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> P
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     others = exponents.heuristics(dataset)
-    print(exponent_table(dataset.name, found))
-    print(heuristics_table(others))
+    say(exponent_table(dataset.name, found), heuristics_table(others))
     _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
     return folder
 
@@ -86,7 +88,7 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
         delayed = find_system(simulated.system, simulated.library).delay is not None
         settings = OrbitSettings(exponents=_LEADING if delayed else None)
         truth = exponents.from_equations(simulated, run.dataset, settings)
-    print(exponent_table(str(run.folder.path), found, truth))
+    say(exponent_table(str(run.folder.path), found, truth))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
@@ -94,4 +96,4 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
 
 def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> None:
     write_json(path, {"settings": asdict(config), **content, "provenance": provenance()})
-    print(path)
+    say(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 
+from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import ReportSettings
 from sfbptt_cli.report.making import make_report
+
+log = logging.getLogger("sfbptt")
 
 
 def run(config: ReportSettings) -> None:
@@ -14,11 +17,8 @@ def run(config: ReportSettings) -> None:
     assert config.runs is not None
     out = None if config.out is None else Path(config.out)
     report = make_report(Path(config.runs), out, config.statistic, config.metrics)
-    print(report.table)
-    print(report.count)
-    for path in report.files:
-        print(path)
+    say(report.table, report.count, *report.files)
     for note in report.notes:
-        print(f"sfbptt: {note}", file=sys.stderr)
+        log.warning("sfbptt: %s", note)
     for path, reason in report.skipped:
-        print(f"sfbptt: {path} is skipped: {reason}", file=sys.stderr)
+        log.warning("sfbptt: %s is skipped: %s", path, reason)

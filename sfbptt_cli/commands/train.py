@@ -8,22 +8,25 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sfbptt_cli.common.errors import Interrupted
+from sfbptt_cli.common.errors import Interrupted, RequestError
+from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.data.settings import RecordedSettings
 from sfbptt_cli.evaluation.table import table
 from sfbptt_cli.experiment.measure import measure
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import noting_end
+from sfbptt_cli.experiment.stored_data import require_same_data
 from sfbptt_cli.experiment.tau_trials import search_by_training
 from sfbptt_cli.experiment.training import (
     TrainingRun,
     conclude,
     prepare,
-    require_same_data,
     train,
     use_threads,
 )
+from sfbptt_cli.storage.evaluations import measured
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.training.trainer import Diverged
@@ -63,29 +66,52 @@ def run_training(
 def _complete(runs: list[TrainingRun], stop: StopSignals) -> list[TrainingRun]:
     """Train and measure the claimed runs that are not finished."""
     if runs[0].config.tau == "search" and not runs[0].finished:
-        require_same_data(runs[0], runs[0].dataset.fingerprint())
+        require_same_data(runs[0].folder, runs[0].dataset.fingerprint())
         with noting_end(runs[0].folder):
             runs = [search_by_training(runs[0], stop)]
-    missing = []
+    missing, again = [], []
     for run in runs:
         if run.finished:
+            _keep_place_of_data(run)
             log.info("%s is finished; overwrite=true trains it again", run.folder.path)
-            log_run(run.folder, run.config.logger)
+            if _is_measured(run.folder):
+                log_run(run.folder, run.config.logger)
+            else:
+                again.append(run)
         else:
             missing.append(run)
     if missing:
         train(missing, stop)
-    for run in missing:
+    for run in [*missing, *again]:
         if run.failure is None:
             _measure(run, stop)
     return runs
 
 
+def _is_measured(folder: RunFolder) -> bool:
+    """Return whether a finished run has what was measured, or say why it is measured again."""
+    try:
+        measured(folder)
+    except RequestError as error:
+        log.warning("%s; it is measured again", error)
+        return False
+    return True
+
+
+def _keep_place_of_data(run: TrainingRun) -> None:
+    """Let a finished run know where its recorded data lie now; RequestError for other data."""
+    paths = run.origin.get("data_paths")
+    if isinstance(run.config.dataset, RecordedSettings):
+        require_same_data(run.folder, run.dataset.fingerprint())
+        if paths != run.folder.manifest().get("data_paths"):
+            run.folder.update_manifest(data_paths=paths)
+
+
 def _measure(run: TrainingRun, stop: StopSignals) -> None:
     with noting_end(run.folder):
         stop.where = "in its evaluation"
-        measured = Run(run.folder.path, run.config.evaluation.checkpoint, run.dataset)
-        measure(measured, run.config.evaluation, run.config.device)
+        opened = Run(run.folder.path, run.config.evaluation.checkpoint, run.dataset)
+        measure(opened, run.config.evaluation, run.config.device)
         stop.check()
         conclude(run.folder)
     stop.where = "after its end"
@@ -94,10 +120,9 @@ def _measure(run: TrainingRun, stop: StopSignals) -> None:
 def show(folder: RunFolder, whole: bool) -> None:
     """Print the table of metrics, then the paths of the run's files; its folder if not `whole`."""
     if not whole:
-        print(f"{folder.path}\n{table(folder.evaluation())}\n")
+        say(folder.path, table(measured(folder)), "")
         return
-    print(table(folder.evaluation()))
-    print()
+    say(table(measured(folder)), "")
     # Names with a point are the lock and what a kill may leave of a file half written.
     for path in sorted(p for p in folder.path.rglob("[!.]*") if p.is_file()):
-        print(path)
+        say(path)

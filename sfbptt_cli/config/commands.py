@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from sfbptt_cli.common.checks import folder_name, require
 from sfbptt_cli.common.settings import Settings, checked, number, whole, word
-from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
+from sfbptt_cli.data.settings import DatasetSettings, MovedSettings, SimulatedSettings
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.forcing.settings import AlphaSettings, ForcingSettings, TauScheduleSettings
 from sfbptt_cli.lyapunov.settings import GradientsSettings, LyapunovSettings
@@ -128,6 +128,8 @@ class EvaluateSettings(Settings):
     jobs: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007  processes; auto: one a core
     device: str = word("auto", "cpu", "cuda")
     threads: int = whole(1, 1, 1_024)
+    # Of recorded data, where their file lies now, if not where it was or beside the run.
+    moved: MovedSettings = field(default_factory=MovedSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:

@@ -264,3 +264,12 @@ DATASET_SCHEMAS: dict[str, type[DatasetSettings]] = {
     "csv": CsvSettings,
     "temperature": TemperatureSettings,
 }
+
+
+@dataclass
+class MovedSettings(Settings):
+    """Where the files of a stored run's data lie now; given as dataset.path."""
+
+    group: ClassVar[str] = "moved"
+
+    path: str | None = None  # null: found where it was, or beside the run

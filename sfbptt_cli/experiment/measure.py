@@ -21,6 +21,7 @@ from sfbptt_cli.figures.time_series import time_series
 from sfbptt_cli.figures.training_curve import training_curve
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
+from sfbptt_cli.storage.evaluations import Entry, belongs_at_top, keep
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.trajectories import write_trajectories
@@ -33,10 +34,12 @@ _STRETCH_STEPS = 1_000
 _LONGEST_STRETCH = 20_000
 
 
-def measure(run: Run, config: EvaluationSettings, device: str) -> None:
-    """Evaluate the checkpoint of a run and write evaluation.json, trajectories.h5 and figures.
+def measure(run: Run, config: EvaluationSettings, device: str) -> Entry:
+    """Evaluate the checkpoint of a run; return what was measured, which evaluation.json keeps.
 
-    Raises RequestError, before anything is computed, where the data are too short or too wide.
+    With the run's own settings, or as the first measurement, trajectories.h5 and figures are
+    written, too; with others those of before stay, and so does what they show. Raises
+    RequestError, before anything is computed, where the data are too short or too wide.
     """
     dataset = run.dataset
     require_measurable(config, dataset, run.model.warmup)
@@ -53,6 +56,17 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
     }
     versions = provenance()
     versions = {"package_version": versions["version"], "commit": versions["commit"] or "unknown"}
+    entry = {
+        **origin,
+        "settings": asdict(config),
+        "verdict": result.verdict,
+        "steps": result.measured_steps,
+        "metrics": _in_words(result.metrics, result.verdict),
+    }
+    if not belongs_at_top(run.folder, config, run.config.evaluation):
+        keep(run.folder, entry, at_top=False)
+        _name_the_other(run, config)
+        return entry
     write_trajectories(
         run.folder.trajectories,
         result.generated[None],
@@ -62,17 +76,20 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> None:
         dataset.variables,
         {**origin, **versions},
     )
-    run.folder.write_evaluation(
-        {
-            **origin,
-            "settings": asdict(config),
-            "verdict": result.verdict,
-            "steps": result.measured_steps,
-            "metrics": _in_words(result.metrics, result.verdict),
-        }
-    )
+    keep(run.folder, entry, at_top=True)
     draw(run)
     log_run(run.folder)
+    return entry
+
+
+def _name_the_other(run: Run, config: EvaluationSettings) -> None:
+    own = asdict(run.config.evaluation)
+    given = {k: v for k, v in asdict(config).items() if v != own[k]}
+    log.info(
+        "%s: kept beside its own measurement, which reports, figures and trajectories.h5 show (%s)",
+        run.folder.evaluation_file,
+        ", ".join(f"evaluation.{k}: {own[k]} there, {v} here" for k, v in given.items()),
+    )
 
 
 def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import MOST_STEPS, TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.experiment.build import build_model
-from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.stored_data import stored_data
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
+from sfbptt_cli.storage.evaluations import measured
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
-
-Kind = TypeVar("Kind")
 
 
 class Run:
     """A run on disk: configuration, model, stored arrays and metrics, read when asked for."""
 
     def __init__(
-        self, path: str | Path, checkpoint: str = "best", dataset: Dataset | None = None
+        self,
+        path: str | Path,
+        checkpoint: str = "best",
+        dataset: Dataset | None = None,
+        data_paths: Mapping[str, str] | None = None,
     ) -> None:
-        """Open the folder `path`; `dataset`, where it is at hand, is not read again."""
-        self.folder = RunFolder.existing(Path(path), "run")
+        """Open the folder `path`; `dataset`, where it is at hand, is not read again.
+
+        `data_paths` names files of recorded data that have moved, by the key of their setting.
+        """
+        self.folder = RunFolder.existing(Path(at_home("run", str(path))), "run")
         require_own_files(self.folder.path)
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
-        self._dataset = dataset
+        self._dataset, self._data_paths = dataset, data_paths or {}
 
     @cached_property
     def config(self) -> TrainSettings:
@@ -98,8 +106,11 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data, simulated (or taken from the cache) or read again where they are not given."""
-        dataset = self._dataset or build_dataset(self.config.dataset, 1)
+        """The data, simulated (or taken from the cache) or read again where they are not given.
+
+        RequestError where those that are read are not those the run was trained on.
+        """
+        dataset = self._dataset or stored_data(self.folder, self.config, self._data_paths)
         if len(self.standardiser.mean) != dataset.obs_dim:
             raise RequestError(
                 f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"
@@ -115,18 +126,12 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The metrics of evaluation.json."""
-        return self._evaluated("metrics", dict)
+        return measured(self.folder)["metrics"]
 
     @cached_property
     def verdict(self) -> str:
         """chaotic, cycle, fixed point or diverged."""
-        return self._evaluated("verdict", str)
-
-    def _evaluated(self, name: str, kind: type[Kind]) -> Kind:
-        value = self.folder.evaluation().get(name)
-        if not isinstance(value, kind):
-            raise RequestError(f"run: '{self.folder.evaluation_file}' has no {name}")
-        return value
+        return measured(self.folder)["verdict"]
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -182,9 +187,14 @@ class Run:
         return s[:steps]
 
 
-def load_run(path: str | Path, checkpoint: str = "best") -> Run:
+def load_run(
+    path: str | Path, checkpoint: str = "best", data_path: str | Path | None = None
+) -> Run:
     """Open the run in folder `path`, with its `best` or `last` checkpoint.
 
-    Raises RequestError when the folder holds no run, or later, when a file of it is damaged.
+    Recorded data that have moved are found next to the run, or read from `data_path`.
+    Raises RequestError when the folder holds no run, or later, when a file of it is damaged or its
+    data are no longer those it was trained on.
     """
-    return Run(path, checkpoint)
+    moved = {} if data_path is None else {"path": at_home("data_path", str(data_path))}
+    return Run(path, checkpoint, data_paths=moved)

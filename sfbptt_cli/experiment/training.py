@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from sfbptt_cli.common.checks import require
-from sfbptt_cli.common.errors import Interrupted, RequestError
+from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.recorded import check_measured
@@ -25,6 +25,7 @@ from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, status_of
+from sfbptt_cli.experiment.stored_data import require_same_data
 from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
 from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
@@ -136,7 +137,7 @@ def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
     """
     fingerprint = runs[0].dataset.fingerprint()
     for run in runs:
-        require_same_data(run, fingerprint)
+        require_same_data(run.folder, fingerprint)
         _resume(run)
     begun = None
     try:
@@ -156,15 +157,6 @@ def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
     for run in runs:
         if run.failure is None:
             run.folder.update_manifest(status="trained")
-
-
-def require_same_data(run: TrainingRun, fingerprint: str) -> None:
-    """Raise RequestError where the run was begun with other data."""
-    if run.folder.manifest().get("dataset") not in (None, fingerprint):
-        raise RequestError(
-            f"dataset: its data are no longer those that '{run.folder.path}' was begun with; "
-            "accepted: the same data, name=… for another folder, or overwrite=true to start again"
-        )
 
 
 def _add_seconds(runs: Sequence[TrainingRun], share: float) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Union
 
 from sfbptt_cli.common.checks import folder_name, one_of, require
 from sfbptt_cli.common.settings import Settings, checked, whole, word
-from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
+from sfbptt_cli.data.settings import DatasetSettings, MovedSettings, SimulatedSettings
 
 # Far beyond use, so that a slip is refused before memory is taken.
 _STEPS = 10_000_000
@@ -49,7 +49,7 @@ MODEL_ORBITS = {"steps": 5_000, "transient": 1_000, "trajectories": 32}
 # The settings that each way of finding exponents has.
 _OWN: dict[str, tuple[str, ...]] = {
     "equations": ("exponents", "steps", "transient", "trajectories"),
-    "model": ("exponents", "steps", "transient", "trajectories", "checkpoint"),
+    "model": ("exponents", "steps", "transient", "trajectories", "checkpoint", "moved"),
     "data": ("theiler", "horizon", "fit", "references", "surrogates"),
 }
 
@@ -74,6 +74,7 @@ class LyapunovSettings(Settings):
     # auto: 64, of a model 32.
     trajectories: Union[int, str] = whole("auto", 2, 10_000, "auto")  # noqa: UP007
     checkpoint: str = word("best", "last")  # of a model
+    moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     # Of data: steps around each step in which there are no neighbours; null: estimated.
     theiler: int | None = whole(None, 0, _STEPS)
     # Of data: steps in which neighbours are followed; null: until their distance saturates.
@@ -119,6 +120,7 @@ class GradientsSettings(Settings):
 
     run: str | None = None  # the folder of a run
     checkpoint: str = word("best", "last")
+    moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 10, _STEPS)  # the longest T
     tau: int | None = None  # forcing interval of the forced orbit; null: that of the run
     transient: int = whole(1_000, 0, _STEPS)  # free steps before the orbit

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
+from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.config.schema import NOT_RESULTS, flatten
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS
@@ -94,8 +95,8 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
         try:
             runs.append(_read(path, label))
         except (RequestError, OSError, ValueError, TypeError, RecursionError) as error:
-            reason = _shown(reason_of(error, path)) or type(error).__name__
-            skipped.append(Skipped(_shown(label), reason))
+            reason = shown(reason_of(error, path)) or type(error).__name__
+            skipped.append(Skipped(shown(label), reason))
     if not runs:
         if skipped:
             first = f"{skipped[0].path}: {skipped[0].reason}"
@@ -119,18 +120,13 @@ def _candidates(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
     """Yield folders that are runs or remains of runs, sorted."""
 
     def unreadable(error: OSError) -> None:
-        skipped.append(Skipped(_shown(str(error.filename)), f"cannot be read: {error.strerror}"))
+        skipped.append(Skipped(shown(str(error.filename)), f"cannot be read: {error.strerror}"))
 
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         if _SIGNS.intersection(files):
             yield Path(parent)
             folders[:] = [name for name in folders if name not in _INSIDE_A_RUN]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-
-
-def _shown(text: str) -> str:
-    """Replace characters that a terminal does not show or a file cannot hold."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _read(path: Path, label: str) -> RunRecord:
@@ -168,7 +164,7 @@ def _read(path: Path, label: str) -> RunRecord:
     own = {k: v for k, v in settings.items() if k not in NOT_RESULTS and k != "seed"}
     return RunRecord(
         folder=folder,
-        label=_shown(label),
+        label=shown(label),
         settings={**own, "tau": tau},
         dataset=_text(settings, "dataset.name", "config.yaml"),
         model=_text(settings, "model.name", "config.yaml"),

@@ -144,7 +144,7 @@ class RunFolder:
         differing = [
             f"{key} ({stored.get(key)} there, {given.get(key)} given)"
             for key in sorted(stored.keys() | given.keys())
-            if key not in NOT_RESULTS and stored.get(key) != given.get(key)
+            if key not in NOT_RESULTS and not _names_data(key) and stored.get(key) != given.get(key)
         ]
         if differing:
             raise RequestError(
@@ -191,3 +191,8 @@ class RunFolder:
     def evaluation(self) -> dict[str, Any]:
         """Read evaluation.json."""
         return read_json(self.evaluation_file, "run")
+
+
+def _names_data(key: str) -> bool:
+    """Whether a setting names a file of data: it may move, and its content has a fingerprint."""
+    return key.startswith("dataset.") and key.endswith("path")

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from sfbptt_cli.cli.sweep.folder import SweepFolder
+from sfbptt_cli.common.terminal import log_to
 
 # From exit statuses to words.
 _STATUS = {0: "finished", 1: "failed", 2: "refused", 130: "interrupted"}
@@ -70,7 +71,7 @@ def _into(path: Path) -> Iterator[None]:
     log = logging.getLogger("sfbptt")
     handlers, level = log.handlers, log.level
     with path.open("a", encoding="utf-8", buffering=1) as file:
-        log.handlers = [logging.StreamHandler(file)]
+        log.handlers = [log_to(file)]
         log.setLevel(logging.INFO)
         try:
             with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):

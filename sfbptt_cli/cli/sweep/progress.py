@@ -18,6 +18,8 @@ from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
 from sfbptt_cli.common.tables import aligned
+from sfbptt_cli.common.terminal import one_line
+from sfbptt_cli.storage.evaluations import measured
 from sfbptt_cli.storage.run_folder import RunFolder
 
 _POLL_SECONDS = 0.5
@@ -73,7 +75,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print a line on standard error, above the bar where there is one."""
-        self._bar.write(line, file=self._stream)
+        self._bar.write(one_line(line), file=self._stream)
 
     def _follow(self) -> None:
         while not self._over.wait(_POLL_SECONDS):
@@ -87,7 +89,7 @@ class Progress:
 
     def _announce(self, job: Job) -> None:
         if job.status != "finished":
-            self.say(f"sfbptt: {job.label}: {' '.join(job.message.split())}")
+            self.say(f"sfbptt: {job.label}: {job.message}")
         self._bar.n = self._ended()
         self._bar.set_postfix_str(f"{self._failed()} failed")
         if self._bar.disable and self._ended() > self._before:
@@ -130,7 +132,7 @@ def _metrics(job: Job) -> list[str]:
     """Return the scores of a run, or the medians of an ensemble."""
     if job.status == "finished" and job.runs:
         with suppress(RequestError):  # a run's folder was removed or damaged since
-            found = [RunFolder(run).evaluation()["metrics"] for run in job.runs]
+            found = [measured(RunFolder(run))["metrics"] for run in job.runs]
             return [_score(found, name) for name in ("d_stsp", "d_h")]
     return ["-", "-"]
 

@@ -28,6 +28,7 @@ from sfbptt_cli.cli.sweep.job import launcher
 from sfbptt_cli.cli.sweep.progress import Progress, summary, table
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted, RequestError
+from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.explain import explain_value
 
 # From the composed settings of a job to its run folders, and whether those are finished already.
@@ -95,7 +96,7 @@ class Sweep(Sweeper):
         with Progress(folder, self._jobs) as progress:
             self._run(progress)
         if Sweep.plan is not None:
-            print(table(self._jobs))
+            say(table(self._jobs))
         progress.say(summary(self._jobs, before, folder))
 
     @property
