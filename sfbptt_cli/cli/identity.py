@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import TrainSettings
-from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
+from sfbptt_cli.config.schema import NOT_KEPT, changes_results, flatten, typed_config
 from sfbptt_cli.config.store import GROUPS
 
 # Parts of the path themselves.
@@ -55,11 +55,11 @@ def identify(config: TrainSettings) -> Identity:
     varied = {
         key: value
         for key, value in values.items()
-        if key not in NOT_RESULTS and before.get(key) != value
+        if key not in NOT_KEPT and before.get(key) != value
     }
     groups = {k: v for k, v in choices.items() if v and v != usual[k]}
     named = {k: v for k, v in groups.items() if k not in _PATH_GROUPS}
-    named |= {k: v for k, v in varied.items() if k not in _IN_PATH}
+    named |= {k: v for k, v in varied.items() if k not in _IN_PATH and changes_results(k)}
     always = {group: choices[group] for group in _PATH_GROUPS}
     stated = {"tau": config.tau, "name": config.name, **varied}
     stated.pop("seed", None)

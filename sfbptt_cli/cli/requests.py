@@ -17,6 +17,7 @@ from sfbptt_cli.storage.data_paths import data_paths, described
 
 if TYPE_CHECKING:
     from sfbptt_cli.cli.identity import Identity
+    from sfbptt_cli.evaluation.settings import EvaluationSettings
 
 
 def perform(command: str, composed: Any) -> None:
@@ -76,10 +77,13 @@ def _folders(config: TrainSettings, identity: Identity) -> list[Path]:
     return [identity.path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
 
 
-def plan_training(composed: Any) -> tuple[list[Path], bool]:
-    """Find the folders of a training's runs, and whether all are finished with these settings."""
+def plan_training(composed: Any) -> tuple[list[Path], bool, EvaluationSettings]:
+    """Find the folders of a training's runs, whether all are finished, and how they are measured.
+
+    Finished are those that are measured so, too.
+    """
     from sfbptt_cli.cli.identity import identify
-    from sfbptt_cli.storage.evaluations import entries
+    from sfbptt_cli.storage.evaluations import find
     from sfbptt_cli.storage.run_folder import RunFolder
 
     config = _checked("train", composed)
@@ -87,7 +91,8 @@ def plan_training(composed: Any) -> tuple[list[Path], bool]:
     paths = _folders(config, identify(config))
     folders = [RunFolder(path) for path in paths]
     finished = not config.overwrite and all(
-        folder.manifest().get("status") == "finished" and entries(folder) for folder in folders
+        folder.manifest().get("status") == "finished" and find(folder, config.evaluation)
+        for folder in folders
     )
     if finished:
         from sfbptt_cli.experiment.stored_data import require_unchanged
@@ -95,4 +100,4 @@ def plan_training(composed: Any) -> tuple[list[Path], bool]:
         for k, folder in enumerate(folders):
             require_unchanged(folder, config)
             folder.claim({**asdict(config), "seed": config.seed + k}, overwrite=False)
-    return paths, finished
+    return paths, finished, config.evaluation

@@ -26,7 +26,7 @@ from sfbptt_cli.experiment.training import (
     train,
     use_threads,
 )
-from sfbptt_cli.storage.evaluations import measured
+from sfbptt_cli.storage.evaluations import find, measured
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.training.trainer import Diverged
@@ -55,7 +55,7 @@ def run_training(
             runs = _complete(runs, stop)
             for run in runs:
                 if run.failure is None:
-                    show(run.folder, whole=len(runs) == 1)
+                    show(run, whole=len(runs) == 1)
     except Stopped as stopped:
         path = paths[0] if len(paths) == 1 else paths[0].parent
         raise Interrupted(f"{path} stopped {stopped}; the same command continues it") from None
@@ -74,7 +74,7 @@ def _complete(runs: list[TrainingRun], stop: StopSignals) -> list[TrainingRun]:
         if run.finished:
             _keep_place_of_data(run)
             log.info("%s is finished; overwrite=true trains it again", run.folder.path)
-            if _is_measured(run.folder):
+            if _is_measured(run):
                 log_run(run.folder, run.config.logger)
             else:
                 again.append(run)
@@ -88,14 +88,14 @@ def _complete(runs: list[TrainingRun], stop: StopSignals) -> list[TrainingRun]:
     return runs
 
 
-def _is_measured(folder: RunFolder) -> bool:
-    """Return whether a finished run has what was measured, or say why it is measured again."""
+def _is_measured(run: TrainingRun) -> bool:
+    """Return whether a finished run was measured as asked for, or say why it is measured again."""
     try:
-        measured(folder)
+        measured(run.folder)
     except RequestError as error:
         log.warning("%s; it is measured again", error)
         return False
-    return True
+    return find(run.folder, run.config.evaluation) is not None
 
 
 def _keep_place_of_data(run: TrainingRun) -> None:
@@ -117,12 +117,14 @@ def _measure(run: TrainingRun, stop: StopSignals) -> None:
     stop.where = "after its end"
 
 
-def show(folder: RunFolder, whole: bool) -> None:
+def show(run: TrainingRun, whole: bool) -> None:
     """Print the table of metrics, then the paths of the run's files; its folder if not `whole`."""
+    folder = run.folder
+    found = table(find(folder, run.config.evaluation) or measured(folder))
     if not whole:
-        say(folder.path, table(measured(folder)), "")
+        say(folder.path, found, "")
         return
-    say(table(measured(folder)), "")
+    say(found, "")
     # Names with a point are the lock and what a kill may leave of a file half written.
     for path in sorted(p for p in folder.path.rglob("[!.]*") if p.is_file()):
         say(path)

@@ -14,8 +14,18 @@ from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.explain import explain_value
 from sfbptt_cli.config.store import GROUPS, settings_of
 
-# The settings that change no number of a run: they neither name its folder nor forbid resuming.
-NOT_RESULTS = frozenset({"name", "overwrite", "outputs", "logger", "ensemble"})
+# The settings that say where a run goes, and how it is made.
+NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "ensemble"})
+# Beside those of evaluation, the settings that change no trained model beyond its last digits.
+_NOT_RESULTS = NOT_KEPT | {"threads", "device"}
+
+
+def changes_results(key: str) -> bool:
+    """Whether a setting changes the trained model: it names the run's folder, others do not.
+
+    Nor do they forbid resuming, or tell runs apart in a report.
+    """
+    return key not in _NOT_RESULTS and not key.startswith("evaluation.")
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.common.terminal import shown
-from sfbptt_cli.config.schema import NOT_RESULTS, flatten
+from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS
 from sfbptt_cli.storage.own_files import require_own_files
@@ -28,6 +28,8 @@ _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json",
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
 # Numbers that a picture or a mean can hold.
 _LARGEST, _LARGEST_TAU, _LARGEST_RATE = 1e100, 10**9, 1e9
+# Characters of a fingerprint that tell the data of a report apart.
+_SIGN = 8
 # Of these a run's numbers are those of finished training.
 _TRAINED = ("trained", "finished")
 
@@ -66,6 +68,7 @@ class RunRecord:
     seed: int
     status: str  # of run.json
     verdict: str | None  # None where nothing was measured
+    steps: int | None  # that were compared, where something was measured
     metrics: dict[str, Metric]
     lambda_max: float | None  # of the system or the data, per time unit
     manifest: dict[str, Any]
@@ -158,10 +161,11 @@ def _read(path: Path, label: str) -> RunRecord:
         lambda_max = _number(lambda_max, "run.json: lambda_max")
         if lambda_max > 0:
             _require_rate(lambda_max, "run.json: lambda_max")
-    verdict, metrics = None, {}
+    verdict, steps, metrics = None, None, {}
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
-        verdict, metrics = _evaluation(folder)
-    own = {k: v for k, v in settings.items() if k not in NOT_RESULTS and k != "seed"}
+        verdict, steps, metrics = _evaluation(folder)
+    own = {k: v for k, v in settings.items() if changes_results(k) and k != "seed"}
+    own |= _data(own, manifest)
     return RunRecord(
         folder=folder,
         label=shown(label),
@@ -173,21 +177,37 @@ def _read(path: Path, label: str) -> RunRecord:
         seed=seed,
         status=status,
         verdict=verdict,
+        steps=steps if type(steps) is int else None,
         metrics=metrics,
         lambda_max=lambda_max,
         manifest=manifest,
     )
 
 
-def _evaluation(folder: RunFolder) -> tuple[str, dict[str, Metric]]:
-    """Return verdict and known metrics of evaluation.json."""
+def _data(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells recorded data apart: the names of files, and a sign of the content.
+
+    Files move, and files of one name may hold different data.
+    """
+    names = {
+        key: Path(value).name
+        for key, value in settings.items()
+        if key.startswith("dataset.") and key.endswith("path") and isinstance(value, str)
+    }
+    sign = manifest.get("dataset", "")[:_SIGN]
+    return {**names, "dataset.fingerprint": sign} if names and sign else names
+
+
+def _evaluation(folder: RunFolder) -> tuple[str, Any, dict[str, Metric]]:
+    """Return verdict, measured steps and known metrics of evaluation.json."""
     if not folder.evaluation_file.is_file():
         raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
     content = folder.evaluation()
     verdict, stored = content.get("verdict"), content.get("metrics")
     if not isinstance(verdict, str) or not verdict.isprintable() or not isinstance(stored, dict):
         raise ValueError("damaged: evaluation.json has no verdict and metrics")
-    return verdict, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
+    steps = content.get("steps")
+    return verdict, steps, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
 
 
 def _metric(name: str, stored: Any) -> Metric:

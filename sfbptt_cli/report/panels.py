@@ -94,7 +94,7 @@ def _needed(keys: Sequence[str], groups: Sequence[Group]) -> list[str]:
 def _series(groups: Sequence[Group]) -> list[Series]:
     """Return the lines of one panel, named by model, method, and the settings they differ in.
 
-    Settings that change with τ alone, as a window that has to hold it, split no line.
+    Groups of a line differ in τ alone.
     """
     kinds: dict[tuple[str, str, bool], list[Group]] = defaultdict(list)
     for group in groups:
@@ -102,10 +102,7 @@ def _series(groups: Sequence[Group]) -> list[Series]:
         kinds[run.model, _method(group), run.tau is not None].append(group)
     found = []
     for (model, method, _), kind in kinds.items():
-        by_tau: dict[int | None, list[Group]] = defaultdict(list)
-        for group in kind:
-            by_tau[group.tau].append(group)
-        keys = _needed(sorted({k for same in by_tau.values() for k in varied(same)}), kind)
+        keys = _needed(varied(kind), kind)
         for own, members in _split(kind, keys).items():
             label = ", ".join(filter(None, [MODEL_LABELS.get(model, model), method, *own]))
             found.append(Series(label, model, tuple(members)))
@@ -145,6 +142,9 @@ def disagreements(panel: Panel) -> list[str]:
         if len(measured) > 1:
             ways = sorted(", ".join(f"{k} {v}" for k, v in settings) for settings in measured)
             found.append(f"{METRICS[metric]} was measured in several ways ({'; '.join(ways)})")
+    if len(lengths := {run.steps for run in panel.runs} - {None}) > 1:
+        steps = ", ".join(str(n) for n in sorted(n for n in lengths if n))
+        found.append(f"the runs were measured over different numbers of steps ({steps})")
     data = {run.manifest.get("dataset") for run in panel.runs} - {None}
     if len(data) > 1:
         found.append(f"the runs have {len(data)} different sets of data")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -130,15 +131,19 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 # A formula begins with one of these, depending on the spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def _harmless(cell: Any) -> Any:
     """Put a quote before a text that a spreadsheet would take for a formula.
 
+    Some pass over blanks and line ends before it, some take signs of full width for plain ones.
     https://owasp.org/www-community/attacks/CSV_Injection
     """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    if not isinstance(cell, str) or not cell:
+        return cell
+    begun = unicodedata.normalize("NFKC", cell).lstrip()
+    return f"'{cell}" if begun.startswith(_FORMULA) or not cell[0].isprintable() else cell
 
 
 def count_text(runs: Sequence[RunRecord]) -> str:

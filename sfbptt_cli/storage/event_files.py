@@ -21,7 +21,7 @@ from sfbptt_cli.common.atomic import replacing
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import MIB, open_regular
 from sfbptt_cli.common.numbers import number_of
-from sfbptt_cli.config.schema import NOT_RESULTS, flatten
+from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _hyperparameters(settings: dict[str, Any], metrics: dict[str, float]) -> tup
     plain = {
         key: value if isinstance(value, (bool, int, float, str)) else str(value)
         for key, value in settings.items()
-        if key not in NOT_RESULTS and value is not None
+        if changes_results(key) and value is not None
     }
     return hparams(plain, metrics)
 

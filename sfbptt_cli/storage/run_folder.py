@@ -16,7 +16,7 @@ import yaml
 from sfbptt_cli.common.atomic import leftovers, write_json, write_text
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.config.schema import NOT_RESULTS, flatten, typed_config
+from sfbptt_cli.config.schema import changes_results, flatten, typed_config
 from sfbptt_cli.storage.history import read_history, write_history
 from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
@@ -144,7 +144,7 @@ class RunFolder:
         differing = [
             f"{key} ({stored.get(key)} there, {given.get(key)} given)"
             for key in sorted(stored.keys() | given.keys())
-            if key not in NOT_RESULTS and not _names_data(key) and stored.get(key) != given.get(key)
+            if changes_results(key) and not _names_data(key) and stored.get(key) != given.get(key)
         ]
         if differing:
             raise RequestError(

@@ -190,7 +190,7 @@ def test_folder_names_what_was_changed(named: Any, overrides: tuple[str, ...], f
 
 def test_long_folder_names_are_cut_and_stay_unique(named: Any) -> None:
     long = named(*TINY)
-    other = named(*TINY, "evaluation.lyapunov_steps=101")
+    other = named(*TINY, "window=101")
     for folder in (long, other):
         name = Path(folder).parent.name
         assert len(name) < 230
@@ -200,7 +200,27 @@ def test_long_folder_names_are_cut_and_stay_unique(named: Any) -> None:
     assert named(*TINY) == long
 
 
+def test_what_changes_no_model_names_no_folder(named: Any) -> None:
+    more = ("threads=3", "device=cpu", "evaluation.steps=2000", "logger=tensorboard")
+    assert named(*more) == named()
+
+
 # The same command again.
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m"]])
+def test_again_with_other_evaluation_settings_measures_beside(
+    cli: Cli, copy: Path, no_figures: None, sweep: list[str]
+) -> None:
+    run = run_folder(copy)
+    own = content(run / "evaluation.json")
+    outcome = cli("train", *TINY, *sweep, "evaluation.steps=600", cwd=copy, status=0)
+    (other,) = (stored := content(run / "evaluation.json")).pop("others")
+    assert (stored, other["steps"]) == (own, 600)
+    assert run_folder(copy) == run
+    shown = f"{other['metrics']['d_h']['value']:.4g}"
+    assert shown in outcome.stdout
+    assert shown != f"{own['metrics']['d_h']['value']:.4g}"
 
 
 def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
@@ -281,6 +301,7 @@ def test_evaluate_with_other_settings(
     run = run_folder(copy)
     before = content(run / "evaluation.json")
     smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"
+    (run / "evaluation.json").unlink()  # or it would be kept beside that of the run's own settings
     cli("evaluate", f"run={run}", "evaluation.steps=600", smoothing, cwd=copy, status=0)
     after = content(run / "evaluation.json")
     assert (before["steps"], after["steps"]) == (1000, 600)
@@ -301,7 +322,7 @@ def test_evaluate_with_other_settings(
 def test_evaluate_another_checkpoint(cli: Cli, copy: Path, no_figures: None) -> None:
     run = run_folder(copy)
     cli("evaluate", f"run={run}", "evaluation.checkpoint=last", cwd=copy, status=0)
-    after = content(run / "evaluation.json")
+    (after,) = content(run / "evaluation.json")["others"]
     assert after["checkpoint"] == "last"
     last = RunFolder(run).last.read_bytes()
     assert after["checkpoint_sha256"] == hashlib.sha256(last).hexdigest()

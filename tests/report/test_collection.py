@@ -14,6 +14,7 @@ from report_runs import LAMBDA_MAX, draw_little, edit, evaluation, page_of, repo
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.tables import _harmless
 
 
 @pytest.fixture
@@ -175,6 +176,17 @@ def test_folders_of_odd_names_are_reported(tmp_path: Path) -> None:
     assert len(made.skipped) == 3  # the fourth, though it turns the text around, is a name
     assert all(label.isprintable() for label, _ in made.skipped)
     assert "\x1b" not in page_of(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("first", ["", "\n", "\r", "\t", " ", "\u3000", "\u200b", "\ufeff"])
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+def test_no_cell_is_a_formula(first: str, sign: str) -> None:
+    assert _harmless(f"{first}{sign}1+1") == f"'{first}{sign}1+1"
+
+
+@pytest.mark.parametrize("cell", ["", "lstm", " a = b", "größe", "1-2", -1.5, 3, None])
+def test_other_cells_stay_as_they_are(cell: object) -> None:
+    assert _harmless(cell) == cell
 
 
 @pytest.mark.usefixtures("few_pictures")

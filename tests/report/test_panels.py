@@ -32,18 +32,45 @@ def test_a_column_names_the_owner_of_a_setting_where_the_name_is_not_enough() ->
     assert set(short_names(["forcing.alpha", "x.alpha"]).values()) == {"forcing.alpha", "x.alpha"}
 
 
-def test_a_window_that_follows_tau_splits_no_line_but_a_learning_rate_does(tmp_path: Path) -> None:
-    for tau, window in ((30, 120), (100, 120), (200, 200)):
-        write_run(tmp_path / "a", tau=tau, window=window)
+def test_a_line_joins_runs_that_differ_in_tau_alone(tmp_path: Path) -> None:
+    """Another learning rate at another τ, or a window that follows it, is another recipe."""
+    for tau in (30, 100):
+        write_run(tmp_path / "a", tau=tau)
     (panel,) = panels_of(tmp_path)
     assert [series.label for series in panel.series] == ["LSTM"]
-    assert [group.tau for group in panel.series[0].groups] == [30, 100, 200]
-    write_run(tmp_path / "b", optimizer={"name": "adam", "learning_rate": 0.001})
+    assert [group.tau for group in panel.series[0].groups] == [30, 100]
+    write_run(tmp_path / "b", tau=50, optimizer={"name": "adam", "learning_rate": 0.001})
+    write_run(tmp_path / "b", tau=200, window=200)
     (panel,) = panels_of(tmp_path)
-    assert sorted(series.label for series in panel.series) == [
-        "LSTM, learning_rate=0.001",
-        "LSTM, learning_rate=0.015",
-    ]
+    found = {series.label: [group.tau for group in series.groups] for series in panel.series}
+    assert found == {
+        "LSTM, learning_rate=0.001, window=120": [50],
+        "LSTM, learning_rate=0.015, window=120": [30, 100],
+        "LSTM, learning_rate=0.015, window=200": [200],
+    }
+
+
+def test_what_changes_no_model_makes_no_group(tmp_path: Path) -> None:
+    for seed, threads in enumerate((1, 4, "auto")):
+        evaluated = {"steps": 1_000 + seed, "bins": 10 + seed}
+        more = {"threads": threads, "device": "cpu" if seed else "auto", "evaluation": evaluated}
+        write_run(tmp_path, seed=seed, **more)
+    (panel,) = panels_of(tmp_path)
+    (group,) = panel.groups
+    assert [run.seed for run in group.runs] == [0, 1, 2]
+    assert [series.label for series in panel.series] == ["LSTM"]
+
+
+def test_recorded_data_are_told_apart_by_content_not_by_place(tmp_path: Path) -> None:
+    """The same file in two places is one set of data, two files of one name are two."""
+    for place, sign in (("a", "e"), ("b", "e"), ("c", "f")):
+        path = write_run(tmp_path / place, seed=ord(place), manifest={"dataset": 64 * sign})
+        edit(path, "config.yaml", lambda c, p=place: c["dataset"].update(path=f"/{p}/m.csv"))
+    found = {panel.title: len(panel.runs) for panel in panels_of(tmp_path)}
+    assert found == {
+        "lorenz_paper, fingerprint=eeeeeeee": 2,
+        "lorenz_paper, fingerprint=ffffffff": 1,
+    }
 
 
 def test_a_method_without_tau_is_a_level_of_its_own(tmp_path: Path) -> None:
@@ -82,10 +109,12 @@ def test_numbers_that_cannot_be_compared_are_pointed_out(tmp_path: Path) -> None
     write_run(tmp_path, seed=0)
     path = write_run(tmp_path, seed=1, manifest={"dataset": "e" * 64})
     edit(path, "evaluation.json", lambda c: c["metrics"]["d_stsp"].update(bins=10))
+    edit(path, "evaluation.json", lambda c: c.update(steps=500))
     (panel,) = panels_of(tmp_path)
     assert disagreements(panel) == [
         "lorenz_paper: D_stsp was measured in several ways "
         "(estimator binned, bins 10; estimator binned, bins 30)",
+        "lorenz_paper: the runs were measured over different numbers of steps (500, 1400)",
         "lorenz_paper: the runs have 2 different sets of data",
     ]
 

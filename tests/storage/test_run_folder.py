@@ -72,7 +72,7 @@ def test_another_config_is_refused_with_the_differing_keys(tmp_path: Path) -> No
     message = refusal(lambda: folder.claim(other, overwrite=False), folder.path)
     assert message == (
         "name: {path} holds another run, which differs in "
-        "dataset.parameters.rho (28.0 there, 38.0 given), dataset.path (None there, x.npy given), "
+        "dataset.parameters.rho (28.0 there, 38.0 given), "
         "optimizer.learning_rate (None there, 0.1 given), tau (30 there, auto given); "
         "name=… gives another folder, overwrite=true starts again"
     )

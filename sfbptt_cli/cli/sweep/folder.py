@@ -14,6 +14,7 @@ from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
 from sfbptt_cli.common.documents import read_json
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 
 # The ends of a job; before them it is waiting, running or requeued.
 ENDS = ("finished", "refused", "failed", "diverged", "interrupted", "died")
@@ -28,6 +29,7 @@ class Job:
     runs: list[Path] = field(default_factory=list)  # its folders, where the command has any
     status: str = "waiting"
     message: str = ""
+    evaluation: EvaluationSettings | None = None  # how its runs are measured
 
     @property
     def label(self) -> str:

@@ -19,7 +19,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
 from sfbptt_cli.common.tables import aligned
 from sfbptt_cli.common.terminal import one_line
-from sfbptt_cli.storage.evaluations import measured
+from sfbptt_cli.storage.evaluations import Entry, find, measured
 from sfbptt_cli.storage.run_folder import RunFolder
 
 _POLL_SECONDS = 0.5
@@ -132,9 +132,14 @@ def _metrics(job: Job) -> list[str]:
     """Return the scores of a run, or the medians of an ensemble."""
     if job.status == "finished" and job.runs:
         with suppress(RequestError):  # a run's folder was removed or damaged since
-            found = [measured(RunFolder(run))["metrics"] for run in job.runs]
+            found = [_entry(RunFolder(run), job)["metrics"] for run in job.runs]
             return [_score(found, name) for name in ("d_stsp", "d_h")]
     return ["-", "-"]
+
+
+def _entry(folder: RunFolder, job: Job) -> Entry:
+    """Return what was measured as the job has it."""
+    return (job.evaluation and find(folder, job.evaluation)) or measured(folder)
 
 
 def _score(found: Sequence[dict[str, Any]], name: str) -> str:

@@ -30,9 +30,11 @@ from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.explain import explain_value
+from sfbptt_cli.evaluation.settings import EvaluationSettings
 
-# From the composed settings of a job to its run folders, and whether those are finished already.
-Plan = Callable[[Any], tuple[list[Path], bool]]
+# From the composed settings of a job to its run folders, whether those are finished already, and
+# how they are measured.
+Plan = Callable[[Any], tuple[list[Path], bool, EvaluationSettings]]
 
 
 class Sweep(Sweeper):
@@ -137,7 +139,7 @@ class Sweep(Sweeper):
         with open_dict(task):
             del task["hydra"]
         try:
-            job.runs, finished = plan(task)
+            job.runs, finished, job.evaluation = plan(task)
             job.status = "finished" if finished else "waiting"
         except RequestError as error:
             job.status, job.message = "refused", str(error)
