@@ -78,11 +78,22 @@ def _path(override: str, single: bool) -> str:
     """Replace `~` in the value of a setting that is a path; quote it if it is `single`."""
     key, _, value = override.partition("=")
     if not _PATH.fullmatch(key) or value in ("", "null"):
-        return override
+        return f"{key}={_in_quotes(value)}" if not value.isascii() else override
     value = _HOME.sub(lambda found: found[1] + at_home(key, found[2]), value)
     if not single or key == "from" or value[0] in "'\"":
-        return f"{key}={value}"
+        return f"{key}={value if single else _in_quotes(value)}"
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def _in_quotes(value: str) -> str:
+    """Quote the words of a value, or of a list, that have letters Hydra's grammar does not know."""
+    if "'" in value or '"' in value:
+        return value
+    words = re.split(r"([,\[\]{}])", value)
+    return "".join(
+        word if word.isascii() else QuotedString(word.strip(), Quote.single).with_quotes()
+        for word in words
+    )
 
 
 def require_launcher(arguments: list[str]) -> None:

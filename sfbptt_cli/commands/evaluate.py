@@ -7,7 +7,6 @@ import logging
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from sfbptt_cli.common.terminal import log_to, say
 from sfbptt_cli.config.commands import EvaluateSettings
 from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.evaluations import Entry, find
+from sfbptt_cli.storage.run_folder import runs_below
 
 log = logging.getLogger("sfbptt")
 
@@ -71,7 +71,9 @@ def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSetting
     of `chosen.threads` torch threads. Runs without a checkpoint, or that cannot be read, are named
     on standard error and end the command with RunFailed after the others are done.
     """
-    paths = list(_runs(folder))
+    if not folder.is_dir():
+        raise RequestError(f"runs: '{folder}' is not a folder; accepted: a folder with runs in it")
+    paths = runs_below(folder)
     if not paths:
         raise RequestError(f"runs: '{folder}' holds no run; accepted: a folder with runs in it")
     # Spawned, so that no child inherits threads or locks of this process.
@@ -94,14 +96,6 @@ def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSetting
             sys.stdout.flush()
     if failed:
         raise RunFailed(f"{failed} of {len(paths)} runs could not be measured")
-
-
-def _runs(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise RequestError(f"runs: '{folder}' is not a folder; accepted: a folder with runs in it")
-    for config in sorted(folder.rglob("config.yaml")):
-        if (config.parent / "run.json").is_file():
-            yield config.parent
 
 
 def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> Measured:

@@ -23,9 +23,9 @@ _problems: list[str] = []
 
 def cache_folder() -> Path:
     """Return $SFBPTT_CACHE, or `sfbptt` in the user's cache folder; OSError without a home."""
-    if folder := os.environ.get("SFBPTT_CACHE"):
-        return Path(folder)
     try:
+        if folder := os.environ.get("SFBPTT_CACHE"):
+            return Path(folder).expanduser()
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sfbptt"
     except RuntimeError as error:
         raise OSError(str(error)) from error

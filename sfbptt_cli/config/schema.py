@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sfbptt_cli.common.checks import require
+from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.explain import explain_value
@@ -54,7 +55,7 @@ def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "")
     begins its message.
     """
     for key, value in flatten(plain).items():
-        _refuse_interpolation(f"{where}{key}", value)
+        _require_plain(f"{where}{key}", value)
     try:
         schemas = OmegaConf.merge(OmegaConf.structured(schema), _group_settings(plain, schema))
         config = OmegaConf.to_object(OmegaConf.merge(schemas, plain))
@@ -66,16 +67,22 @@ def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "")
     return config
 
 
-def _refuse_interpolation(where: str, value: Any) -> None:
-    """Raise RequestError for a text that OmegaConf would replace, also within a list."""
-    if isinstance(value, str) and ("${" in value or value == "???"):
-        raise RequestError(f"{where}: '{value}' was given; accepted: a value")
-    if isinstance(value, (list, tuple)):
+def _require_plain(where: str, value: Any) -> None:
+    """Raise RequestError for a text that OmegaConf would replace, also within a list.
+
+    Likewise for one that config.yaml could not hold: with signs for a terminal, or with bytes that
+    are no UTF-8, as in names of files from elsewhere.
+    """
+    if isinstance(value, str):
+        if "${" in value or value == "???":
+            raise RequestError(f"{where}: '{value}' was given; accepted: a value")
+        require(not ODD.search(value), where, f"'{value}'", "printable text, in UTF-8")
+    elif isinstance(value, (list, tuple)):
         for element in value:
-            _refuse_interpolation(where, element)
+            _require_plain(where, element)
     elif isinstance(value, dict):  # one within a list; others are flat
         for key, element in flatten(value).items():
-            _refuse_interpolation(f"{where}.{key}", element)
+            _require_plain(f"{where}.{key}", element)
 
 
 def _group_settings(plain: dict[str, Any], schema: type[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from sfbptt_cli.storage.history import read_history, write_history
 from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
+# Of folders below one that was taken for a run, and of the runs found there.
+_MOST_LOOKED_AT, _MOST_NAMED = 2_000, 3
 
 
 class RunFolder:
@@ -47,10 +50,7 @@ class RunFolder:
         if not path.is_dir():
             raise RequestError(f"{field}: '{path}' is not a folder; accepted: the folder of a run")
         if not folder.config_file.is_file() or not folder.manifest_file.is_file():
-            raise RequestError(
-                f"{field}: '{path}' is not a run (no config.yaml and run.json in it); "
-                "accepted: the folder of a run"
-            )
+            raise RequestError(f"{field}: '{path}' is not a run{_hint(path)}")
         return folder
 
     def claim(self, config: dict[str, Any], overwrite: bool) -> None:
@@ -191,6 +191,30 @@ class RunFolder:
     def evaluation(self) -> dict[str, Any]:
         """Read evaluation.json."""
         return read_json(self.evaluation_file, "run")
+
+
+def runs_below(folder: Path, most: int | None = None) -> list[Path]:
+    """List the folders of runs below a folder, sorted; links are not followed.
+
+    At most `most` folders are looked into, where that is given.
+    """
+    found = []
+    for place, folders, files in islice(os.walk(folder), most):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if {"config.yaml", "run.json"} <= set(files):
+            found.append(Path(place))
+            folders.clear()
+    return found
+
+
+def _hint(path: Path) -> str:
+    """Return what follows `is not a run`: the runs below, which may have been meant."""
+    below = runs_below(path, _MOST_LOOKED_AT)
+    if not below:
+        return " (no config.yaml and run.json in it); accepted: the folder of a run"
+    more = f" and {len(below) - _MOST_NAMED} more" if len(below) > _MOST_NAMED else ""
+    named = ", ".join(map(str, below[:_MOST_NAMED]))
+    return f", but holds {len(below)}: {named}{more}; accepted: one of them"
 
 
 def _names_data(key: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -68,6 +70,9 @@ class Sweep(Sweeper):
     ) -> None:
         """Keep what Hydra passes before `sweep`."""
         self.config, self.hydra_context = config, hydra_context  # Hydra's own checks read these
+        # One folder for all jobs, also where they differ in name or outputs, which are parts of it.
+        place = QuotedString(str(Path(config.hydra.sweep.dir).absolute()), Quote.single)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={place.with_quotes()}")
         self._config, self._loader = config, hydra_context.config_loader
         self._plugin = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -114,7 +119,8 @@ class Sweep(Sweeper):
         overrides = OverridesParser.create().parse_overrides(given)
         varied = [o.get_key_element() for o in overrides if o.is_sweep_override()]
         for product in BasicSweeper.split_arguments(overrides, None)[0]:
-            values = dict(override.split("=", 1) for override in product)
+            pairs = (override.split("=", 1) for override in product)
+            values = {key: re.sub(r"^(['\"])(.*)\1$", r"\2", text) for key, text in pairs}
             job = Job(with_reader(Sweep.command, product), {key: values[key] for key in varied})
             if job not in self._jobs:
                 self._jobs.append(job)
@@ -183,8 +189,8 @@ class Sweep(Sweeper):
             if raised is not None and self._with_status("waiting") == waiting:
                 reason = str(raised).strip("'\" \n").splitlines() or [repr(raised)]
                 raise RequestError(f"hydra/launcher: {reason[-1]}") from raised
-            if self._launcher == "SlurmLauncher":
-                break
+            if self._launcher == "SlurmLauncher" or self._with_status("waiting") == waiting:
+                break  # those that did not begin will not begin another time
             suspects += [job for job in waiting if job.status == "running"]
         for job in suspects:
             if not self._folder.stopped:
