@@ -13,6 +13,7 @@ from typing import Any
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 
 from sfbptt_cli.common.errors import RequestError
@@ -129,4 +130,4 @@ def _value(value: Any) -> str:
     text = str(value)
     if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text
-    return "'" + re.sub(r"(\\*)'", r"\1\1\\'", text) + "'"
+    return QuotedString(text, Quote.single).with_quotes()

@@ -18,6 +18,9 @@ from sfbptt_cli.common.files import MIB, read_text
 # The files of a run are a hundred times smaller.
 _LARGEST_YAML, _LARGEST_JSON = MIB, 16 * MIB
 _DEEPEST = 32
+# Values of a document: far more than any file of a run has, and so few that reading takes a second
+# or two (YAML) or a tenth of one (JSON), whatever they are.
+_MOST_YAML, _MOST_JSON = 20_000, 200_000
 _LONGEST_SCALAR = 10_000  # characters; YAML's numbers take time that grows as the square
 _LARGEST_NUMBER = 2**128  # the widest seed
 # Characters that a terminal would obey, and halves of characters, which no file can hold.
@@ -31,6 +34,9 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it holds an alias (*name)")
         event = self.peek_event()
+        self.nodes = getattr(self, "nodes", 0) + 1
+        if self.nodes > _MOST_YAML:
+            raise yaml.YAMLError(f"it holds more than {_MOST_YAML} values")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_SCALAR:
             raise yaml.YAMLError(f"it holds a value of {len(event.value)} characters")
         return super().compose_node(parent, index)
@@ -43,24 +49,31 @@ def read_yaml(path: Path, field: str) -> dict[str, Any]:
     RequestError, whose message begins with `field`.
     """
     parse = partial(yaml.load, Loader=_Loader)
-    return _read(path, field, _LARGEST_YAML, parse, "a mapping of settings")
+    return _read(path, field, _LARGEST_YAML, parse, "a mapping of settings", _MOST_YAML)
 
 
-def read_json(path: Path, field: str) -> dict[str, Any]:
-    """Read an object of plain values from a JSON file.
+def read_json(path: Path, field: str, most: int = _MOST_JSON) -> dict[str, Any]:
+    """Read an object of at most `most` plain values from a JSON file.
 
     NaN, infinity and control characters are refused. Raises RequestError, whose message begins
     with `field`.
     """
     parse = partial(json.loads, parse_constant=_no_number)
-    return _read(path, field, _LARGEST_JSON, parse, "a JSON object", finite=True)
+    return _read(path, field, _LARGEST_JSON, parse, "a JSON object", most, finite=True)
 
 
 def _read(
-    path: Path, field: str, limit: int, parse: Callable[[str], Any], kind: str, finite: bool = False
+    path: Path,
+    field: str,
+    limit: int,
+    parse: Callable[[str], Any],
+    kind: str,
+    most: int,
+    finite: bool = False,
 ) -> dict[str, Any]:
     try:
         content = parse(read_text(path, field, limit))
+        _require_few(content, most)
         _require_plain(content, finite)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -73,6 +86,19 @@ def _read(
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"it holds {name}")
+
+
+def _require_few(content: Any, most: int) -> None:
+    """Raise ValueError for more values than any file of a run holds."""
+    waiting, count = [content], 0
+    while waiting and count <= most:
+        value = waiting.pop()
+        inside = [*value.values()] if isinstance(value, dict) else value
+        if isinstance(inside, list):
+            count += len(inside)
+            waiting += [part for part in inside if isinstance(part, (dict, list))]
+    if count > most:
+        raise ValueError(f"it holds more than {most} values")
 
 
 def _require_plain(content: Any, finite: bool, depth: int = 0) -> None:

@@ -22,6 +22,8 @@ from sfbptt_cli.storage.history import read_history, write_history
 from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
+# Values in run.json: twice the seeds of the largest ensemble.
+_MOST_ENTRIES = 20_000
 # Of folders below one that was taken for a run, and of the runs found there.
 _MOST_LOOKED_AT, _MOST_NAMED = 2_000, 3
 
@@ -168,7 +170,9 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any]:
         """Read run.json; empty before the run has begun."""
-        return read_json(self.manifest_file, "run") if self.manifest_file.exists() else {}
+        if not self.manifest_file.exists():
+            return {}
+        return read_json(self.manifest_file, "run", _MOST_ENTRIES)
 
     def update_manifest(self, **entries: Any) -> None:
         """Replace entries of run.json and keep the others; raises as `require_own`."""

@@ -31,6 +31,8 @@ YAML = {
     "half": 'a: "\\ud800"\n',
     "digits": f"a: {10**200}\n",
     "large": "a: " + "x " * 2**20,
+    "items": "a:\n" + "- 0\n" * 150_000,
+    "keys": "".join(f"k{i}: 0\n" for i in range(25_000)),
 }
 JSON = {
     "nested": "[" * 100_000 + "]" * 100_000,
@@ -42,6 +44,8 @@ JSON = {
     "more digits": f'{{"a": {"9" * 100_000}}}',
     "escape": '{"a": "\\u001b[2J"}',
     "half": '{"a\\ud800": 1}',
+    "items": json.dumps({"a": [0] * 500_000}),
+    "lists": json.dumps({"a": [[0]] * 150_000}),
     "large": '{"a": "' + "x" * 2**24 + '"}',
 }
 
