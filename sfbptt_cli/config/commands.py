@@ -25,6 +25,10 @@ from sfbptt_cli.training.settings import (
 
 # Far beyond use, so that a slip is refused before memory is taken.
 MOST_STEPS = 100_000
+# Latent numbers of a batch, batch_size times window times latent_dim, of which each takes some 50
+# bytes until the gradient is known; and sequences of an epoch, whose starts are drawn at once.
+_LARGEST_BATCH = 50_000_000
+_LARGEST_EPOCH = 50_000_000
 # Found on the Lorenz data of Mikhaeil et al. (2022), simulated systems of one kind of sampling.
 _USUAL_TAU = 30
 
@@ -77,6 +81,9 @@ class TrainSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(bool(self.outputs), "outputs", "''", "the folder of all runs")
+        for part in self.outputs.split("/"):
+            accepted = "a path whose names have at most 255 bytes"
+            require(len(part.encode()) <= 255, "outputs", f"'{part[:20]}…'", accepted)
         if isinstance(self.dataset, SimulatedSettings):
             longest = self.dataset.train_steps - 1
             accepted = f"at most dataset.train_steps - 1 = {longest}"
@@ -85,6 +92,7 @@ class TrainSettings(Settings):
         if self.tau == "default":
             self.tau = _USUAL_TAU if isinstance(self.dataset, SimulatedSettings) else "auto"
         self._check_forcing()
+        self._check_sizes()
         if self.optimizer.learning_rate == "auto":
             self.optimizer.learning_rate = self.optimizer.usual_rate(self.model)
         if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":
@@ -94,6 +102,19 @@ class TrainSettings(Settings):
             require(self.ensemble == 1, "ensemble", self.ensemble, accepted)
         else:
             self.tau_search.require_unused("tau is not search", "factors", "epochs")
+
+    def _check_sizes(self) -> None:
+        """Refuse what would take gigabytes, before anything is made."""
+        if isinstance(self.window, int):
+            most = _LARGEST_BATCH // (self.window * self.model.latent_dim)
+            accepted = f"at most {most} with window={self.window}, model.latent_dim="
+            accepted = f"{accepted}{self.model.latent_dim} (memory)"
+            require(self.batch_size <= most, "batch_size", self.batch_size, accepted)
+        most = _LARGEST_EPOCH // self.batch_size
+        accepted = f"at most {most} with batch_size={self.batch_size} (memory)"
+        require(
+            self.batches_per_epoch <= most, "batches_per_epoch", self.batches_per_epoch, accepted
+        )
 
     def _check_forcing(self) -> None:
         """Refuse an interval, a schedule or an α that the method does not have, or lacks."""

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from conftest import composed
+from strangers import refusal
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.settings import Settings, checked, number, whole, word
@@ -306,3 +308,22 @@ def test_what_other_commands_refuse(command: str, settings: dict[str, Any], mess
     with pytest.raises(RequestError) as refused:
         checked_config(settings, COMMANDS[command])
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"batch_size": 100_000}, "batch_size: 100000 "),
+        ({"window": 100_000, "batch_size": 100}, "batch_size: 100 "),
+        ({"batches_per_epoch": 1_000_000, "batch_size": 64}, "batches_per_epoch: 1000000 "),
+        ({"name": "n" * 260}, "name: 'nnn"),
+        ({"outputs": "a/" + "n" * 260}, "outputs: 'nnn"),
+        ({"name": "ö" * 101}, "name: 'ööö"),
+        ({"name": "a\x07"}, "name: 'a"),
+    ],
+)
+def test_what_no_machine_or_file_system_holds_is_refused(
+    changes: dict[str, Any], field: str
+) -> None:
+    plain = composed("train", "dataset.train_steps=200000") | changes
+    assert refusal(lambda: typed_config(plain)).startswith(field)

@@ -53,6 +53,8 @@ def test_nothing_is_interpolated(finished: Finished, key: str, value: Any) -> No
         ("dataset.dimension", 10**9),
         ("window", 10**9),
         ("batch_size", 10**9),
+        ("batch_size", 100_000),
+        ("batches_per_epoch", 10**7),
         ("validation.steps", 10**12),
         ("evaluation.spectrum_smoothing", 1e9),
         ("evaluation.steps", 10**12),
