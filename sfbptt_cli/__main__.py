@@ -1,5 +1,6 @@
-"""`python -m sfbptt_cli`: the command `sfbptt`."""
+"""`python -m sfbptt_cli`: the command line, where the script `sfbptt` is not on the path."""
 
 from sfbptt_cli.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from sfbptt_cli.cli.configs import config_folder, group_choices
+from sfbptt_cli.cli.program import program
 
 # A field of a dataclass with its comment, which may follow a note for the linter.
 _FIELD = re.compile(r"    (\w+): [^#]*(?:# (?:noqa: \w+(?:, \w+)*)?(.*))?")
@@ -32,7 +33,7 @@ def settings_help(command: str, arguments: list[str]) -> str:
     listed = "\n".join(f"  {group}: {', '.join(names)}" for group, names in groups.items())
     settings = "\n".join(_lines(config))
     return (
-        f"sfbptt {command} [overrides]\n\n"
+        f"{program()} {command} [overrides]\n\n"
         "Overrides are key=value; a config group is chosen by its name, as in model=lstm.\n\n"
         f"Config groups and their choices:\n{listed}\n\n"
         f"Settings:\n{settings}\n\n"

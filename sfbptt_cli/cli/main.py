@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sfbptt_cli
+from sfbptt_cli.cli.program import program
 from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
 from sfbptt_cli.common.terminal import log_to, one_line, prepare_streams
@@ -32,12 +33,14 @@ Overrides are Hydra's: model=lstm tau=30 dataset.parameters.rho=35. For one comm
   sfbptt train --help             its settings and their values
   sfbptt train --cfg job          the same as YAML
   sfbptt train --hydra-help       Hydra's own flags
+Tab completion, in bash: eval "$(sfbptt -sc install=bash)"
 """
 
 
 def main() -> None:
     """Run a command and exit with its status: the entry point of the console script."""
     prepare_streams()
+    program()  # while the arguments are as they were given
     log = logging.getLogger("sfbptt")  # not the root, which libraries use
     log.handlers = [log_to()]
     log.setLevel(logging.INFO)
@@ -51,16 +54,32 @@ def main() -> None:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        usage = _USAGE.replace("  sfbptt", f"  {program()}")
+        print(usage, end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(f"sfbptt {sfbptt_cli.__version__}")
         return 0
+    if asked := _completion(arguments):
+        from sfbptt_cli.cli.completion import complete
+
+        try:
+            return complete(asked)
+        except RequestError as error:
+            return _fail(str(error), 2)
     command = arguments[0]
     if command not in COMMANDS:
         hint = nearest(command, COMMANDS)
         return _fail(f"'{command}' is not a command; accepted: {choices(COMMANDS)}{hint}", 2)
     return _run(command, arguments[1:])
+
+
+def _completion(arguments: list[str]) -> list[str]:
+    """Return the words after `-sc`, which a shell calls."""
+    for flag in ("-sc", "--shell-completion"):
+        if flag in arguments:
+            return arguments[arguments.index(flag) + 1 :] or ["help"]
+    return []
 
 
 def _unread() -> int:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from sfbptt_cli.cli.configs import config_folder, group_choices
+from sfbptt_cli.cli.configs import config_folder
+from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion
+from sfbptt_cli.cli.program import program
 from sfbptt_cli.common.errors import RequestError, choices, nearest
-from sfbptt_cli.config.commands import COMMANDS
 from sfbptt_cli.config.explain import explain_value
-from sfbptt_cli.config.store import GROUPS, settings_of
 
 
 def explain(error: Exception, command: str, arguments: list[str]) -> str:
     """Turn Hydra's error into one line: field, value given, what is accepted."""
     message = str(error)
     if isinstance(error, OverrideParseException):
-        return f"'{error.override}' was given; accepted: key=value ({message.splitlines()[0]})"
+        return (
+            f"'{error.override}' was given; accepted: key=value, where blanks, commas, brackets "
+            "and the like stand in quotes within those of the shell, as in \"name='a, b'\""
+        )
     if unknown := re.search(r"Could not override '([^']*)'", message):
-        return _no_such_setting(command, unknown[1])
+        return _no_such_setting(command, unknown[1], arguments)
     if present := re.search(r"An item is already at '([^']*)'", message):
         return f"{present[1]}: '+{present[1]}=…' was given; accepted: {present[1]}=…"
     if option := re.search(r"Could not find '([^']*)/([^']*)'", message):
@@ -57,34 +58,20 @@ def _explain_group(arguments: list[str]) -> str | None:
 
 def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
     """Raise RequestError for a key that no choice of the command has, before Hydra composes."""
+    known = known_keys(command)
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         if not equals or not re.fullmatch(r"[a-z_][a-z_.]*", key):
             continue  # Hydra's grammar, flags, hydra/launcher and the like
         left = key.startswith(("hydra.", "dataset.parameters."))
-        if not left and key not in _known_keys(command, key):
-            raise RequestError(_no_such_setting(command, key))
+        if not left and key not in known:
+            raise RequestError(_no_such_setting(command, key, arguments))
 
 
-def _no_such_setting(command: str, key: str) -> str:
-    known = _known_keys(command, key)
-    hint = nearest(key, known)
-    if key in known:
+def _no_such_setting(command: str, key: str, arguments: list[str]) -> str:
+    at_hand = keys_at_hand(command, arguments)
+    hint = suggestion(key, at_hand)
+    if key in known_keys(command):
         hint = f" (another {key.partition('.')[0]} has it)"
-    accepted = f"those of sfbptt {command} --cfg job"
+    accepted = f"those of {program()} {command} --cfg job"
     return f"{key}: there is no such setting; accepted: {accepted}{hint}"
-
-
-def _known_keys(command: str, unknown: str) -> list[str]:
-    """List every setting of a command, whatever is chosen, without composing."""
-    keys = [*group_choices(), "from"] if command == "train" else [*group_choices()]
-    for setting in fields(COMMANDS[command]):
-        name, nested = setting.name, setting.default_factory
-        keys.append(name)
-        parts = settings_of(name).values() if name in GROUPS else [nested]
-        keys += [f"{name}.{f.name}" for part in parts if is_dataclass(part) for f in fields(part)]
-    if unknown.startswith("dataset.parameters."):
-        for path in (config_folder() / "dataset").glob("*.yaml"):
-            stated = yaml.safe_load(path.read_text(encoding="utf-8"))
-            keys += [f"dataset.parameters.{name}" for name in stated.get("parameters", {})]
-    return keys

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.utils import get_args_parser
@@ -13,6 +15,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
+from sfbptt_cli.cli.configs import group_choices
+from sfbptt_cli.cli.keys import keys_at_hand, whole_numbers
 from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError, nearest
 
@@ -20,6 +24,9 @@ _PATH = re.compile(r"run|runs|out|outputs|from|dataset\.\w*path")
 _DATA_FILE = re.compile(r"^dataset\.(\w*path)=")
 # A home at the beginning of a path, of which -m takes several.
 _HOME = re.compile(r"(?:(?<=,)|^)(['\"]?)(~[^/,'\"]*)")
+# The first and the last of several whole numbers, as other programs have them.
+_SPAN = re.compile(r"(\d{1,9})(?:\.{2,3}|:|-|–)(\d{1,9})")
+_DECIMAL = re.compile(r"[+-]?\d{1,16}(\.\d*)?([eE][+-]?\d{1,2})?")
 # Plugins that launch the jobs of a sweep elsewhere, and are not installed with sfbptt itself.
 _PLUGINS = {"slurm": "hydra_submitit_launcher"}
 
@@ -56,6 +63,7 @@ def prepare(command: str, arguments: list[str]) -> list[str]:
             f"--hydra-help{nearest(unknown[0], known)}"
         )
     flags = list(arguments)
+    _refuse_bare_words(command, parsed.overrides)
     for override in parsed.overrides:
         flags.remove(override)
         if override.startswith(("~", "=")):
@@ -63,6 +71,8 @@ def prepare(command: str, arguments: list[str]) -> list[str]:
             raise RequestError(f"{field or 'key'}: '{override}' was given; accepted: key=value")
     # With -m a comma separates values; there the quotes are the user's.
     overrides = [_path(override, not parsed.multirun) for override in parsed.overrides]
+    whole = whole_numbers(command)
+    overrides = [_whole(*o.partition("=")) if o.split("=")[0] in whole else o for o in overrides]
     if _of_stored_run(command, overrides):
         # The place of its data; everything else about them is as the run has it.
         overrides = [_DATA_FILE.sub(r"moved.\1=", override) for override in overrides]
@@ -74,10 +84,62 @@ def _of_stored_run(command: str, overrides: list[str]) -> bool:
     return command in ("evaluate", "gradients") or (command == "lyapunov" and "run" in given)
 
 
+def _refuse_bare_words(command: str, overrides: list[str]) -> None:
+    """Raise RequestError for a word without a key, with the one that was probably meant."""
+    for before, word in zip(["", *overrides], overrides, strict=False):
+        shown, meant = word, ""
+        if Path(word).is_dir() or ("/" in word and "=" not in word):
+            meant = f"{_key_of_folder(command, Path(word))}={word}"
+        elif word == "=" and before and "=" not in before:
+            meant = f"{before}=… without blanks"
+        elif "=" in word or word.startswith("~"):
+            continue
+        elif before.endswith("="):
+            shown, meant = f"{before} {word}", f"{before}{word} without a blank"
+        elif Path(word).is_file():
+            meant = f"dataset.path={word}"
+        else:
+            groups = group_choices()
+            names = (name for name in keys_at_hand(command, []) if name in groups)
+            meant = next((f"{n}={word.lower()}" for n in names if word.lower() in groups[n]), "")
+        if meant:
+            raise RequestError(f"'{shown}' was given; accepted: {meant}")
+
+
+def _key_of_folder(command: str, folder: Path) -> str:
+    """Return the setting that a folder, or a file, was probably meant for."""
+    if command == "train":
+        return "from" if folder.is_dir() else "dataset.path"
+    single = command != "report" and (folder / "run.json").is_file()
+    return "runs" if command in ("evaluate", "report") and not single else "run"
+
+
+def _whole(key: str, equals: str, value: str) -> str:
+    """Write 1e5 as 100000 where a whole number is asked for; explain 0..4."""
+    if found := _SPAN.fullmatch(value):
+        first, last = int(found[1]), int(found[2])
+        raise RequestError(
+            f"{key}: '{value}' was given; accepted: one value, or with -m "
+            f"{key}=range({first},{last + 1}) for {first} to {last}"
+        )
+    parts = value.split(",")
+    if not any("e" in part.lower() or "." in part for part in parts):
+        return f"{key}{equals}{value}"
+    numbers = [float(part) if _DECIMAL.fullmatch(part) else math.nan for part in parts]
+    if all(abs(x) < 2**53 and x.is_integer() for x in numbers):
+        value = ",".join(str(int(x)) for x in numbers)
+    return f"{key}{equals}{value}"
+
+
+def is_path(key: str) -> bool:
+    """Whether a setting is a file or a folder."""
+    return _PATH.fullmatch(key) is not None
+
+
 def _path(override: str, single: bool) -> str:
     """Replace `~` in the value of a setting that is a path; quote it if it is `single`."""
     key, _, value = override.partition("=")
-    if not _PATH.fullmatch(key) or value in ("", "null"):
+    if not is_path(key) or value in ("", "null"):
         return f"{key}={_in_quotes(value)}" if not value.isascii() else override
     value = _HOME.sub(lambda found: found[1] + at_home(key, found[2]), value)
     if not single or key == "from" or value[0] in "'\"":

@@ -28,8 +28,9 @@ def printable(text: str) -> str:
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint `(did you mean 'tau'?)`, or an empty string when nothing is near."""
-    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
-    return f" (did you mean '{found[0]}'?)" if found else ""
+    by_small_letters = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(name.lower(), list(by_small_letters), n=1, cutoff=0.5)
+    return f" (did you mean '{by_small_letters[found[0]]}'?)" if found else ""
 
 
 def choices(names: Iterable[str]) -> str:

@@ -130,6 +130,8 @@ class TrainSettings(Settings):
             most = MOST_STEPS if self.window == "auto" else int(self.window)
             limit = f"{most:,}" if self.window == "auto" else f"window = {most}"
             accepted = f"a whole number of time steps from 1 to {limit}, auto or search"
+            if isinstance(self.tau, int) and most < self.tau <= MOST_STEPS:
+                accepted += f"; window={self.tau} makes room for it"
             within = isinstance(self.tau, int) and 1 <= self.tau <= most
             require(within, "tau", "nothing" if self.tau is None else f"'{self.tau}'", accepted)
         if not method.has_warmup:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import TINY, Cli, Finished, edit, run_folder, tree
 
 from sfbptt_cli.common.errors import RequestError
@@ -70,6 +71,24 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("seed=-1", ["seed: -1 was given; accepted: a whole number of at least 0"]),
         ("--foo", ["--foo: there is no such flag; accepted: --help, --cfg, -m"]),
         ("--cfg jb", ["--cfg", "'jb'", "'job'"]),
+        # Names that others have, and settings of what is chosen, not of something else.
+        ("model.hidden_size=3", ["no such setting", "did you mean 'model.latent_dim'?"]),
+        ("lr=0.1", ["did you mean 'optimizer.learning_rate'?"]),
+        ("dataset.rho=3", ["did you mean 'dataset.parameters.rho'?"]),
+        ("rho=3", ["did you mean 'dataset.parameters.rho'?"]),
+        ("dataset=rossler rho=3", ["rho: there is no such setting"]),
+        ("model.hidden_dim=3", ["model.hidden_dim: there is no such", "(another model has it)"]),
+        ("model=LSTM", ["model: 'LSTM' was given; accepted: ", "did you mean 'lstm'?"]),
+        ("tau=500", ["tau: '500' was given; accepted: ", "window=500 makes room for it"]),
+        ("tau= 30", ["'tau= 30' was given; accepted: tau=30 without a blank"]),
+        ("tau = 30", ["'=' was given; accepted: tau=… without blanks"]),
+        ("lorenz", ["'lorenz' was given; accepted: dataset=lorenz"]),
+        (
+            "-m seed=0..4",
+            ["seed: '0..4' was given; accepted: ", "with -m seed=range(0,5) for 0 to 4"],
+        ),
+        ("seed=3-7", ["seed: '3-7' was given; accepted: ", "seed=range(3,8) for 3 to 7"]),
+        ("name=a(b", ["'name=a(b' was given; accepted: key=value, where", "name='a, b'"]),
         ("-m tua=1,2", ["tua: there is no such setting", "did you mean 'tau'?"]),
     ],
 )
@@ -80,11 +99,39 @@ def test_train(cli: Cli, workplace: Path, overrides: str, fragments: list[str]) 
         assert fragment in message
 
 
+@pytest.mark.parametrize("command", ["evaluate", "report", "gradients", "lyapunov"])
+def test_a_folder_without_its_key(cli: Cli, workplace: Path, command: str) -> None:
+    run = run_folder(workplace).relative_to(workplace)
+    key = "runs" if command == "report" else "run"
+    message = refused(cli, workplace, command, str(run))
+    assert f"'{run}' was given; accepted: {key}={run}" in message
+    if command == "evaluate":
+        message = refused(cli, workplace, command, "outputs")
+        assert "'outputs' was given; accepted: runs=outputs" in message
+
+
+def test_a_folder_above_a_run_names_it(cli: Cli, workplace: Path) -> None:
+    message = refused(cli, workplace, "evaluate", "run=outputs")
+    run = run_folder(workplace).relative_to(workplace)
+    assert f"'outputs' is not a run, but holds 1: {run}; accepted: one of them" in message
+
+
+def test_whole_numbers_may_have_exponents(cli: Cli, workplace: Path) -> None:
+    given = ("evaluation.steps=1e5", "epochs=2.0", "name=1e5", "tau=1.2e1", "dataset.dt=1e-2")
+    text = cli("train", *given, "--cfg", "job", cwd=workplace, status=0).stdout
+    settings = yaml.safe_load(text)
+    assert (settings["evaluation"]["steps"], settings["epochs"]) == (100_000, 2)
+    assert (settings["tau"], settings["dataset"]["dt"]) == (12, 0.01)
+    assert float(settings["name"]) == 1e5
+    message = refused(cli, workplace, "train", "epochs=2.5")
+    assert "epochs: '2.5' was given; accepted: a whole number" in message
+
+
 @pytest.mark.parametrize("command", ["trian", "", "TRAIN"])
 def test_unknown_command(cli: Cli, workplace: Path, command: str) -> None:
     message = refused(cli, workplace, command)
     assert f"'{command}' is not a command; accepted: evaluate, " in message
-    assert ("did you mean 'train'?" in message) == (command == "trian")
+    assert ("did you mean 'train'?" in message) == bool(command)
 
 
 def test_no_command_shows_the_usage(cli: Cli, tmp_path: Path) -> None:
