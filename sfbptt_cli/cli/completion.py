@@ -89,10 +89,9 @@ def _values(command: str, key: str, value: str) -> list[str]:
 def _files(value: str) -> list[str]:
     """Return files and folders that a path may become, folders with a sign after them."""
     folder, slash, name = value.rpartition("/")
-    place = Path(f"{folder}{slash}" or ".").expanduser()
     try:
-        found = sorted(place.iterdir())
-    except OSError:
+        found = sorted(Path(f"{folder}{slash}" or ".").expanduser().iterdir())
+    except (OSError, RuntimeError):  # RuntimeError: no such home
         return []
     names = [f"{p.name}/" if p.is_dir() else p.name for p in found if not p.name.startswith(".")]
     return [f"{folder}{slash}{n}" for n in _beginning(name, names)]

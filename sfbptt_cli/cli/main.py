@@ -44,6 +44,8 @@ def main() -> None:
     log = logging.getLogger("sfbptt")  # not the root, which libraries use
     log.handlers = [log_to()]
     log.setLevel(logging.INFO)
+    # Without a home it says at length where its fonts are kept.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         status = _dispatch(sys.argv[1:])
         sys.stdout.flush()

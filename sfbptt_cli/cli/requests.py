@@ -5,6 +5,7 @@ Nothing here imports torch before the configuration has been checked.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,9 @@ from sfbptt_cli.storage.data_paths import data_paths, described
 if TYPE_CHECKING:
     from sfbptt_cli.cli.identity import Identity
     from sfbptt_cli.evaluation.settings import EvaluationSettings
+
+
+log = logging.getLogger("sfbptt")
 
 
 def perform(command: str, composed: Any) -> None:
@@ -65,7 +69,11 @@ def _train(config: TrainSettings) -> None:
     if config.threads == "auto" and apart():
         config.threads = 1  # the cores are shared by as many runs
     from sfbptt_cli.commands.train import run_training
+    from sfbptt_cli.experiment.longer import note_on_shorter
 
+    for path in _folders(config, identity):
+        if note := note_on_shorter(path, config):
+            log.info("%s", note)
     origin = {"choices": identity.choices, "overrides": identity.overrides}
     if paths := data_paths(stored["dataset"]):
         origin["data_paths"] = described(paths, identity.path.absolute())

@@ -46,8 +46,11 @@ def belongs_at_top(
     folder: RunFolder, settings: EvaluationSettings, own: EvaluationSettings
 ) -> bool:
     """Return whether an entry with these settings is that of the run's own, or replaces the top."""
-    present = entries(folder)
-    return settings == own or not present or _settings(present[0]) == asdict(settings)
+    try:
+        top = measured(folder)
+    except RequestError:
+        return True
+    return settings == own or _settings(top) == asdict(settings)
 
 
 def keep(folder: RunFolder, entry: Entry, at_top: bool) -> None:

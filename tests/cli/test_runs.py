@@ -205,6 +205,21 @@ def test_what_changes_no_model_names_no_folder(named: Any) -> None:
     assert named(*more) == named()
 
 
+def test_more_epochs_start_anew_with_a_word(cli: Cli, copy: Path, no_figures: None) -> None:
+    shorter = run_folder(copy).relative_to(copy)
+    outcome = train(cli, copy, "epochs=3", "evaluation.steps=600")
+    first, second = outcome.stderr.splitlines()[:2]
+    assert first.startswith(
+        f"epochs: '{shorter}' is finished with 2; this run of 3 starts from the"
+    )
+    assert "as a onecycle schedule of the learning rate spans all epochs and cannot be" in first
+    assert second.startswith("epoch 1 of 3")
+    # Not of another recipe, and not again.
+    for other in ("epochs=3", "window=90 epochs=3", "epochs=1"):
+        outcome = train(cli, copy, *other.split())
+        assert "starts from the beginning" not in outcome.stderr
+
+
 # The same command again.
 
 
