@@ -174,6 +174,11 @@ def test_existing_runs_and_what_is_none(tmp_path: Path) -> None:
     message = refusal(lambda: RunFolder.existing(tmp_path / "x", "run"), tmp_path / "x")
     assert message == "run: {path} is not a folder; accepted: the folder of a run"
     message = refusal(lambda: RunFolder.existing(tmp_path, "run"), tmp_path)
+    assert message == (
+        f"run: {{path}} is not a run, but holds 1: {folder.path}; accepted: one of them"
+    )
+    folder.manifest_file.unlink()
+    message = refusal(lambda: RunFolder.existing(tmp_path, "run"), tmp_path)
     assert message.startswith("run: {path} is not a run (no config.yaml and run.json in it)")
 
 
