@@ -74,7 +74,8 @@ def suggestion(key: str, at_hand: Mapping[str, str]) -> str:
 
 def whole_numbers(command: str) -> set[str]:
     """Return the settings that are whole numbers, or may be."""
-    return {key for key, kind in known_keys(command).items() if re.search(r"\bint\b", kind)}
+    kinds = known_keys(command).items()
+    return {key for key, kind in kinds if re.search(r"\bint\b", kind) and "float" not in kind}
 
 
 def _fields(command: str) -> dict[str, list[Any]]:

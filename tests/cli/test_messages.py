@@ -79,7 +79,10 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("dataset=rossler rho=3", ["rho: there is no such setting"]),
         ("model.hidden_dim=3", ["model.hidden_dim: there is no such", "(another model has it)"]),
         ("model=LSTM", ["model: 'LSTM' was given; accepted: ", "did you mean 'lstm'?"]),
-        ("tau=500", ["tau: '500' was given; accepted: ", "window=500 makes room for it"]),
+        (
+            "tau=500 window=120",
+            ["tau: '500' was given; accepted: ", "window=500 makes room for it"],
+        ),
         ("tau= 30", ["'tau= 30' was given; accepted: tau=30 without a blank"]),
         ("tau = 30", ["'=' was given; accepted: tau=… without blanks"]),
         ("lorenz", ["'lorenz' was given; accepted: dataset=lorenz"]),

@@ -60,12 +60,12 @@ def test_other_settings_lose_no_measurement(cli: Cli, several: Path, in_process:
     """What the run's own settings gave stays at the top, with its trajectories and figures."""
     run = RunFolder(several / "a")
     own, before = run.evaluation(), tree(several / "a")
-    for bins in (8, 8, 6):
+    for bins in (7, 7, 6):
         outcome = cli("evaluate", f"run={run.path}", f"evaluation.bins={bins}", cwd=several)
-        assert f"(evaluation.bins: 10 there, {bins} here)" in outcome.stderr
+        assert f"(evaluation.bins: 8 there, {bins} here)" in outcome.stderr
         assert f"{bins} bins" in outcome.stdout
     stored = run.evaluation()
-    assert [entry["settings"]["bins"] for entry in stored.pop("others")] == [8, 6]
+    assert [entry["settings"]["bins"] for entry in stored.pop("others")] == [7, 6]
     assert stored == own
     changed = {k for k, v in tree(several / "a").items() if before.get(k) != v}
     assert changed == {"evaluation.json"}
