@@ -31,6 +31,7 @@ _DECIDED_BY = {
     "optimizer.learning_rate": "model.name",
     "tau_schedule.name": "forcing.name",
     "alpha.name": "forcing.name",
+    "warmup": "forcing.name",
 }
 
 

@@ -44,8 +44,8 @@ def test_a_line_joins_runs_that_differ_in_tau_alone(tmp_path: Path) -> None:
     (panel,) = panels_of(tmp_path)
     found = {series.label: [group.tau for group in series.groups] for series in panel.series}
     assert found == {
-        "LSTM, learning_rate=0.001, window=120": [50],
-        "LSTM, learning_rate=0.015, window=120": [30, 100],
+        "LSTM, learning_rate=0.001, window=auto": [50],
+        "LSTM, learning_rate=0.015, window=auto": [30, 100],
         "LSTM, learning_rate=0.015, window=200": [200],
     }
 
