@@ -241,7 +241,7 @@ def _data_readers(folder: Path) -> Iterator[Reader]:
     for name in names:
         path = folder / name
         source = ArraySettings(name="x", path=str(path), train_fraction=0.5)
-        yield Reader(f"data {path.suffix}", path, lambda s=source: read_array_dataset(s, 20))
+        yield Reader(f"data {path.suffix}", path, lambda s=source: read_array_dataset(s))
     rows = "".join(
         f"{1 + i // 96:02d}.03.2010 {i % 96 // 4:02d}:{i % 4 * 15:02d},{x:.4g},{y:.4g}\n"
         for i, (x, y) in enumerate(series)
@@ -251,7 +251,7 @@ def _data_readers(folder: Path) -> Iterator[Reader]:
         path = folder / name
         path.write_bytes(content)
         source = CsvSettings("x", path=str(path), time_column="time", train_fraction=0.5)
-        yield Reader(name.replace("a.", "data ."), path, lambda s=source: read_csv(s, 20))
+        yield Reader(name.replace("a.", "data ."), path, lambda s=source: read_csv(s))
 
 
 def _write_netcdf(path: Path, series: npt.NDArray[np.float64]) -> None:

@@ -27,8 +27,6 @@ log = logging.getLogger("sfbptt")
 
 # Of a simulated system, for the heuristics.
 _HEURISTIC_STEPS = 20_000
-# The window that a dataset must be long enough for, where none will be trained on.
-_NO_WINDOW = 1
 # Exponents of a delay equation, which has infinitely many, when a model is compared with it.
 _LEADING = 3
 
@@ -52,13 +50,13 @@ def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> Non
     # The heuristics look at so much of the data, the exponents at none.
     steps = min(described.train_steps, _HEURISTIC_STEPS)
     little = replace(described, train_steps=steps, test_steps=100, floor_trajectories=1)
-    dataset = build_dataset(little, _NO_WINDOW, exponent=False)
+    dataset = build_dataset(little, exponent=False)
     found = exponents.from_equations(described, dataset, config.orbits())
     _conclude(config, dataset, found)
 
 
 def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
-    dataset = build_dataset(described, _NO_WINDOW, exponent=False)
+    dataset = build_dataset(described, exponent=False)
     for line in dataset.account():
         log.info("%s", line)
     found, behind = exponents.from_data(dataset, config.neighbours())

@@ -30,16 +30,16 @@ Array = NDArray[Any]
 _MOST_TRAJECTORIES = 100_000
 
 
-def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
+def read_array_dataset(settings: ArraySettings) -> Dataset:
     """Read a (T, N) array, or (T,) as one variable, split in chronological order; or several.
 
     The first `train_fraction` of the steps trains, the rest tests. A `.npy` file is memory-mapped.
     A `path` with * names several files, a `key` with * several arrays of a file, and an array
     (K, T, N) holds several trajectories: then `train_fraction` is null, the last one (by name, in
     natural order) tests and the others train. With `test_path` all of `path` trains. Times, in the
-    array or beside it, give dt and are no variable. `window` is the length of a training sequence,
-    in steps. Raises RequestError naming row and column (counted from 0) for what cannot be used:
-    missing, empty, text, complex, NaN, Inf, constant, too short for `window` predicted steps.
+    array or beside it, give dt and are no variable. Raises RequestError naming row and column
+    (counted from 0) for what cannot be used: missing, empty, text, complex, NaN, Inf, constant, too
+    short.
     """
     if settings.path is None:
         raise RequestError(
@@ -64,7 +64,7 @@ def read_array_dataset(settings: ArraySettings, window: int) -> Dataset:
         notes = [*recording.notes, *(f"test file: {note}" for note in tested.notes)]
     names, dt, unit = recording.names, recording.dt, recording.time_unit
     try:
-        dataset = recorded_dataset(settings, parts, names, dt, unit, notes, window)
+        dataset = recorded_dataset(settings, parts, names, dt, unit, notes)
     except RequestError as error:
         rows, columns = recording.series[0].shape
         if rows >= columns:

@@ -28,21 +28,18 @@ def recorded_dataset(
     dt: float,
     time_unit: str,
     notes: Sequence[str],
-    window: int,
 ) -> Dataset:
     """Make a dataset of series (T, N), of which the last one tests and the others train.
 
     They are several trajectories if `settings.train_fraction` is None, or there are several before
     the last. Numbers that are no floats of at most 64 bits become float64. Raises RequestError if
-    they are too short for `window` steps, constant, or too large or too small to compute with.
+    they are too short, constant, or too large or too small to compute with.
     """
     *trained, test = parts
-    check_length(max(map(len, trained)), len(test), window, settings.path)
+    check_length(max(map(len, trained)), len(test), settings.path)
     several = settings.train_fraction is None or len(trained) > 1
     lengths = tuple(map(len, trained)) if several else ()
     notes = list(notes)
-    if short := sum(n <= window for n in lengths):
-        notes.append(f"{short} trajectories give no window: they have at most {window} steps")
     train = np.concatenate(trained) if lengths else trained[0]
     if train.dtype.kind != "f" or train.dtype.itemsize > 8:
         train, test = train.astype(np.float64), test.astype(np.float64)
@@ -62,12 +59,12 @@ def recorded_dataset(
     )
 
 
-def check_length(train: int, test: int, window: int, path: str | None) -> None:
+def check_length(train: int, test: int, path: str | None) -> None:
     """Raise RequestError for too few `train` steps to train on or `test` steps to measure with."""
-    if train < window + 1 or test < MINIMUM_TEST_STEPS:
+    if train < 2 or test < MINIMUM_TEST_STEPS:
         raise RequestError(
             f"dataset.path: '{path}' is too short: {train} training and {test} test steps; "
-            f"accepted: at least window + 1 = {window + 1} and {MINIMUM_TEST_STEPS}"
+            f"accepted: at least 2 and {MINIMUM_TEST_STEPS}"
         )
 
 

@@ -23,12 +23,12 @@ from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.system import complete_parameters
 
 
-def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True) -> Dataset:
+def build_dataset(config: DatasetSettings, *, exponent: bool = True) -> Dataset:
     """Simulate or read the dataset that `config` describes.
 
     With `exponent`, the λ_max of a simulated system is the given, published or computed one.
     """
-    dataset = _SOURCES[type(config)](config, window)
+    dataset = _SOURCES[type(config)](config)
     if exponent and isinstance(config, SimulatedSettings):
         system = find_system(config.system, config.library)
         parameters = complete_parameters(system, config.parameters)
@@ -45,8 +45,8 @@ def build_dataset(config: DatasetSettings, window: int, *, exponent: bool = True
     return separate_inputs(dataset, config.inputs)
 
 
-_SOURCES: Mapping[type[DatasetSettings], Callable[[Any, int], Dataset]] = {
-    SimulatedSettings: lambda config, window: simulate_dataset(config),
+_SOURCES: Mapping[type[DatasetSettings], Callable[[Any], Dataset]] = {
+    SimulatedSettings: simulate_dataset,
     ArraySettings: read_array_dataset,
     CsvSettings: read_csv,
     TemperatureSettings: read_temperature,

@@ -25,6 +25,17 @@ class Horizon:
     warmup_source: str
     window: int
 
+    def without_sequence(self, dataset: Dataset) -> str | None:
+        """Say how many training trajectories are shorter than a training sequence, if any are."""
+        steps = self.warmup + self.window
+        short = sum(part.stop - part.start <= steps for part in dataset.trajectories)
+        if not short:
+            return None
+        return (
+            f"{short} of {len(dataset.trajectories)} training trajectories are not trained on: "
+            f"they have at most warmup + window = {steps} steps"
+        )
+
 
 def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
     """Return what the settings say, and what the data say where they leave it open.

@@ -17,8 +17,6 @@ from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
 
-# Of the sequences that a series must hold: one that was trained on held them.
-_ANY_WINDOW = 1
 _known: dict[str, str] = {}
 
 
@@ -34,7 +32,7 @@ def stored_data(folder: RunFolder, config: TrainSettings, given: Mapping[str, st
                 f"dataset.path: it was given, but the data of '{folder.path}' are simulated; "
                 "accepted: no path"
             )
-        dataset = build_dataset(config.dataset, _ANY_WINDOW)
+        dataset = build_dataset(config.dataset)
         if not _same(folder, dataset.fingerprint()):
             log.warning(
                 "%s: its data were simulated again and differ in their last digits, as on another "
@@ -46,7 +44,7 @@ def stored_data(folder: RunFolder, config: TrainSettings, given: Mapping[str, st
     changed, unread = "", ""
     for place in [{**paths, **given}] if given else places(folder, paths):
         try:
-            dataset = build_dataset(replace(config.dataset, **place), _ANY_WINDOW)
+            dataset = build_dataset(replace(config.dataset, **place))
         except RequestError as error:
             unread = unread or str(error)
             continue
@@ -83,7 +81,7 @@ def require_unchanged(folder: RunFolder, config: TrainSettings) -> None:
         return  # given by their settings
     key = json.dumps(asdict(config.dataset))
     if key not in _known:
-        _known[key] = build_dataset(config.dataset, _ANY_WINDOW).fingerprint()
+        _known[key] = build_dataset(config.dataset).fingerprint()
     require_same_data(folder, _known[key])
 
 

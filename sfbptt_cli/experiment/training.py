@@ -39,8 +39,6 @@ log = logging.getLogger("sfbptt")
 
 # A tenth to a third faster than one; at these sizes more do not pay.
 _THREADS = 2
-# The window that a dataset must be long enough for, before there is one.
-_NO_WINDOW = 1
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
 
@@ -85,7 +83,7 @@ def prepare(
     require_logger(config.logger)
     seed_torch(config.seed)
     build_device(config.device)
-    dataset = build_dataset(config.dataset, _NO_WINDOW)
+    dataset = build_dataset(config.dataset)
     for line in dataset.account():
         log.info("%s", line)
     horizon = choose_horizon(config, dataset)
@@ -93,6 +91,8 @@ def prepare(
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
+    if short := horizon.without_sequence(dataset):
+        log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
     runs = []
     for k, path in enumerate(paths):

@@ -27,7 +27,7 @@ COLUMNS = {"a": SERIES[:, 0], "b": SERIES[:, 1], "c": SERIES[:, 2]}
 
 
 def _read(path: Path, **changes: Any) -> Dataset:
-    return read_array_dataset(ArraySettings("recorded", path=str(path), **changes), 20)
+    return read_array_dataset(ArraySettings("recorded", path=str(path), **changes))
 
 
 def _whole(data: Dataset) -> Array:

@@ -28,7 +28,7 @@ def _saved(folder: Path, *columns: Array) -> Path:
 
 
 def _read(path: Path | str, **changes: Any) -> Dataset:
-    return read_array_dataset(ArraySettings("recorded", path=str(path), **changes), 20)
+    return read_array_dataset(ArraySettings("recorded", path=str(path), **changes))
 
 
 def _whole(data: Dataset) -> Array:
@@ -217,7 +217,7 @@ def test_a_test_file_of_its_own(tmp_path: Path, write: Any) -> None:
         path = str(write(tmp_path / "train", SERIES, 0.5))
         if write is _npy:
             return _read(path, test_path=str(test))
-        return read_csv(CsvSettings("x", path=path, test_path=str(test)), 20)
+        return read_csv(CsvSettings("x", path=path, test_path=str(test)))
 
     data = read(write(tmp_path / "test", SERIES[:300] + 1, 0.5))
     np.testing.assert_allclose(data.train, SERIES, rtol=1e-15)
@@ -245,4 +245,4 @@ def test_refusals_of_a_test_file_name_its_setting(tmp_path: Path) -> None:
     assert message.startswith(f"dataset.test_path: '{tmp_path}/none.npy' is not a file")
     path = _csv(tmp_path / "train", SERIES, 0.5)
     settings = CsvSettings("x", path=str(path), test_path=str(tmp_path / "none.csv"))
-    assert refusal(lambda: read_csv(settings, 20)).startswith("dataset.test_path: '")
+    assert refusal(lambda: read_csv(settings)).startswith("dataset.test_path: '")

@@ -27,10 +27,10 @@ Write = Callable[[Path, Any], Path]
 SERIES = np.random.default_rng(0).normal(size=(1200, 3))
 
 
-def _read(path: Path | None, key: str | None = None, window: int = 20, **changes: Any) -> Dataset:
+def _read(path: Path | None, key: str | None = None, **changes: Any) -> Dataset:
     settings = {"dt": 0.5, "time_unit": "hours", "train_fraction": 0.75, **changes}
     given = None if path is None else str(path)
-    return read_array_dataset(ArraySettings("recorded", path=given, key=key, **settings), window)
+    return read_array_dataset(ArraySettings("recorded", path=given, key=key, **settings))
 
 
 def _npy(folder: Path, array: Array) -> Path:
@@ -206,7 +206,7 @@ TEXT = np.array([["1.5", "2.5"]] * 1200)
 DAYS = np.array([["2020-01-01"]] * 1200, dtype="datetime64[D]")
 NOT_REAL = "dataset.path: {path} holds DTYPE; accepted: real numbers"
 NOT_2D = "dataset.path: {path} has shape SHAPE; accepted: (time, variables)"
-SHORT = "dataset.path: {path} is too short: %d training and %d test steps; accepted: at least "
+SHORT = "dataset.path: {path} is too short: %d training and %d test steps; accepted: "
 UNUSABLE: dict[str, tuple[Array, str]] = {
     "complex": (SERIES * 1j, NOT_REAL.replace("DTYPE", "complex128")),
     "logical": (SERIES > 0, NOT_REAL.replace("DTYPE", "bool")),
@@ -219,8 +219,7 @@ UNUSABLE: dict[str, tuple[Array, str]] = {
         "dataset.path: column 'x3' of {path} is constant in the training part; "
         "accepted: columns that vary (those of dataset.columns)",
     ),
-    "short training": (SERIES[:27], SHORT % (20, 7) + "window + 1 = 21 and 200"),
-    "short test": (SERIES[:796], SHORT % (597, 199) + "window + 1 = 21 and 200"),
+    "short test": (SERIES[:796], SHORT % (597, 199) + "at least 2 and 200"),
 }
 
 
@@ -251,7 +250,7 @@ def test_the_shortest_series_is_accepted(tmp_path: Path) -> None:
     path = _npy(tmp_path, SERIES[:221])
     data = _read(path, train_fraction=21 / 221)
     assert (len(data.train), len(data.test)) == (21, 200)
-    assert "21 training and 200 test" in _refusal(path, train_fraction=21 / 221, window=21)
+    assert "22 training and 199 test" in _refusal(path, train_fraction=22 / 221)
 
 
 # With chunks of 100 rows: in the first, at the edges of the second, in the last.

@@ -346,7 +346,7 @@ def test_a_file_without_times(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(1000, 2))
     path = tmp_path / "x.csv"
     np.savetxt(path, x, delimiter=",", header="a,b", comments="", fmt="%.17g")
-    dataset = read_csv(CsvSettings("mine", path=str(path)), window=100)
+    dataset = read_csv(CsvSettings("mine", path=str(path)))
     assert dataset.preprocessing == ()
     np.testing.assert_array_equal(dataset.train, x[:800])
     np.testing.assert_array_equal(dataset.test, x[800:])
@@ -354,32 +354,29 @@ def test_a_file_without_times(tmp_path: Path) -> None:
     assert dataset.independent is None
     assert (dataset.name, dataset.lambda_max, dataset.lambda_source) == ("mine", None, "not given")
     given = CsvSettings("mine", path=str(path), dt=0.25, time_unit="ms", lambda_max=0.1)
-    dataset = read_csv(given, window=100)
+    dataset = read_csv(given)
     assert (dataset.dt, dataset.time_unit, dataset.lambda_max) == (0.25, "ms", 0.1)
     assert dataset.lambda_source == "dataset.lambda_max"
     assert dataset.lambda_step == pytest.approx(0.025)
 
 
 @pytest.mark.parametrize(
-    ("settings", "window", "message"),
+    ("settings", "message"),
     [
-        ({"path": None}, 10, "dataset.path: nothing was given"),
-        ({"path": "."}, 10, "is not a file"),
-        ({"dt": 2.0}, 10, "dataset.dt: 2 was given, but .*'when' are 0.000694444 days apart"),
-        (columns("a", "b"), 10, "480 training and 120 test"),
-        ({**columns("a", "b"), "train_fraction": 0.5}, 10, "'b' is constant"),
-        (columns("a"), 480, "480 training and 120 test steps; "),
-        ({**columns("a"), "train_fraction": 0.9}, 9, "540 training and 60"),
+        ({"path": None}, "dataset.path: nothing was given"),
+        ({"path": "."}, "is not a file"),
+        ({"dt": 2.0}, "dataset.dt: 2 was given, but .*'when' are 0.000694444 days apart"),
+        (columns("a", "b"), "480 training and 120 test"),
+        ({**columns("a", "b"), "train_fraction": 0.5}, "'b' is constant"),
+        ({**columns("a"), "train_fraction": 0.9}, "540 training and 60"),
     ],
 )
-def test_files_that_make_no_dataset(
-    tmp_path: Path, settings: dict[str, Any], window: int, message: str
-) -> None:
+def test_files_that_make_no_dataset(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     path = tmp_path / "x.csv"
     rows = [f"2009-01-01 {i // 60:02d}:{i % 60:02d},{i % 7},1" for i in range(600)]
     path.write_text("\n".join(["when,a,b", *rows]))
     with pytest.raises(RequestError, match=message):
-        read_csv(CsvSettings("x", **{"path": str(path), **settings}), window)
+        read_csv(CsvSettings("x", **{"path": str(path), **settings}))
     times = CsvSettings("x", path=str(path), time_column="when", columns=["a"], train_fraction=0.6)
-    dataset = read_csv(times, window=100)
+    dataset = read_csv(times)
     assert (dataset.dt, dataset.time_unit) == (pytest.approx(1 / 1440, rel=1e-15), "days")

@@ -65,12 +65,12 @@ def jena(path: Path, rows: int) -> NDArray[Any]:
 def test_the_shipped_series_needs_no_argument() -> None:
     shipped = replace(CLIMATE, path=None, time_column=None)
     assert (shipped.lag, shipped.dimension) == (48, 4)
-    dataset = read_temperature(shipped, window=100)
+    dataset = read_temperature(shipped)
     assert dataset.variables == tuple(f"temperature (celsius) t-{48 * k}" for k in range(4))
     np.testing.assert_array_equal(
-        dataset.train, read_temperature(replace(CLIMATE, lag=48, dimension=4), 100).train
+        dataset.train, read_temperature(replace(CLIMATE, lag=48, dimension=4)).train
     )
-    dataset = read_temperature(CLIMATE, window=100)
+    dataset = read_temperature(CLIMATE)
     notes = dataset.preprocessing
     assert dataset.variables[0] == "temperature (celsius) t-0"
     assert 3 <= dataset.obs_dim <= 5
@@ -96,7 +96,7 @@ def test_the_shipped_file_is_unchanged_and_has_its_terms_beside_it() -> None:
     terms = (SHIPPED.parent / "sea_surface_temperature.LICENSE.txt").read_text()
     assert "The data may be used and redistributed for free" in terms
     assert "makes any warranty, express or implied" in terms
-    dataset = read_temperature(RAW, window=100)
+    dataset = read_temperature(RAW)
     with gzip.open(SHIPPED, "rt") as file:
         values = [float(line.split(",")[1]) for line in list(file)[1:5001]]
     np.testing.assert_array_equal(dataset.train[:5000, 0], values)
@@ -107,7 +107,7 @@ def test_the_jena_file_as_it_comes(tmp_path: Path) -> None:
     rows = 50_000
     truth = jena(path, rows)
     source = replace(RAW, path=str(path), **JENA)
-    dataset = read_temperature(source, window=100)
+    dataset = read_temperature(source)
     notes = dataset.preprocessing
     series = np.concatenate([dataset.train, dataset.test])[:, 0]
     assert dataset.dt == pytest.approx(1 / 144, rel=1e-14)
@@ -126,11 +126,11 @@ def test_the_jena_file_as_it_comes(tmp_path: Path) -> None:
     ]
     # Without the sentinel the wind gauge is constant, which no model can learn.
     with pytest.raises(RequestError, match=r"column 'wv \(m/s\)' is constant"):
-        read_temperature(replace(source, column="wv (m/s)"), window=100)
+        read_temperature(replace(source, column="wv (m/s)"))
     for changes, message in (
         ({"column": None}, r"dataset\.column: nothing was given; accepted: p \(mb"),
         ({"column": "T"}, r"dataset\.column: 'T' is not in the file; accepted: Da"),
         ({"column": None, "time_column": "Date"}, r"dataset\.time_column: 'Date' is not in the"),
     ):
         with pytest.raises(RequestError, match=message):
-            read_temperature(replace(source, **changes), window=100)
+            read_temperature(replace(source, **changes))

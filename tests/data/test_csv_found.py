@@ -43,7 +43,7 @@ def comma(text: str) -> str:
 def read(tmp_path: Path, text: str, **settings: Any) -> Dataset:
     path = tmp_path / "table.txt"
     path.write_text(text)
-    return read_csv(CsvSettings("x", path=str(path), **settings), 20)
+    return read_csv(CsvSettings("x", path=str(path), **settings))
 
 
 def day_of_year(i: int) -> str:

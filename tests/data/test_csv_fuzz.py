@@ -112,7 +112,7 @@ def read_or_refused(path: Path) -> Dataset | None:
     message = ""
     try:
         source = CsvSettings("x", path=str(path), time_column="time", train_fraction=0.5)
-        return read_csv(source, window=20)
+        return read_csv(source)
     except RequestError as refused:
         message = str(refused)
     assert re.fullmatch(r"dataset\.\w+: .+", message)

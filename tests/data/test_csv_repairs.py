@@ -223,7 +223,7 @@ def test_no_training_value_looks_into_the_test_part(tmp_path: Path, resample: fl
         y = x + change * (hours >= 3010) * rng.normal(size=6000)
         rows = [f"{t},{v!r}" for t, v, lost in zip(hours, y.tolist(), gap, strict=True) if not lost]
         Path(str(source.path)).write_text("\n".join(["t,T", *rows]))
-        dataset = read_csv(source, window=100)
+        dataset = read_csv(source)
         trained.append(dataset.train)
         notes.append(dataset.preprocessing)
     assert any("samples between training and test part left out" in note for note in notes[0])

@@ -122,7 +122,7 @@ def test_the_papers_temperature_and_its_five_delays() -> None:
     embedded = delay_embed(np.loadtxt(path, skiprows=1)[:, None], 500, 5)
     np.testing.assert_allclose(embedded, published, rtol=2e-7, atol=1e-9)
     source = CsvSettings("x", path=str(path), lag=500, dimension=5, train_fraction=0.6)
-    dataset = read_csv(source, window=100)
+    dataset = read_csv(source)
     split = round(0.6 * 7900)
     np.testing.assert_array_equal(dataset.train, embedded[: split - 2000])
     np.testing.assert_array_equal(dataset.test, embedded[split:])
@@ -130,7 +130,7 @@ def test_the_papers_temperature_and_its_five_delays() -> None:
     assert dataset.preprocessing == ("5 delays of 500 samples, each part alone",)
     for fraction, message in ((0.8, "dataset.dimension: 5 delays of 500"), (0.73, "too short")):
         with pytest.raises(RequestError, match=message):
-            read_csv(replace(source, train_fraction=fraction), 100)
+            read_csv(replace(source, train_fraction=fraction))
 
 
 @pytest.mark.parametrize("period", [40, 101.3, 600])
@@ -188,7 +188,7 @@ def test_estimates_in_a_dataset(tmp_path: Path, lorenz_x: Array) -> None:
         path, np.column_stack([lorenz_x, -lorenz_x]), header="x,y", comments="", delimiter=","
     )
     source = CsvSettings("x", path=str(path), columns=["x"], lag="auto", dimension="auto", dt=0.01)
-    dataset = read_csv(source, window=100)
+    dataset = read_csv(source)
     notes = dataset.preprocessing
     lag = estimate_lag(lorenz_x[:16_000])[0]
     assert dataset.variables == ("x t-0", f"x t-{lag}", f"x t-{2 * lag}")

@@ -70,6 +70,16 @@ def test_observers_that_make_no_sense_are_refused(overrides: str, message: str) 
         typed_config(composed("train", *overrides.split()))
 
 
+def test_trajectories_that_give_no_sequence_are_said() -> None:
+    data = as_dataset(np.zeros((620, 1)), train_lengths=(300, 120, 100, 100))
+    found = Horizon(30, "", 20, "", 100)
+    assert found.without_sequence(data) == (
+        "3 of 4 training trajectories are not trained on: they have at most warmup + window = 120 "
+        "steps"
+    )
+    assert Horizon(30, "", 0, "", 99).without_sequence(data) is None
+
+
 def test_the_default_interval_is_that_of_the_kind_of_data() -> None:
     assert typed_config(composed("train")).tau == 30
     assert typed_config(composed("train", "dataset=csv", "dataset.path=x.csv")).tau == "auto"

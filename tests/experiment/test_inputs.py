@@ -219,9 +219,7 @@ def _lorenz_like(steps: int, seed: int) -> Array:
 
 
 def _arrays(path: str, key: str | None = None, fraction: float | None = None) -> Dataset:
-    return read_array_dataset(
-        ArraySettings("runs", path=path, key=key, train_fraction=fraction), 20
-    )
+    return read_array_dataset(ArraySettings("runs", path=path, key=key, train_fraction=fraction))
 
 
 def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path) -> None:
@@ -236,10 +234,7 @@ def test_trajectories_in_files_arrays_and_one_array_are_the_same(tmp_path: Path)
         assert dataset.train_lengths == (300, 120, 15)
         np.testing.assert_array_equal(dataset.train, np.concatenate(parts[:3]))
         np.testing.assert_array_equal(dataset.test, parts[3])
-        assert dataset.preprocessing == (
-            f"3 trajectories train, {tests} tests",
-            "1 trajectories give no window: they have at most 20 steps",
-        )
+        assert dataset.preprocessing == (f"3 trajectories train, {tests} tests",)
     np.save(tmp_path / "stack.npy", np.stack([parts[0][:250], parts[3]]))
     stacked = _arrays(str(tmp_path / "stack.npy"))
     assert stacked.trajectories == (slice(0, 250),)
@@ -273,7 +268,7 @@ def _read(path: str, **changes: Any) -> Dataset:
         "trajectory_column": "subject",
         "train_fraction": None,
     }
-    return read_csv(CsvSettings("x", **{**settings, **changes}), 20)
+    return read_csv(CsvSettings("x", **{**settings, **changes}))
 
 
 def test_a_column_labels_the_trajectories(tmp_path: Path) -> None:

@@ -95,10 +95,8 @@ def test_a_warm_up_is_that_of_the_literal_observer(
 
 
 def test_a_gain_is_learned_where_there_is_a_warm_up_only() -> None:
-    plain, warm, fixed = (
-        make_model("lstm", 5, 3, **observer)
-        for observer in ({}, {"warmup": 2}, {"warmup": 2, "gain": 0.5})
-    )
+    plain, warm = (make_model("lstm", 5, 3, warmup=warmup) for warmup in (0, 2))
+    fixed = make_model("lstm", 5, 3, warmup=2, gain=0.5)
     assert plain.gain is None
     assert warm.gain is not None
     assert warm.gain.shape == (10, 3)

@@ -92,12 +92,12 @@ def test_a_dataset_has_the_exponent_of_its_system(computed: list[Any]) -> None:
         "floor_trajectories": 1,
         "transient": 0,
     }
-    published = build_dataset(SimulatedSettings(**settings, process_noise=0.1), 1)
+    published = build_dataset(SimulatedSettings(**settings, process_noise=0.1))
     assert published.lambda_max == 0.9057
     unknown = SimulatedSettings(**settings, parameters={"rho": 35.0}, observed=["x"])
-    assert build_dataset(unknown, 1, exponent=False).lambda_max is None
+    assert build_dataset(unknown, exponent=False).lambda_max is None
     assert computed == []
-    assert build_dataset(unknown, 1).lambda_max == 0.5
+    assert build_dataset(unknown).lambda_max == 0.5
 
 
 def test_a_damaged_exponent_is_computed_again(cache: Path, computed: list[Any]) -> None:

@@ -90,10 +90,10 @@ def test_pipes_and_devices_are_no_files(finished: Finished, tmp_path: Path) -> N
             open_regular(path, "run", GIB)
     for name in (str(pipe), "/dev/zero", "/dev/stdin", str(tmp_path / "*.npy")):
         arrays = ArraySettings("x", path=name)
-        assert refusal(lambda s=arrays: read_array_dataset(s, 9)).startswith("dataset.path")
+        assert refusal(lambda s=arrays: read_array_dataset(s)).startswith("dataset.path")
     for name in (str(tmp_path / "a.csv"), "/dev/zero", "/dev/stdin"):
         table = CsvSettings("x", path=name)
-        assert refusal(lambda s=table: read_csv(s, 9)).startswith("dataset.path")
+        assert refusal(lambda s=table: read_csv(s)).startswith("dataset.path")
     run = Path(shutil.copytree(finished.run, tmp_path / "run"))
     files = RunFolder(run)
     for name in ("run.json", "evaluation.json", "trajectories.h5", files.best, ".lock"):
@@ -137,9 +137,9 @@ def test_data_that_would_take_any_memory(tmp_path: Path) -> None:
 
     def read(path):
         if ".csv" in path.name:
-            read_csv(CsvSettings("x", path=str(path)), 20)
+            read_csv(CsvSettings("x", path=str(path)))
         else:
-            read_array_dataset(ArraySettings("x", path=str(path)), 20)
+            read_array_dataset(ArraySettings("x", path=str(path)))
     """
     paths = _bombs(tmp_path)
     said = in_little_memory(code, *paths, mebibytes=700).splitlines()

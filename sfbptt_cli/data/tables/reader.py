@@ -35,20 +35,20 @@ Array = NDArray[np.float64]
 Prepared = tuple[list[Array], float, str, list[str]]
 
 
-def read_csv(settings: CsvSettings, window: int) -> Dataset:
+def read_csv(settings: CsvSettings) -> Dataset:
     """Read the dataset of a text table, with a note on everything that was done to the readings.
 
     In this order: repair and resample; split in chronological order, or by trajectory; trend and
     cycles, fitted to the training part; smoothing and delay embedding of each part alone, so that
-    no delay vector has values of both. `window` is the length of a training sequence, in steps.
+    no delay vector has values of both.
     Raises RequestError with row and column for what cannot be used.
     """
     if settings.path is None:
         raise RequestError("dataset.path: nothing was given; accepted: a text table")
-    return _dataset(read_table(Path(settings.path), settings), settings, window)
+    return _dataset(read_table(Path(settings.path), settings), settings)
 
 
-def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
+def read_temperature(settings: TemperatureSettings) -> Dataset:
     """Read one column as `read_csv` does; without a path, the sea-surface series shipped here."""
     path = SHIPPED if settings.path is None else Path(settings.path)
     if settings.path is None:
@@ -61,36 +61,36 @@ def read_temperature(settings: TemperatureSettings, window: int) -> Dataset:
     table = read_table(path, settings)
     if len(table.names) > 1:
         raise RequestError(f"dataset.column: nothing was given; accepted: {', '.join(table.names)}")
-    return _dataset(table, settings, window)
+    return _dataset(table, settings)
 
 
-def _dataset(table: Table, settings: TableSettings, window: int) -> Dataset:
+def _dataset(table: Table, settings: TableSettings) -> Dataset:
     if settings.missing_codes == "refuse":
         refuse_missing_codes(table.values, table.names, table.lines)
     prepare = _two_parts if settings.trajectory_column is None else _trajectories
     prepare = prepare if settings.test_path is None else _two_files
-    parts, dt, unit, notes = prepare(table, settings, window)
+    parts, dt, unit, notes = prepare(table, settings)
     lag, dimension, estimates = settle_delays(settings, table.names, lambda: parts[0])
     parts, variables, delays = embed_parts(parts, table.names, lag, dimension)
     notes = [*table.notes, *notes, *estimates, *delays]
-    dataset = recorded_dataset(settings, parts, variables, dt, unit, notes, window)
+    dataset = recorded_dataset(settings, parts, variables, dt, unit, notes)
     clock = None if table.clock is None else table.clock.name
     read = summary(len(table.lines), table.names, clock, interval(dt, unit))
     return replace(dataset, read=read)
 
 
-def _two_parts(table: Table, settings: TableSettings, window: int) -> Prepared:
+def _two_parts(table: Table, settings: TableSettings) -> Prepared:
     """Regularise a series, split it in chronological order, and clean it."""
     series, unit, notes = _series(table, settings)
     assert settings.train_fraction is not None
     end, start = split_samples(series.reaches, settings.train_fraction, notes)
-    check_length(end, len(series.values) - start, window, settings.path)
+    check_length(end, len(series.values) - start, settings.path)
     train, test, cleaned = clean(series.values, end, start, series.dt, unit, settings)
     _check_varies(series.values[:end], train, table.names)
     return [train, test], series.dt, unit, [*notes, *cleaned]
 
 
-def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
+def _trajectories(table: Table, settings: TableSettings) -> Prepared:
     """Regularise and smooth each trajectory alone; the last one tests."""
     notes, parts, intervals, unit = [], [], [], ""
     for text, part in table.trajectories().items():
@@ -119,7 +119,7 @@ def _trajectories(table: Table, settings: TableSettings, _: int) -> Prepared:
     return parts, dt, unit, notes
 
 
-def _two_files(table: Table, settings: TableSettings, window: int) -> Prepared:
+def _two_files(table: Table, settings: TableSettings) -> Prepared:
     """Regularise and smooth the series of the table, and that of the file that tests."""
     assert settings.test_path is not None
     with as_test_path():
@@ -130,7 +130,7 @@ def _two_files(table: Table, settings: TableSettings, window: int) -> Prepared:
     series, unit, notes = _series(table, settings)
     check_same_variables(table.names, tested.names, series.dt, test.dt, settings.test_path)
     notes += [f"test file: {change}" for change in [*tested.notes, *changes]]
-    check_length(len(series.values), len(test.values), window, settings.path)
+    check_length(len(series.values), len(test.values), settings.path)
     parts = [series.values, test.values]
     if settings.smoothing > 0:
         parts = smooth(parts, settings.smoothing)
