@@ -21,11 +21,6 @@ class Interrupted(Exception):
     """A stop signal ended the run after a checkpoint: exit status 130."""
 
 
-def printable(text: str) -> str:
-    """Replace the characters that would act on a terminal, or could not be written to one."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint `(did you mean 'tau'?)`, or an empty string when nothing is near."""
     by_small_letters = {choice.lower(): choice for choice in choices}

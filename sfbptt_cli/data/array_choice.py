@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.array_files import Listed
-from sfbptt_cli.common.errors import RequestError, nearest, printable
+from sfbptt_cli.common.errors import RequestError, nearest
 from sfbptt_cli.common.patterns import natural
+from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.data.clock import is_time_name
 from sfbptt_cli.data.conventions import SECONDS, is_time, time_unit, unpack
 from sfbptt_cli.data.members import ArrayFile
@@ -69,9 +70,9 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
     others = [n for n in file.members if n not in names and n != clock]
     if others and settings.key is None:
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        left = ", ".join(map(printable, others[:_SHOWN]))
+        left = ", ".join(map(shown, others[:_SHOWN]))
         notes.append(f"left out of {path.name}: {left}{more}")
-    labels = [path.name] if len(names) == 1 else [f"{printable(n)} of {path.name}" for n in names]
+    labels = [path.name] if len(names) == 1 else [f"{shown(n)} of {path.name}" for n in names]
     series = [
         Found(str(path), label, array, (), notes=notes)
         for label, array in zip(labels, arrays, strict=True)
@@ -88,7 +89,7 @@ def find_series(path: Path, settings: ArraySettings) -> list[Found]:
         return series
     times, _ = unpack(np.ravel(read[-1]), file.members[clock].attributes, _called(clock))
     if settings.time_column == "auto" and np.mean(np.diff(times) > 0) < _RISING:
-        noted = [*notes, f"left out, as it does not rise as time does: '{printable(clock)}'"]
+        noted = [*notes, f"left out, as it does not rise as time does: '{shown(clock)}'"]
         return [replace(s, notes=noted) for s in series]
     factor, unit = time_unit(file.members[clock].attributes)
     times = factor * times
@@ -203,9 +204,9 @@ def _arranged(found: Found, member: Listed, clock: str | None) -> Found:
 
 def _called(name: str) -> str:
     """Return the name of an array without its groups, as it may stand on a terminal."""
-    return printable(name.rpartition("/")[2])[:_LONGEST_NAME]
+    return shown(name.rpartition("/")[2])[:_LONGEST_NAME]
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     short = tuple(map(_called, names))
-    return short if len(set(short)) == len(short) else tuple(map(printable, names))
+    return short if len(set(short)) == len(short) else tuple(map(shown, names))

@@ -273,3 +273,4 @@ class MovedSettings(Settings):
     group: ClassVar[str] = "moved"
 
     path: str | None = None  # null: found where it was, or beside the run
+    test_path: str | None = None  # likewise

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.data.settings import TextSettings
 
 # Beyond this, squares and sums are no longer finite.
@@ -212,5 +213,5 @@ def looks_like_number(text: str) -> bool:
 
 def shortened(text: str) -> str:
     """Shorten a text so that it fits into a message of one line."""
-    line = "".join(c if c.isprintable() else "�" for c in text)
+    line = shown(text)
     return line if len(line) <= 40 else f"{line[:37]}…"
