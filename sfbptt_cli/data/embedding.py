@@ -17,6 +17,8 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.settings import DelaySettings
 from sfbptt_cli.data.time_scales import (
     autocorrelation,
+    clear_rise,
+    entropy,
     first_minimum,
     mutual_information,
     standardise,
@@ -104,11 +106,11 @@ def embed_parts(
 def estimate_lag(series: Array) -> tuple[int, str]:
     """Return a lag in samples, and the criterion that gave it.
 
-    The first minimum of the mutual information of x_t and x_{t+lag} (Fraser and Swinney 1986) or
-    the decay of the autocorrelation to 1/e, whichever comes first; a minimum is one that the
-    following quarter of the lag, at least 3 samples, does not undercut. Where the information
-    never falls to half its value at lag 1, as in periodic series, the first zero of the
-    autocorrelation (Kantz and Schreiber 2004, 3.3): a quarter of a period.
+    The first minimum of the mutual information of x_t and x_{t+lag} (Fraser and Swinney 1986), as
+    `first_minimum` has it, or the decay of the autocorrelation to 1/e, whichever comes first. Where
+    the information never falls to half its value at lag 1, nor to a third of what x_t has about
+    itself, as in periodic series, the first zero of the autocorrelation (Kantz and Schreiber 2004,
+    3.3): a quarter of a period.
     series (T,). Raises RequestError if there is none up to T / 10.
     """
     longest = (len(series) - 1) // 10
@@ -119,8 +121,9 @@ def estimate_lag(series: Array) -> tuple[int, str]:
     def information(lag: int) -> float:
         return mutual_information(symbols, bins, lag, max(1, (len(series) - lag) // _PAIRS))
 
-    minimum, depth = first_minimum(information, _lags(decay or longest))
-    if depth > 0.5:
+    rise = clear_rise(min(len(series), _PAIRS))
+    minimum, lowest = first_minimum(information, _lags(decay or longest), rise)
+    if lowest > max(information(1) / 2, entropy(symbols) / 3):
         lag, criterion = _first_below(correlation, 0.0), "zero of the autocorrelation"
     elif minimum is not None:
         lag, criterion = minimum, "first minimum of the mutual information"

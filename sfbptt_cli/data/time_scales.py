@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+# A minimum of the mutual information is clear where it rises by this share afterwards.
+_RISE = 0.04
 # A spectrum is noisy where the power above this many times that of the noise is most of it.
 _CLEAR = 6.0
 _MOSTLY = 0.6
@@ -83,13 +84,6 @@ def autocorrelation_time(series: Array) -> int | None:
     return int(below[0]) if len(below) else None
 
 
-class Minimum(NamedTuple):
-    """Of the mutual information over the lag."""
-
-    lag: int | None  # None where there is none
-    depth: float  # the lowest value found, as a share of that at lag 1
-
-
 def symbols_of(series: Array) -> tuple[NDArray[np.intp], int]:
     """Return the ranks of (T,) in bins of equal share, and how many bins; equal values share one.
 
@@ -109,22 +103,35 @@ def mutual_information(symbols: NDArray[np.intp], bins: int, lag: int, every: in
     return float(np.sum(joint[seen] * np.log(joint[seen] / apart[seen])))
 
 
-def first_minimum(information: Callable[[int], float], lags: Iterable[int]) -> Minimum:
-    """Find the first minimum of `information` over ascending `lags`, the first of them 1.
+def entropy(symbols: NDArray[np.intp]) -> float:
+    """Return −Σ p ln p of symbols, the information that they have about themselves, in nats."""
+    share = np.bincount(symbols) / len(symbols)
+    return float(-np.sum(share[share > 0] * np.log(share[share > 0])))
 
-    Histograms are ragged: a lag is a minimum that the next quarter of it, at least 3 samples, does
-    not undercut.
+
+def first_minimum(
+    information: Callable[[int], float], lags: Iterable[int], rise: float
+) -> tuple[int | None, float]:
+    """Find the first minimum of `information` over ascending `lags`, and the lowest value found.
+
+    Histograms are ragged: a lag is a minimum if the information rises by the share `rise` from
+    there, or if the next quarter of the lag, at least 3 samples, does not undercut it. None where
+    there is no minimum.
     """
-    first = lowest = math.inf
+    lowest = math.inf
     best = 0
     for lag in lags:
         found = information(lag)
-        first = found if lag == 1 else first
         if found < lowest:
             lowest, best = found, lag
-        elif lag - best >= max(3, best // 4):
-            return Minimum(best, lowest / first)
-    return Minimum(None, lowest / first if first > 0 else 1.0)
+        elif lag - best >= max(3, best // 4) or found > (1 + rise) * lowest:
+            return best, lowest
+    return None, lowest
+
+
+def clear_rise(samples: int) -> float:
+    """Return the share by which mutual information rises beyond its own scatter."""
+    return _RISE + 2 / math.sqrt(samples)
 
 
 def first_minimum_of_mutual_information(series: Array, longest: int | None = None) -> int | None:
@@ -142,6 +149,7 @@ def first_minimum_of_mutual_information(series: Array, longest: int | None = Non
     chance = (bins - 1) ** 2 / (2 * size) + 4 * (bins - 1) / size
     if longest < 1 or mutual_information(symbols, bins, 1) < chance:
         return None
+    lags = range(1, longest + 1)
     return first_minimum(
-        lambda lag: mutual_information(symbols, bins, lag), range(1, longest + 1)
-    ).lag
+        lambda lag: mutual_information(symbols, bins, lag), lags, clear_rise(size)
+    )[0]

@@ -44,6 +44,9 @@ class Adaptive(Alpha):
     σ̃ is an estimate of the Jacobians' growth at forced states, every `every` updates. A larger α*
     takes effect at once, a smaller one slowly: α ← γ α + (1 - γ) α*. Starts at α_start. The paper
     has α_start = 1, γ = 0.999, an estimate every 5 updates, `product` or `arithmetic_mean`.
+
+    Jacobians are taken at the forced states that steps start from, at updates 0, `every`, …; the
+    authors' code takes them at those one step later, for the first time at update `every`.
     """
 
     def __init__(self, start: float, estimator: str, gamma: float, every: int) -> None:

@@ -19,8 +19,8 @@ from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.system import System
 
 # Raised when the same settings give other numbers than before.
-_EQUATIONS_VERSION = 2
-_DATA_VERSION = 1
+_EQUATIONS_VERSION = 3
+_DATA_VERSION = 2
 _ARRAYS = ("exponents", "standard_errors")
 _NUMBERS = ("value", "low", "high")
 

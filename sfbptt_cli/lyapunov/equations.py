@@ -22,6 +22,8 @@ _EVERY = 10
 # Of the integration that finds the attractor's extent, and of the grid of delay equations.
 _TOLERANCES = (1e-8, 1e-8)
 _SAMPLES = 2_000
+# How far starts are moved, in standard deviations of the attractor; not where `spread` is 0.
+_APART = 1e-3
 
 
 def growth_rates(
@@ -76,22 +78,23 @@ def spectrum_from_equations(
 ) -> Spectrum:
     """Return the leading `settings.exponents` (None: all N), per time unit, of many trajectories.
 
-    Each starts at random (seeded) around the system's start and runs `transient` steps of dt before
-    the `steps` that count. Runge-Kutta steps of order 4, dt or shorter where the field needs it;
-    delay equations one delay at a time, N being the number of values that hold their history, so
-    that `exponents` has to be given. Raises RunFailed for what cannot be integrated.
+    Each starts near a state drawn at random (seeded) from the attractor, so that they do not move
+    in phase, and runs `transient` steps of dt before the `steps` that count. Runge-Kutta steps of
+    order 4, dt or shorter where the field needs it; delay equations one delay at a time, N being
+    the number of values that hold their history, so that `exponents` has to be given. Raises
+    RunFailed for what cannot be integrated.
     """
     start, spread = np.array(system.start), np.array(system.spread)
     vectors, steps, transient = settings.exponents, settings.steps, settings.transient
     samples = integrate(system, parameters, start, Times(transient, _SAMPLES, dt), *_TOLERANCES).T
-    normal = np.random.default_rng(settings.seed).standard_normal
-    starts = start[:, None] + spread[:, None] * normal((len(start), settings.trajectories))
+    scale = scale_of(system, samples)
+    starts = _spread_starts(samples, np.where(spread > 0, _APART * scale, 0.0), settings)
     if system.delay is not None:
         if vectors is None:
             raise ValueError("exponents: a delay equation has infinitely many")
         delays = [math.ceil(count * dt / parameters[system.delay]) for count in (steps, transient)]
         return _spectrum(_delay_rates(system, parameters, starts, samples, vectors, *delays))
-    field, scale = vector_field(system, parameters), scale_of(system, samples)
+    field = vector_field(system, parameters)
     count = vectors or len(start)
     if system.discrete:  # the field is the map itself
         rates = growth_rates(field, starts, count, steps, transient, scale=scale)
@@ -110,6 +113,17 @@ def spectrum_from_equations(
         visit=(lambda z: traces.append(_divergence(field, z, scale))) if complete else None,
     )
     return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
+
+
+def _spread_starts(samples: Array, offset: Array, settings: OrbitSettings) -> Array:
+    """Draw some of the samples (N, T), each moved a little: (N, trajectories).
+
+    `offset` (N,) is the standard deviation of the moves. From a sample itself, a trajectory would
+    follow that of another one.
+    """
+    rng = np.random.default_rng(settings.seed)
+    drawn = samples[:, rng.integers(samples.shape[1], size=settings.trajectories)]
+    return drawn + offset[:, None] * rng.standard_normal(drawn.shape)
 
 
 def _spectrum(rates: Array, divergence: float | None = None) -> Spectrum:

@@ -23,7 +23,7 @@ _GROWTH = 0.5
 # noise still takes 8% off its slope.
 _JUMP = 0.3
 _JUMP_RATIO = 3.0
-_ABOVE_NOISE = 1.25
+ABOVE_NOISE = 1.25
 # The difference of the slopes of the halves of a window, as a share of its slope, that costs a
 # factor of e^½ of its weight.
 _CURVATURE = 0.2
@@ -107,7 +107,7 @@ def noise_level(first: Array) -> float:
 def _windows(curve: Array, noise: float) -> tuple[Integers, Integers]:
     """Return first and last points of every window between noise and saturation."""
     top = saturation(curve)
-    clear = np.flatnonzero(curve > noise + _ABOVE_NOISE)
+    clear = np.flatnonzero(curve > noise + ABOVE_NOISE)
     first = int(clear[0]) if len(clear) else len(curve)
     reached = np.flatnonzero(curve > top - min(2.0, (top - curve[0]) / 4))
     last = int(reached[0]) if len(reached) else len(curve)

@@ -67,7 +67,8 @@ def _cells(points: Array, limit: Array) -> npt.NDArray[np.intp]:
 def d_h_paper2022(truth: npt.ArrayLike, generated: npt.ArrayLike) -> float:
     """Return √(1 − ∫ √(p q)) of spectra averaged over 50 pieces, averaged over dimensions.
 
-    Both series are cut to their common length and split into 50 consecutive pieces. The integral
+    Both series are cut to their common length, which the original leaves to its caller, and split
+    into 50 consecutive pieces: of series of different length it gives other numbers. The integral
     is the trapezoid rule with unit spacing over the first 500 frequencies of spectra that are
     never normalised again, so that two identical series do not score 0.
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.signal import lfilter
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.data.rounding import rounding_step
 from sfbptt_cli.data.time_scales import (
     autocorrelation_time,
     first_minimum_of_mutual_information,
@@ -20,6 +21,7 @@ from sfbptt_cli.lyapunov.separation_curve import Pairs, find_pairs, log_distance
 from sfbptt_cli.lyapunov.separation_fit import fit_slope, noise_level
 from sfbptt_cli.lyapunov.settings import NeighbourSettings
 from sfbptt_cli.lyapunov.surrogates import iaaft, matching_ends
+from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.system import Times
 
@@ -98,6 +100,64 @@ def test_scale_shift_and_dt_do_not_matter():
     assert moved.low == pytest.approx(4 * found.low, rel=1e-5)
     again = exponent_from_data(x, 1.0, NeighbourSettings(seed=3))
     assert (again.value, again.low, again.high) == (found.value, found.low, found.high)
+
+
+def rounded(x, bits: int):
+    """What an analog-digital converter makes of x: whole counts that cover its range."""
+    return np.rint((x - x.min(axis=0)) / np.ptp(x, axis=0) * (2**bits - 1))
+
+
+@pytest.mark.parametrize("bits", [6, 7, 9])
+@pytest.mark.parametrize("variables", [slice(None), slice(0, 1)])
+@pytest.mark.parametrize(("system", "truth"), [(LORENZ, 0.9057), (ROSSLER, 0.0886), (WEAK, 0.0714)])
+def test_rounded_data_are_covered_or_refused(system, truth, variables, bits: int):
+    x = trajectory(system, 10_000)[:, variables]
+    settings = NeighbourSettings(surrogates=0)
+    found = exponent_from_data(rounded(x, bits), system[3], settings)
+    assert found.low < truth < found.high or "too coarsely rounded" in found.reason
+    assert found.chaotic or bits < 9
+    # Decimals of any unit are counts as well; equally near neighbours are drawn by rounding.
+    again = exponent_from_data(0.05 * rounded(x, bits) - 3, system[3], settings)
+    assert again.value == pytest.approx(found.value, rel=0.05, nan_ok=True)
+
+
+@functools.cache
+def coarse(name: str, dt: float):
+    system = SYSTEMS[name]
+    start = np.array(system.start)
+    return integrate(system, system.parameters, start, Times(1_000, 16_000, dt), 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("samples", [6, 10, 14, 20])
+@pytest.mark.parametrize("variables", [slice(None), slice(0, 1)])
+def test_few_samples_a_cycle_widen_the_range(samples: int, variables):
+    """Of a Rössler cycle, 5.86 time units; the exponent comes out up to 25% too low."""
+    x = coarse("rossler", 5.86 / samples)[:, variables]
+    found = exponent_from_data(x, 5.86 / samples, NeighbourSettings(surrogates=0))
+    assert found.chaotic
+    assert found.low < 0.0714 < found.high
+
+
+@pytest.mark.parametrize("samples", [14, 15, 16])
+def test_the_lag_of_coarsely_sampled_data(samples: int):
+    """The information rises right after its minimum, and falls below it at the next cycle."""
+    dt = 0.75 / samples
+    found = exponent_from_data(coarse("lorenz", dt)[:, :1], dt, NeighbourSettings(surrogates=2))
+    assert found.lag is not None
+    assert 3 <= found.lag <= 5
+    assert found.chaotic
+    assert found.value == pytest.approx(0.875, abs=0.015)
+
+
+def test_steps_of_rounded_values():
+    x = trajectory(LORENZ, 5_000)
+    np.testing.assert_array_equal(rounding_step(x), 0)
+    np.testing.assert_allclose(rounding_step(x.round(1)), 0.1, rtol=1e-9)
+    np.testing.assert_allclose(rounding_step((7 * np.rint(x)).astype("float32")), 7, rtol=1e-6)
+    three_digits = np.array([[float(f"{value:.3g}")] for value in np.exp(x[:, 0] / 10)])
+    assert 0.0099 < rounding_step(three_digits)[0] < 0.0101
+    np.testing.assert_array_equal(rounding_step(np.sin(2 * np.pi * T / 50)[:, None]), 0)
+    np.testing.assert_array_equal(rounding_step(np.ones((100, 2))), 0)
 
 
 def noise(*shape, seed):
