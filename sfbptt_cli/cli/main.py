@@ -23,6 +23,7 @@ _USAGE = """sfbptt: reconstruct chaotic dynamical systems with sparsely forced B
 
 usage:
   sfbptt train     [overrides]    train, evaluate and draw a run; -m: many; from=DIR: again
+  sfbptt inspect   dataset=NAME   what the data allow: sampling, noise, memory, exponent, tau
   sfbptt evaluate  run=DIR        measure a run again; runs=DIR: all below a folder
   sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
   sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model

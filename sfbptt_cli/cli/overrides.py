@@ -37,6 +37,17 @@ def given_keys(prefix: str) -> list[str]:
     return [key for key in keys if key.startswith(prefix)]
 
 
+def given_overrides(group: str) -> list[str]:
+    """List the overrides of a group and its settings, paths without quotes. Only inside a job."""
+    given = [o for o in _task_overrides() if o.key_or_group.partition(".")[0] == group]
+    return [_unquoted(override) for override in given]
+
+
+def _unquoted(override: Override) -> str:
+    key = override.key_or_group
+    return f"{key}={override.value()}" if key in _PATHS else str(override.input_line)
+
+
 def _task_overrides() -> list[Override]:
     # Unresolved: reading an element with an interpolation, as in tau=${window}, would follow it.
     plain: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)

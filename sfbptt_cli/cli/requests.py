@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.settings import Settings
-from sfbptt_cli.config.commands import COMMANDS, EvaluateSettings, TrainSettings
+from sfbptt_cli.config.commands import (
+    COMMANDS,
+    EvaluateSettings,
+    InspectSettings,
+    TrainSettings,
+)
 from sfbptt_cli.storage.data_paths import data_paths, described
 
 if TYPE_CHECKING:
@@ -35,6 +40,11 @@ def perform(command: str, composed: Any) -> None:
 
         given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
         evaluate.run(config, {key: getattr(config.evaluation, key) for key in given})
+    elif isinstance(config, InspectSettings):
+        from sfbptt_cli.cli.overrides import given_overrides
+        from sfbptt_cli.commands import inspect
+
+        inspect.run(config, given_overrides("dataset"))
     else:
         import_module(f"sfbptt_cli.commands.{command}").run(config)
 

@@ -179,8 +179,23 @@ class ReportSettings(Settings):
         require(self.runs is not None, "runs", "nothing", "a folder with runs in it (runs=DIR)")
 
 
+@dataclass
+class InspectSettings(Settings):
+    """`sfbptt inspect`: what a dataset allows."""
+
+    name: str = checked("run", folder_name)
+    outputs: str = "outputs"
+    dataset: DatasetSettings | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        accepted = "a dataset (dataset=NAME, dataset=csv dataset.path=FILE)"
+        require(self.dataset is not None, "dataset", "nothing", accepted)
+
+
 COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
+    "inspect": InspectSettings,
     "evaluate": EvaluateSettings,
     "lyapunov": LyapunovSettings,
     "gradients": GradientsSettings,

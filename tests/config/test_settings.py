@@ -293,6 +293,7 @@ def test_a_setting_of_another_choice_is_refused(given: str, accepted: str) -> No
         ("evaluate", {"run": "a", "device": "tpu"}, "device: 'tpu' was given; accepted: auto, c"),
         ("evaluate", {"run": "a", "threads": 0}, "threads: 0 was given; accepted: a whole number"),
         ("evaluate", {"run": "a", "evaluation": {"bins": 1}}, "evaluation.bins: 1 was given; acce"),
+        ("inspect", {}, "dataset: nothing was given; accepted: a dataset (dataset=NAME"),
         ("lyapunov", {}, "run: nothing was given; accepted: either the folder of a run"),
         ("lyapunov", {"run": "x", "theiler": 3}, "theiler: 3 was given; accepted: null where meth"),
         ("lyapunov", {"run": "x", "steps": 1}, "steps: 1 was given; accepted: a whole number of"),

@@ -1,0 +1,121 @@
+"""What a dataset looks like: series, spectra, errors of predictions, separation of neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sfbptt_cli.common.numbers import singular
+from sfbptt_cli.figures.arrays import matrix
+from sfbptt_cli.figures.axes import plain, tick_log_axis, with_units
+from sfbptt_cli.figures.spectra import drawn_frequencies
+from sfbptt_cli.figures.style import (
+    COLORS,
+    DOUBLE,
+    GENERATED,
+    LYAPUNOV,
+    TRUTH,
+    laid_out,
+    new_figure,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_VARIABLES = 4
+_PASTS = (0, 1, 5, 20, 80)  # on the axis
+
+
+@style()
+def inspection(
+    series: ArrayLike,
+    spectra: ArrayLike,
+    errors: tuple[ArrayLike, ArrayLike, ArrayLike],
+    curve: tuple[ArrayLike, ArrayLike],
+    line: tuple[int, int, float] | None,
+    variables: Sequence[str],
+    dt: float,
+    time_unit: str,
+    name: str,
+) -> Figure:
+    """Draw a stretch of the data and what was found in all of it, in four panels.
+
+    series (T, N): some cycles, standardised; spectra (F, N): row k at frequency (k + 1) / 2F a
+    step. errors: pasts (W,), steps ahead (H,), errors (W, H) in variances, empty where there are
+    none. curve: steps, mean log distance of neighbours. line: first and last step of the fit, slope
+    a step. Of more than four variables, the first four. dt in time units.
+    """
+    x, power = matrix(series, variables), matrix(spectra, variables)
+    unit = plain(time_unit)
+    figure = new_figure(DOUBLE, 4.4)
+    grid = figure.add_gridspec(2, 3)
+    _draw_series(figure.add_subplot(grid[0, :]), x, variables, dt, unit, plain(name))
+    axes = figure.add_subplot(grid[1, 0], title="power", xlabel=f"frequency (1 / {singular(unit)})")
+    frequency = np.arange(1, len(power) + 1) / (2 * len(power) * dt)
+    shown = power[:, :MOST_VARIABLES]
+    end = max(drawn_frequencies(column) for column in shown.T)
+    for column, color in zip(shown.T, COLORS, strict=False):
+        axes.semilogy(frequency[:end], column[:end], color=color)
+    pasts, ahead, left = map(np.asarray, errors)
+    _draw_errors(figure.add_subplot(grid[1, 1]), pasts, ahead, left)
+    steps, distance = map(np.asarray, curve)
+    _draw_separation(figure.add_subplot(grid[1, 2]), steps, distance, line, dt, unit)
+    return laid_out(figure)
+
+
+def _draw_series(
+    axes: Axes, x: np.ndarray, names: Sequence[str], dt: float, unit: str, title: str
+) -> None:
+    time = dt * np.arange(len(x))
+    columns = list(zip(x.T, names, COLORS, strict=False))[:MOST_VARIABLES]
+    for column, name, color in columns:
+        axes.plot(time, column, color=color, label=plain(name), linewidth=0.7)
+    note = "" if len(names) <= MOST_VARIABLES else f", first {MOST_VARIABLES} of {len(names)}"
+    axes.set_title(f"{title}{note}")
+    axes.set_xlabel(with_units(["time"], [unit])[0])
+    axes.set_ylabel("standard deviations")
+    axes.legend(loc="upper right", ncols=MOST_VARIABLES, fontsize=7)
+
+
+def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.ndarray) -> None:
+    axes.set(title="error from the past", xlabel="past (steps)", ylabel="variances")
+    if not len(pasts):
+        axes.text(0.5, 0.5, "too short", ha="center", transform=axes.transAxes)
+        return
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_yscale("log")
+    for h, color in zip(range(len(ahead)), COLORS, strict=False):
+        label = f"{ahead[h]} step{'s' * (ahead[h] != 1)} ahead"
+        axes.plot(pasts, errors[:, h], ".-", color=color, label=label)
+    ticks = [past for past in _PASTS if past <= pasts[-1]]
+    axes.set_xticks(ticks, list(map(str, ticks)))
+    axes.minorticks_off()
+    tick_log_axis(axes)
+    axes.legend(fontsize=6)
+
+
+def _draw_separation(
+    axes: Axes,
+    steps: np.ndarray,
+    curve: np.ndarray,
+    line: tuple[int, int, float] | None,
+    dt: float,
+    unit: str,
+) -> None:
+    axes.set(title="separation of neighbours", xlabel=f"time ({unit})", ylabel="mean ln distance")
+    if not len(steps):
+        axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
+        return
+    axes.plot(dt * steps, curve, color=TRUTH)
+    if line is not None:
+        first, last, slope = line
+        inside = (steps >= first) & (steps <= last)
+        middle = steps[inside].mean()
+        fitted = curve[inside].mean() + slope * (steps[inside] - middle)
+        axes.plot(dt * steps[inside], fitted, color=GENERATED)
+        axes.axvspan(dt * first, dt * last, color=LYAPUNOV, alpha=0.08, linewidth=0)
