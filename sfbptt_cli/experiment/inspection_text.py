@@ -151,10 +151,9 @@ def _memory(found: Determinism | None) -> str:
         )
         causes = ["noise"] * bool(found.noise.max() > _NOISY)
         causes += ["variables that are not seen"] * bool((past < _MOST * alone).any())
-        text = (
-            f"{found.memory} step{'s' * (found.memory != 1)} of the past help ({' and '.join(causes) or 'hidden states'}); "
-            f"errors, in variances: {left}"
-        )
+        steps = f"{found.memory} step{'s' * (found.memory != 1)}"
+        why = " and ".join(causes) or "not determined"
+        text = f"{steps} of the past help ({why}); errors, in variances: {left}"
     if past[0] > _HARDLY:
         text += "; hardly anything can be predicted"
     return text

@@ -90,7 +90,7 @@ def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.nd
     axes.set_xscale("symlog", linthresh=1)
     axes.set_yscale("log")
     for h, color in zip(range(len(ahead)), COLORS, strict=False):
-        label = f"{ahead[h]} step{'s' * (ahead[h] != 1)} ahead"
+        label = f"{ahead[h]} step{'' if ahead[h] == 1 else 's'} ahead"
         axes.plot(pasts, errors[:, h], ".-", color=color, label=label)
     ticks = [past for past in _PASTS if past <= pasts[-1]]
     axes.set_xticks(ticks, list(map(str, ticks)))

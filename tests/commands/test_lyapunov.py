@@ -24,11 +24,11 @@ def test_the_spectrum_of_a_system(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("lyapunov", "dataset=lorenz", *small, *SHORT, cwd=tmp_path, status=0)
     written = json.loads((tmp_path / "outputs/run/lorenz/lyapunov.json").read_text())
     exponents = written["exponents"]
-    assert exponents[0] == pytest.approx(0.9057, rel=0.03)
+    assert exponents[0] == pytest.approx(0.9057, rel=0.08)  # three standard errors
     assert sum(exponents) == pytest.approx(-13.667, rel=1e-3)
     assert written["mean_divergence"] == pytest.approx(-13.667, rel=1e-4)
     assert written["kaplan_yorke_dimension"] == pytest.approx(2.062, abs=0.005)
-    assert written["tau_pred"]["value"] == pytest.approx(76.5, abs=3)
+    assert written["tau_pred"]["low"] <= 77 <= written["tau_pred"]["high"]
     assert written["settings"]["steps"] == 2000
     for line in ("tau_pred = ln 2 / (lambda_max dt)", "Kaplan-Yorke dimension", "Lyapunov time"):
         assert line in outcome.stdout

@@ -21,7 +21,7 @@ def _lorenz(**changes: object) -> tuple[SimulatedSettings, Dataset]:
         "lorenz",
         system="lorenz",
         dt=0.01,
-        train_steps=6_000,
+        train_steps=5_000,
         test_steps=1_000,
         floor_trajectories=1,
         transient=500,
@@ -66,7 +66,7 @@ def test_a_clean_simulated_system() -> None:
 def test_noise_and_hidden_variables_are_told_apart() -> None:
     _, noisy = _lorenz(observation_noise=0.05)
     rows = _of(RECORDED, replace(noisy, lambda_max=None))
-    shares = [float(word.strip("%")) for word in rows["noise"].split() if "%" in word]
+    shares = [float(word.strip("%,")) for word in rows["noise"].split() if "%" in word]
     np.testing.assert_allclose(shares, 5, atol=0.4)
     assert "of the past help (noise);" in rows["memory"]
     assert not rows["warm-up"].startswith("0 ")

@@ -16,7 +16,7 @@ def test_of_cubes(dimension: int) -> None:
     # Near the faces a part of each ball is empty.
     assert correlation_dimension(points) == pytest.approx(dimension, rel=0.05)
     # Of a resolution that hides the nearest pairs the estimate is the same.
-    cut = correlation_dimension(points, resolution=0.25 * 0.01 ** (1 / dimension))
+    cut = correlation_dimension(points, resolution=0.1 * 0.01 ** (1 / dimension))
     assert cut == pytest.approx(dimension, rel=0.07)
 
 
