@@ -32,6 +32,8 @@ _BLOCK_PASTS = 4
 # Components that are predicted, and those that a past is reduced to.
 _TARGETS = 6
 _COMPONENTS = 30
+# Components that are multiplied with each other: of a past, and of the present alone, at most.
+_PAIRS, _PAIRS_PRESENT = 16, 40
 # Gains, in variances, that no training would notice, and as a share of the error that is left.
 _NEGLIGIBLE = 5e-4
 _ALIKE = 0.3
@@ -245,9 +247,8 @@ def _errors(samples: _Samples, past: int, ahead: Integers) -> Array:
     some = known[:: max(1, len(known) // 3_000)] - mean
     count = max(_COMPONENTS, x.shape[1])
     known, asked = _leading(some, known - mean, count), _leading(some, asked - mean, count)
-    squares = np.array(
-        [((p - truth) ** 2).mean(axis=0) for p in predictions(known, answers, asked)]
-    )
-    squares = squares.reshape(len(squares), len(ahead), -1)
+    pairs = _PAIRS if past or x.shape[1] > _PAIRS_PRESENT else _PAIRS_PRESENT
+    found = np.array(predictions(known, answers, asked, pairs))
+    squares = ((found - truth) ** 2).mean(axis=1).reshape(len(found), len(ahead), -1)
     best = squares.mean(axis=2).argmin(axis=0)
     return squares[best, np.arange(len(ahead))]

@@ -7,26 +7,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Components that predictors of second and third order, and neighbours, see.
-_QUADRATIC, _CUBIC = 16, 7
-# Of few more, as those of a present alone, all pairs can still be taken.
-_QUADRATIC_AT_MOST = 40
+# Components that the predictor of third order, and neighbours, see.
+_CUBIC = 7
 _NEAR = (3, 7)
 _NEIGHBOURS = (16, 64)
 # Of regression: of the mean square of a column. Of neighbours: of their scatter.
 _RIDGE, _LOCAL_RIDGE = 1e-7, 1e-4
 
 
-def predictions(known: Array, answers: Array, asked: Array) -> list[Array]:
+def predictions(known: Array, answers: Array, asked: Array, pairs: int) -> list[Array]:
     """Return what each predictor learns from (known, answers) and gives for `asked`.
 
     known (L, D), answers (L, M), asked (Q, D): columns of `known` in order of importance. Each
-    prediction is (Q, M): ridge regression on products of at most one, two and three components, and
-    the means and local linear maps of 16 and 64 nearest neighbours in 3 and 7 components.
+    prediction is (Q, M): ridge regression on products of at most one, two (of the first `pairs`
+    components) and three of them, and the means and local linear maps of 16 and 64 nearest
+    neighbours in 3 and 7 of them.
     """
     width = known.shape[1]
-    second = width if width <= _QUADRATIC_AT_MOST else _QUADRATIC
-    orders = ((1, width), (2, second), (3, min(width, _CUBIC)))
+    orders = ((1, width), (2, min(width, pairs)), (3, min(width, _CUBIC)))
     found = [regression(known[:, :some], answers, asked[:, :some], order) for order, some in orders]
     for some in sorted({min(some, width) for some in _NEAR}):
         found += _neighbours(known[:, :some], answers, asked[:, :some])

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from sfbptt_cli.common.cache import cached, read_json, write_json
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.data.determinism import determinism
+from sfbptt_cli.data.determinism import Determinism, determinism
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 
 # Raised when the same data give another warm-up than before.
-_VERSION = 1
+_VERSION = 2
 # Of data that are too short to tell.
 _USUAL = 20
+COMPLETE = 0, "simulated data, complete and free of noise"
 
 
 def suggested_warmup(described: DatasetSettings, dataset: Dataset) -> tuple[int, str]:
@@ -23,8 +24,8 @@ def suggested_warmup(described: DatasetSettings, dataset: Dataset) -> tuple[int,
     much of what comes next as any past does; else what `determinism` finds in the training part,
     once for the same data.
     """
-    if isinstance(described, SimulatedSettings) and _is_complete(described):
-        return 0, "simulated data, complete and free of noise"
+    if is_complete(described):
+        return COMPLETE
     return cached(
         "warmup",
         {"version": _VERSION, "data": dataset.fingerprint()},
@@ -36,7 +37,11 @@ def suggested_warmup(described: DatasetSettings, dataset: Dataset) -> tuple[int,
 
 
 def _of_data(dataset: Dataset) -> tuple[int, str]:
-    found = determinism([dataset.train[rows] for rows in dataset.trajectories])
+    return warmup_of(determinism([dataset.train[rows] for rows in dataset.trajectories]))
+
+
+def warmup_of(found: Determinism | None) -> tuple[int, str]:
+    """Return the warm-up that suits what was found in the data, and the reason."""
     if found is None:
         return _USUAL, "the usual one, as the data are too short to tell"
     if not found.warmup:
@@ -54,8 +59,10 @@ def _read(path: Path) -> tuple[int, str]:
     return warmup, reason
 
 
-def _is_complete(described: SimulatedSettings) -> bool:
+def is_complete(described: DatasetSettings) -> bool:
     """Whether one observation is a state: every variable of an equation without delay or noise."""
+    if not isinstance(described, SimulatedSettings):
+        return False
     system = find_system(described.system, described.library)
     seen = described.observed is None or set(described.observed) == set(system.variables)
     noisy = described.observation_noise or described.process_noise

@@ -113,7 +113,7 @@ def test_predictors_of_known_functions() -> None:
 
     # The ridge is 1e-7 of the mean square.
     np.testing.assert_allclose(regression(known, cubic(known), asked, 3), cubic(asked), atol=1e-4)
-    every = predictions(known, cubic(known), asked)
+    every = predictions(known, cubic(known), asked, 3)
     assert min(np.abs(one - cubic(asked)).max() for one in every) < 1e-4
     assert {one.shape for one in every} == {(50, 2)}
 

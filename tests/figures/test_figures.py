@@ -14,6 +14,7 @@ from sfbptt_cli.figures import attractor as attractor_module
 from sfbptt_cli.figures import style
 from sfbptt_cli.figures.attractor import attractor, project
 from sfbptt_cli.figures.exponent import exponent
+from sfbptt_cli.figures.inspection import inspection
 from sfbptt_cli.figures.spectra import spectra
 from sfbptt_cli.figures.style import save
 from sfbptt_cli.figures.sweep import Band, Column, Line, Panel, Point, sweep
@@ -70,10 +71,36 @@ def make(kind: str) -> Any:
         points = tuple(Point(10.0**i, 1.0 + i, 0.5 + i, 2.0 + i, i == 1) for i in range(3))
         panel = Panel("D_H", (Line("LSTM", 0, None, points),), Band(0.1, 0.0, 0.2), False)
         return sweep([Column("a", (panel,), 30.0)])
+    if kind == "inspection":
+        pasts, ahead = np.array([0, 1, 5, 20]), np.array([1, 10])
+        errors = pasts, ahead, np.outer(0.5**pasts, [0.01, 0.1])
+        curve = np.arange(50), np.minimum(0.1 * np.arange(50) - 3, 0)
+        return inspection(
+            wave(5), spectrum(5, 0.1), errors, curve, (5, 25, 0.1), NAMES[:5], 0.1, "hours", "$tide"
+        )
     return training_curve(history(6))
 
 
-KINDS = ("attractor", "spectra", "time_series", "training_curve", "sweep")
+KINDS = ("attractor", "spectra", "time_series", "training_curve", "sweep", "inspection")
+
+
+def test_an_inspection_shows_what_was_found() -> None:
+    figure = make("inspection")
+    series, power, errors, separation = figure.axes
+    assert len(series.lines) == len(power.lines) == 4
+    np.testing.assert_array_equal(series.lines[1].get_ydata(), wave(5)[:, 1])
+    # A spectrum of 200 frequencies ends at half a cycle a step of 0.1 hours.
+    np.testing.assert_allclose(power.lines[0].get_xdata()[:2], [0.025, 0.05])
+    np.testing.assert_allclose(errors.lines[1].get_ydata(), 0.1 * 0.5 ** np.array([0, 1, 5, 20]))
+    fitted = separation.lines[1]
+    np.testing.assert_allclose(fitted.get_ydata(), fitted.get_xdata() - 3, atol=1e-12)
+    for text in (r"\$tide, first 4 of 5", "10 steps ahead", "frequency (1 / hour)", "time (hours)"):
+        assert text in words(figure)
+    nothing = np.empty(0), np.empty(0), np.empty((0, 0))
+    empty = inspection(
+        wave(1), spectrum(1, 0.1), nothing, nothing[:2], None, ["x"], 1.0, "steps", "n"
+    )
+    assert "too short" in words(empty)
 
 
 @pytest.mark.parametrize("kind", KINDS)
