@@ -37,9 +37,8 @@ def inspection_text(
     described: DatasetSettings, dataset: Dataset, found: Inspection, command: str
 ) -> str:
     """Format what was found and the command to run next."""
-    names = _names(dataset.variables)
-    read = f"{len(dataset.train)} training and {len(dataset.test)} test steps of {names}; "
-    read += f"dt {dataset.dt:.6g} {dataset.time_unit}"
+    what = f"{_names(dataset.variables)}; dt = {dataset.dt:.6g} {dataset.time_unit}"
+    read = f"{dataset.read or what}; {len(dataset.train)} steps train, {len(dataset.test)} test"
     if dataset.train_lengths:
         read += f"; {len(dataset.train_lengths)} training trajectories"
     notes = [*dataset.preprocessing[:_NOTES]]
@@ -98,7 +97,11 @@ def _thinning(described: DatasetSettings, dataset: Dataset, every: int) -> str:
     interval = f"{every * dataset.dt:.6g}"
     if isinstance(described, SimulatedSettings):
         return f"dataset.dt={interval} takes one step in {every}"
-    if isinstance(described, TableSettings) and described.stamped:
+    if (
+        isinstance(described, TableSettings)
+        and described.dt is None
+        and dataset.time_unit != "steps"
+    ):
         return f"dataset.resample={interval} takes means of {every} steps"
     return f"one row in {every} would do"
 
