@@ -45,7 +45,7 @@ def given_overrides(group: str) -> list[str]:
 
 def _unquoted(override: Override) -> str:
     key = override.key_or_group
-    return f"{key}={override.value()}" if key in _PATHS else str(override.input_line)
+    return f"{key}={override.value()}" if is_path(key) else str(override.input_line)
 
 
 def _task_overrides() -> list[Override]:

@@ -28,8 +28,6 @@ from sfbptt_cli.storage.provenance import provenance
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The window that a dataset must be long enough for, where none will be trained on.
-_NO_WINDOW = 1
 # Cycles of the series that are drawn, and steps at least and at most.
 _CYCLES = 12
 _STEPS = (200, 5_000)
@@ -39,7 +37,7 @@ def run(config: InspectSettings, overrides: Sequence[str]) -> None:
     """Print what was found; write it and a figure. `overrides` are those of the dataset."""
     described = config.dataset
     assert described is not None
-    dataset = build_dataset(described, _NO_WINDOW)
+    dataset = build_dataset(described)
     found = inspect_dataset(described, dataset)
     command = shlex.join(["sfbptt", "train", *overrides])
     print(inspection_text(described, dataset, found, command))

@@ -11,7 +11,7 @@ import numpy as np
 from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.determinism import Determinism
-from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings, TableSettings
+from sfbptt_cli.data.settings import DatasetSettings, RepairSettings, SimulatedSettings
 from sfbptt_cli.experiment.inspection import Halves, Inspection
 from sfbptt_cli.lyapunov.spectrum import tau_predicted
 
@@ -97,11 +97,8 @@ def _thinning(described: DatasetSettings, dataset: Dataset, every: int) -> str:
     interval = f"{every * dataset.dt:.6g}"
     if isinstance(described, SimulatedSettings):
         return f"dataset.dt={interval} takes one step in {every}"
-    if (
-        isinstance(described, TableSettings)
-        and described.dt is None
-        and dataset.time_unit != "steps"
-    ):
+    stamped = described.dt is None and dataset.time_unit != "steps"
+    if isinstance(described, RepairSettings) and stamped:
         return f"dataset.resample={interval} takes means of {every} steps"
     return f"one row in {every} would do"
 

@@ -27,7 +27,7 @@ def _lorenz(**changes: object) -> tuple[SimulatedSettings, Dataset]:
         transient=500,
         **changes,  # type: ignore[arg-type]
     )
-    return settings, build_dataset(settings, 1)
+    return settings, build_dataset(settings)
 
 
 def _of(described: DatasetSettings, dataset: Dataset) -> dict[str, str]:
