@@ -25,7 +25,7 @@ def test_comments_are_those_of_the_choices(cli: Cli, tmp_path: Path) -> None:
     text = cli("train", *given, "--help", cwd=tmp_path).stdout
     lines = {tuple(line.split("#", 1)) for line in text.splitlines() if "#" in line}
     found = {setting.strip(): comment.strip() for setting, comment in lines}
-    assert found["tau: 7"].startswith("Steps between two forcings, auto (from")
+    assert found["tau: 7"].startswith("Free steps of a segment, from one forcing")
     assert found["hidden_dim: 50"] == "L"
     assert found["latent_dim: 30"] == "M"  # of the base class
     assert found["clip_norm: 1.0"] == "the gradient is scaled down to this norm"
