@@ -43,6 +43,9 @@ _OPEN = 1e-3
 _WORSE = 1.15
 # Errors within this share of the best are as good.
 _NEARLY = 0.1
+# Errors, in variances, of what is predicted, and of what is predicted without one.
+_PREDICTED = 0.001
+_EXACT = 1e-12
 # Order of the differences that show noise beside a smooth signal, at most.
 _ORDER = 8
 # A state that is corrected step by step settles later than a regression needs: so much of a cycle,
@@ -61,7 +64,8 @@ class Determinism:
     never worse. gain: what the best past takes off the error of the present alone, in variances, as
     far as more data would not do the same. memory: the shortest past in steps that does nearly as
     well as the best. warmup: steps of warm-up that suit the data, 0 where the present determines
-    what comes next as well as any past.
+    what comes next as well as any past. horizon: steps ahead that the best past predicts to 0.1%
+    of the variance beside twice what it leaves of one step, at least 1.
     """
 
     noise: Array
@@ -72,6 +76,7 @@ class Determinism:
     gain: float
     memory: int
     warmup: int
+    horizon: int
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,20 @@ def determinism(parts: Sequence[Array]) -> Determinism | None:
     first = first if x.shape[1] <= _TARGETS else first.mean()
     noise[varying] = np.minimum(_difference_noise(pieces), np.sqrt(first))
     kept = np.array(pasts[: len(errors)])
-    return Determinism(noise, cycle, kept, ahead, errors, gain, memory, warmup)
+    horizon = _horizon(ahead, errors[-1])
+    return Determinism(noise, cycle, kept, ahead, errors, gain, memory, warmup, horizon)
+
+
+def _horizon(ahead: Integers, errors: Array) -> int:
+    """Return the steps at which the error passes a level, on straight lines of logarithms."""
+    level = _PREDICTED + 2 * float(errors[0])
+    beyond = np.flatnonzero(errors > level)
+    if not len(beyond):
+        return int(ahead[-1])
+    last = int(beyond[0])
+    before, after = np.log(np.maximum(errors[last - 1 : last + 1], _EXACT))
+    share = (math.log(level) - before) / (after - before)
+    return int(ahead[last - 1] * (ahead[last] / ahead[last - 1]) ** share)
 
 
 def _compared(samples: _Samples, pasts: Sequence[int], ahead: Integers) -> Array:

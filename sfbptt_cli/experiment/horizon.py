@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.experiment.memory import memory_of, suggested_warmup
 from sfbptt_cli.experiment.tau_choice import predicted_tau
-from sfbptt_cli.experiment.warmup_choice import suggested_warmup
 
 # T by default: 120 steps at τ = 30, so that an update of 32 sequences has 128 segments.
 _LEAST_WINDOW = 120
@@ -44,15 +45,16 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
     """
     train, test = longest_training(dataset), len(dataset.test)
     warmup, warmup_source = config.warmup, "warmup"
+    memory = cache(lambda: memory_of(dataset))
     if warmup == "auto":
-        warmup, warmup_source = suggested_warmup(config.dataset, dataset)
+        warmup, warmup_source = suggested_warmup(config.dataset, memory)
     warmup = int(warmup)
     accepted = f"at most half of the {train} training and {test} test steps"
     require(warmup <= min(train, test) // 2, "warmup", warmup, accepted)
     tau, tau_source = config.tau, "tau"
     if isinstance(tau, str):
         most = train - warmup - 1 if config.window == "auto" else int(config.window)
-        tau, tau_source = predicted_tau(dataset, most)
+        tau, tau_source = predicted_tau(dataset, most, memory)
     horizon = Horizon(None, "", warmup, warmup_source, window=0)
     return with_interval(horizon, config, dataset, tau, tau_source)
 

@@ -15,8 +15,8 @@ from sfbptt_cli.data.rounding import rounding_step
 from sfbptt_cli.data.settings import DatasetSettings
 from sfbptt_cli.data.time_scales import cycle_length, standardise
 from sfbptt_cli.evaluation.state_space import delays_of
+from sfbptt_cli.experiment.memory import as_memory, suggested_warmup
 from sfbptt_cli.experiment.tau_choice import predicted_tau
-from sfbptt_cli.experiment.warmup_choice import COMPLETE, is_complete, warmup_of
 from sfbptt_cli.lyapunov.cached import cached_exponent
 from sfbptt_cli.lyapunov.from_data import LONGEST, DataExponent
 from sfbptt_cli.lyapunov.settings import NeighbourSettings
@@ -80,8 +80,10 @@ def inspect_dataset(described: DatasetSettings, dataset: Dataset) -> Inspection:
     series = dataset.longest_training(LONGEST)
     found = determinism([dataset.train[rows] for rows in dataset.trajectories])
     exponent = cached_exponent(series, dataset.dt, NeighbourSettings())
-    warmup, warmup_source = COMPLETE if is_complete(described) else warmup_of(found)
-    tau, tau_source = predicted_tau(dataset, max(1, len(series) // _SHARE - warmup))
+    memory = as_memory(found)
+    warmup, warmup_source = suggested_warmup(described, lambda: memory)
+    most = max(1, len(series) // _SHARE - warmup)
+    tau, tau_source = predicted_tau(dataset, most, lambda: memory)
     points = standardise(series)
     embedding = (exponent.lag or 1, exponent.dimension or 1)
     resolution = _HIDDEN * _noise_distance(found, points.shape[1] * embedding[1])

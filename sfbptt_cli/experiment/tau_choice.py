@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.data.time_scales import autocorrelation_time
+from sfbptt_cli.experiment.memory import Memory
 from sfbptt_cli.lyapunov.cached import cached_exponent
 from sfbptt_cli.lyapunov.from_data import LONGEST
 from sfbptt_cli.lyapunov.settings import NeighbourSettings
@@ -18,15 +18,15 @@ from sfbptt_cli.training.trainer import Diverged
 _LAST_RESORT = 30
 
 
-def predicted_tau(dataset: Dataset, longest: int) -> tuple[int, str]:
+def predicted_tau(dataset: Dataset, longest: int, memory: Callable[[], Memory]) -> tuple[int, str]:
     """Return an interval in steps, at most `longest`, and where it comes from: the first of these.
 
     τ_pred = ln 2 / (λ_max dt) by the λ_max of the dataset, where that is known; by an estimate from
-    the training part (its first 100,000 steps, or its longest trajectory); by the rate at which
-    neighbours separate there, though noise may cause it; the time in which the autocorrelation
-    falls to 1/e.
+    the training part (its first 100,000 steps, or its longest trajectory); by the highest rate at
+    which neighbours may separate there, though noise may cause it; the steps ahead that the data
+    can be predicted.
     """
-    tau, source = _from_exponent(dataset) or _from_memory(dataset)
+    tau, source = _from_exponent(dataset) or _from_memory(memory())
     if tau > longest:
         return longest, f"{source}: {tau} steps, cut to the {longest} that fit"
     return tau, source
@@ -41,21 +41,22 @@ def _from_exponent(dataset: Dataset) -> tuple[int, str] | None:
     found = cached_exponent(dataset.longest_training(LONGEST), dataset.dt, NeighbourSettings())
     if not found.low > 0:  # nor for NaN
         return None
-    doubt = "" if found.chaotic else f"; weak evidence: {found.reason}"
-    shortest, most = (rate * dataset.dt for rate in (found.high, found.low))
-    return tau_predicted(found.value * dataset.dt), (
-        f"ln 2 / (lambda_max dt), lambda_max {found.value:.4g} estimated from the separation of "
-        f"neighbours in the training part, {found.low:.4g} to {found.high:.4g} "
-        f"(tau {tau_predicted(shortest)} to {doubling_steps(most):.0f}){doubt}"
+    shortest, longest = (doubling_steps(rate * dataset.dt) for rate in (found.high, found.low))
+    measured = (
+        f"lambda_max {found.value:.4g} estimated from the separation of neighbours in the training "
+        f"part, {found.low:.4g} to {found.high:.4g} (tau {shortest:.0f} to {longest:.0f})"
     )
+    if found.chaotic:
+        return tau_predicted(found.value * dataset.dt), f"ln 2 / (lambda_max dt), {measured}"
+    doubt = f"the shortest, as the evidence is weak: {found.reason}"
+    return tau_predicted(found.high * dataset.dt), f"ln 2 / (lambda_max dt), {measured}; {doubt}"
 
 
-def _from_memory(dataset: Dataset) -> tuple[int, str]:
+def _from_memory(memory: Memory) -> tuple[int, str]:
     why = "no sign of a positive exponent"
-    memory = autocorrelation_time(dataset.longest_training(LONGEST))
-    if memory is None:
-        return _LAST_RESORT, f"{why}, and no decay of the autocorrelation: the usual {_LAST_RESORT}"
-    return max(1, memory), f"{why}: the time in which the autocorrelation falls to 1/e"
+    if memory.horizon is None:
+        return _LAST_RESORT, f"{why}, and too few data to tell: the usual {_LAST_RESORT}"
+    return memory.horizon, f"{why}: the steps ahead that can be predicted to 0.1% of the variance"
 
 
 def tau_candidates(predicted: int, longest: int, factors: Sequence[float]) -> list[int]:

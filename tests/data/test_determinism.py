@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -126,3 +127,22 @@ def test_cycles() -> None:
     assert cycle_length(np.ones((100, 2))) == np.inf
     # Of Rössler x and y the mean time between maxima is 5.86 time units; z has narrow pulses.
     assert cycle_length(simulated("rossler", 0.1)) == pytest.approx(58.6, rel=0.1)
+
+
+def test_the_horizon_is_that_of_the_errors() -> None:
+    """An autoregressive process x' = a x + noise: the error h steps ahead is 1 − a^(2h)."""
+    a, drawn = 0.9995, np.random.default_rng(3).standard_normal(40_000)
+    x = np.empty_like(drawn)
+    x[0] = 0.0
+    for t in range(1, len(x)):
+        x[t] = a * x[t - 1] + math.sqrt(1 - a * a) * drawn[t]
+    found = determinism([x[:, None]])
+    assert found is not None
+    expected = math.log(1 - 0.001 - 2 * (1 - a**2)) / (2 * math.log(a))
+    assert found.horizon == pytest.approx(expected, rel=0.5)
+    white = determinism([np.random.default_rng(4).normal(size=(3_000, 2))])
+    assert white is not None
+    assert white.horizon <= 2
+    sine = determinism([np.sin(0.1 * np.arange(4_000))[:, None]])
+    assert sine is not None
+    assert sine.horizon == sine.ahead[-1]

@@ -11,10 +11,15 @@ import pytest
 from conftest import TINY, Cli, as_dataset
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.experiment.memory import Memory
 from sfbptt_cli.experiment.tau_choice import predicted_tau, search_tau, tau_candidates
 from sfbptt_cli.training.trainer import Diverged
 
 SETTINGS = tuple(s for s in TINY if not s.startswith("tau="))
+
+
+def _unasked() -> Memory:
+    raise AssertionError("the exponent is known")
 
 
 def _logistic(steps: int) -> np.ndarray:
@@ -27,10 +32,10 @@ def _logistic(steps: int) -> np.ndarray:
 
 def test_a_known_exponent_gives_ln_2_over_it() -> None:
     dataset = as_dataset(np.zeros((10, 1)), dt=0.01, lambda_max=0.9057, lambda_source="a table")
-    tau, why = predicted_tau(dataset, 100)
+    tau, why = predicted_tau(dataset, 100, _unasked)
     assert tau == round(math.log(2) / 0.009057) == 77
     assert "a table" in why
-    assert predicted_tau(dataset, 50) == (50, f"{why}: 77 steps, cut to the 50 that fit")
+    assert predicted_tau(dataset, 50, _unasked) == (50, f"{why}: 77 steps, cut to the 50 that fit")
 
 
 _SINE = np.sin(0.05 * np.arange(6_000))[:, None]
@@ -39,24 +44,25 @@ _SINE = np.sin(0.05 * np.arange(6_000))[:, None]
 @pytest.mark.parametrize("value", [0.0, -0.3, None])
 def test_without_chaos_the_memory_of_the_data_tells(value: float | None) -> None:
     dataset = as_dataset(_SINE, lambda_max=value, lambda_source="a table")
-    tau, why = predicted_tau(dataset, 1_000)
-    # The autocorrelation of a sine is a cosine.
-    assert tau == math.ceil(math.acos(1 / math.e) / 0.05)
-    assert "no sign of a positive exponent" in why
-    constant = as_dataset(np.ones((1_000, 1)), lambda_max=0.0)
-    assert predicted_tau(constant, 1_000)[0] == 30
+    assert predicted_tau(dataset, 1_000, lambda: Memory(0, "", 63)) == (
+        63,
+        "no sign of a positive exponent: the steps ahead that can be predicted to 0.1% of the "
+        "variance",
+    )
+    tau, why = predicted_tau(dataset, 1_000, lambda: Memory(20, "", None))
+    assert (tau, "too few data" in why) == (30, True)
 
 
 def test_recorded_data_tell_their_own() -> None:
     # The logistic map has the exponent ln 2: one step.
-    tau, why = predicted_tau(as_dataset(_logistic(4_000)), 1_000)
+    tau, why = predicted_tau(as_dataset(_logistic(4_000)), 1_000, _unasked)
     assert tau == 1
     assert "estimated from the separation of neighbours" in why
 
 
 def test_the_longest_trajectory_is_the_one_that_tells() -> None:
     data = np.concatenate([_SINE[:1_000], _logistic(4_000)])
-    tau, _ = predicted_tau(as_dataset(data, train_lengths=(1_000, 4_000)), 1_000)
+    tau, _ = predicted_tau(as_dataset(data, train_lengths=(1_000, 4_000)), 1_000, _unasked)
     assert tau == 1
 
 

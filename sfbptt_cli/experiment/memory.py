@@ -1,0 +1,79 @@
+"""What the past of the data says of the warm-up, and of τ where there is no exponent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sfbptt_cli.common.cache import cached, read_json, write_json
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.determinism import Determinism, determinism
+from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
+from sfbptt_cli.systems.catalogue import find_system
+
+# Raised when the same data give another memory than before.
+_VERSION = 3
+# Of data that are too short to tell.
+_USUAL = 20
+
+
+class Memory(NamedTuple):
+    """What suits data, in steps: a warm-up, why, and how far ahead they can be predicted."""
+
+    warmup: int
+    reason: str
+    horizon: int | None  # None where the data are too short to tell
+
+
+def memory_of(dataset: Dataset) -> Memory:
+    """Return what `determinism` finds in the training part, once for the same data."""
+    return cached(
+        "memory",
+        {"version": _VERSION, "data": dataset.fingerprint()},
+        ".json",
+        lambda: as_memory(determinism([dataset.train[rows] for rows in dataset.trajectories])),
+        write_json,
+        _read,
+    )
+
+
+def as_memory(found: Determinism | None) -> Memory:
+    """Return what was found in the data, in words."""
+    if found is None:
+        return Memory(_USUAL, "the usual one, as the data are too short to tell", None)
+    if not found.warmup:
+        reason = "one observation tells as much of what comes next as any past does"
+        return Memory(0, reason, found.horizon)
+    at = int((found.errors[0] / found.errors[-1]).argmax())
+    ahead = "1 step" if found.ahead[at] == 1 else f"{found.ahead[at]} steps"
+    reason = (
+        f"{found.memory + 1} observations predict {ahead} ahead to {found.errors[-1][at]:.2g} of "
+        f"the variance, one alone to {found.errors[0][at]:.2g}"
+    )
+    return Memory(found.warmup, reason, found.horizon)
+
+
+def _read(path: Path) -> Memory:
+    memory = Memory(*read_json(path))
+    steps = (memory.warmup, 1 if memory.horizon is None else memory.horizon)
+    if any(type(n) is not int or n < 0 for n in steps) or type(memory.reason) is not str:
+        raise ValueError("no memory")
+    return memory
+
+
+def suggested_warmup(described: DatasetSettings, memory: Callable[[], Memory]) -> tuple[int, str]:
+    """Return a number of steps and the reason: 0 for complete simulated data without noise."""
+    if _is_complete(described):
+        return 0, "simulated data, complete and free of noise"
+    return memory()[:2]
+
+
+def _is_complete(described: DatasetSettings) -> bool:
+    """Whether one observation is a state: every variable of an equation without delay or noise."""
+    if not isinstance(described, SimulatedSettings):
+        return False
+    system = find_system(described.system, described.library)
+    seen = described.observed is None or set(described.observed) == set(system.variables)
+    noisy = described.observation_noise or described.process_noise
+    return seen and not noisy and system.delay is None
