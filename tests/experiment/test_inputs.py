@@ -211,7 +211,7 @@ def test_a_driven_oscillator_trains_and_is_loaded(
     with pytest.raises(ValueError, match="inputs have shape"):
         run.generate(50, inputs=same[:20])
     cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path, status=0)
-    assert run.folder.evaluation()["settings"]["part"] == "train"
+    assert run.folder.evaluation()["others"][0]["settings"]["part"] == "train"
 
 
 def _lorenz_like(steps: int, seed: int) -> Array:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Cli
 
-from sfbptt_cli.experiment import run
+from sfbptt_cli.experiment import stored_data
 
 
 @pytest.mark.parametrize("members", [1, 2])
@@ -18,7 +18,7 @@ def test_training_builds_its_data_once(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("built again")
 
-    monkeypatch.setattr(run, "build_dataset", refuse)
+    monkeypatch.setattr(stored_data, "build_dataset", refuse)
     outcome = cli("train", *TINY, f"ensemble={members}", cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
     evaluations = list(tmp_path.rglob("evaluation.json"))
