@@ -52,5 +52,5 @@ def delays_of(truth: Array, steps: int) -> Delays:
         dimension, _ = estimate_dimension(series, lag)
     except RequestError:
         return Delays()
-    most = min(MAX_BINNED_DIMENSIONS // variables, 1 + steps // (4 * lag))
-    return Delays(lag, min(dimension, most)) if most > 1 else Delays()
+    dimension = min(dimension, MAX_BINNED_DIMENSIONS // variables, 1 + steps // (4 * lag))
+    return Delays(lag, dimension) if dimension > 1 else Delays()

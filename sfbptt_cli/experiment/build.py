@@ -29,8 +29,8 @@ def build_model(
     obs_dim: int,
     input_dim: int,
     seed: int,
-    warmup: int,
-    gain: float | str,
+    warmup: int = 0,
+    gain: float | str = "learned",
 ) -> LatentModel:
     """Make a model with the parameters that `seed` draws."""
     settings = asdict(config)
