@@ -190,6 +190,6 @@ def _tau(dataset: Dataset, found: Inspection) -> str:
         return f"{found.tau} steps: ln 2 / (lambda_max dt)"
     if exponent.low > 0:
         ends = [tau_predicted(rate * dataset.dt) for rate in (exponent.high, exponent.low)]
-        weak = "" if exponent.chaotic else "; weak evidence"
+        weak = "" if exponent.chaotic else "; the shortest, as the evidence is weak"
         return f"{found.tau} steps, {ends[0]} to {ends[1]}: ln 2 / (lambda_max dt){weak}"
     return f"{found.tau} steps: {found.tau_source}"
