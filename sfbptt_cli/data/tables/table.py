@@ -81,7 +81,9 @@ def read_table(path: Path, settings: TableSettings) -> Table:
         chosen = _choose(layout, first, settings, reader)
         if not chosen.numbers:
             raise RequestError(
-                f"dataset.path: '{path}' has no column of numbers among: {choices(layout.names)}"
+                f"dataset.path: '{path}' has no column of numbers among: "
+                f"{choices(layout.names)}; accepted: a table with one (dataset.decimal, .delimiter "
+                "and .skip_rows say how it is written)"
             )
         table = _read(chain([first], chunks), layout, chosen, reader)
         for count, kind in ((rows.comments_between, "of comment"), (rows.blank_between, "blank")):
