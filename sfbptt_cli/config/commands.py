@@ -29,7 +29,7 @@ MOST_STEPS = 100_000
 # bytes until the gradient is known; and sequences of an epoch, whose starts are drawn at once.
 _LARGEST_BATCH = 50_000_000
 _LARGEST_EPOCH = 50_000_000
-_LEAST_WINDOW = 120  # where it is auto
+LEAST_WINDOW = 120  # where it is auto
 # Found on the Lorenz data of Mikhaeil et al. (2022), simulated systems of one kind of sampling.
 _USUAL_TAU = 30
 
@@ -106,7 +106,7 @@ class TrainSettings(Settings):
 
     def _check_sizes(self) -> None:
         """Refuse what would take gigabytes, before anything is made."""
-        window = _LEAST_WINDOW if self.window == "auto" else int(self.window)
+        window = LEAST_WINDOW if self.window == "auto" else int(self.window)
         most = _LARGEST_BATCH // (window * self.model.latent_dim)
         accepted = f"at most {most} with window={self.window}, model.latent_dim="
         accepted = f"{accepted}{self.model.latent_dim} (memory)"

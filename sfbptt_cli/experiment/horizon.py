@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from sfbptt_cli.common.checks import require
-from sfbptt_cli.config.commands import TrainSettings
+from sfbptt_cli.config.commands import LEAST_WINDOW, TrainSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.experiment.memory import memory_of, suggested_warmup
 from sfbptt_cli.experiment.tau_choice import predicted_tau
 
-# T by default: 120 steps at τ = 30, so that an update of 32 sequences has 128 segments.
-_LEAST_WINDOW = 120
+# Of a window by default, so that an update of 32 sequences has 128 segments.
 _SEGMENTS = 4
 
 
@@ -69,7 +68,7 @@ def with_interval(
     longest = longest_training(dataset) - horizon.warmup - 1
     window, field = config.window, "window"
     if window == "auto":
-        wanted, field = max(_LEAST_WINDOW, _SEGMENTS * (tau or 0)), "tau"
+        wanted, field = max(LEAST_WINDOW, _SEGMENTS * (tau or 0)), "tau"
         window = max(tau or 1, min(wanted, longest))
     window = int(window)
     accepted = f"at most {longest}, what the longest training trajectory has after the warm-up"

@@ -117,14 +117,15 @@ def _warm_up_products(model: LatentModel, x: Tensor, s: Tensor | None) -> tuple[
     """
     identity = torch.eye(model.state_dim, dtype=x.dtype, device=x.device)
     corrected = identity.clone()  # I − K B, where B sees the latents alone
-    corrected[:, : model.latent_dim] -= model.correction().T @ model.readout.weight
+    gain = model.correction()
+    corrected[:, : model.latent_dim] -= gain.T @ model.readout.weight
     product, state = identity.expand(len(x), -1, -1), model.force(x[:, 0])
     for t in range(x.shape[1] - 1):
         now = None if s is None else s[:, t]
         product = corrected @ model.jacobian(state, now) @ product
         state = model.step(state, now)
         error = x[:, t + 1] - model.readout(state[:, : model.latent_dim])
-        state = state + error @ model.correction()
+        state = state + error @ gain
     return product, state
 
 
