@@ -21,7 +21,7 @@ from sfbptt_cli.evaluation.verdict import verdict
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.lyapunov.spectrum import GrowthRate, kaplan_yorke_dimension
-from sfbptt_cli.metrics.prediction import prediction_error, valid_prediction_steps
+from sfbptt_cli.metrics.prediction import squared_errors, valid_prediction_steps
 from sfbptt_cli.models.base import LatentModel
 
 Array = NDArray[np.float64]
@@ -127,15 +127,24 @@ def _of_training(dataset: Dataset) -> Dataset:
 
 
 def _prediction_error(subject: _Subject) -> Metric:
-    """Return PE(n) over the test points that a run can start at, standardised."""
+    """Return PE(n) over starts spread over the test trajectory, standardised."""
     n, test = subject.settings.prediction_steps, subject.dataset.test
     standardise = subject.standardiser.standardise
-    starts, total = np.arange(subject.first, len(test) - n), 0.0
-    for chunk in np.split(starts, range(_PREDICTION_CHUNK, len(starts), _PREDICTION_CHUNK)):
-        predicted = standardise(subject.free(chunk, n)[:, -1])
-        total += prediction_error(standardise(test[chunk + n]), predicted) * len(chunk)
+    starts = np.arange(subject.first, len(test) - n)
+    wanted = subject.settings.prediction_starts
+    if not isinstance(wanted, str) and wanted < len(starts):
+        starts = np.linspace(starts[0], starts[-1], wanted).astype(int)
+    chunks = np.split(starts, range(_PREDICTION_CHUNK, len(starts), _PREDICTION_CHUNK))
+    errors = np.concatenate([
+        squared_errors(standardise(test[chunk + n]), standardise(subject.free(chunk, n)[:, -1]))
+        for chunk in chunks
+    ])  # fmt: skip
+    value = float(errors.mean())
+    error = float(errors.std() / math.sqrt(len(errors))) if math.isfinite(value) else math.inf
     return {
-        "value": word_or_number(total / len(starts)),
+        "value": word_or_number(value),
+        "standard_error": word_or_number(error),
+        "starts": len(starts),
         "steps": n,
         "unit": "variance of the training data",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Union
 
 from sfbptt_cli.common.settings import Settings, number, whole, word
 
@@ -35,6 +35,8 @@ class EvaluationSettings(Settings):
     # Of D_H, frequency bins.
     spectrum_smoothing: float = number(20.0, above=0, at_most=MOST_SMOOTHING)
     prediction_steps: int = whole(20, 1, _MANY)  # n of PE(n)
+    # Of PE(n), spread over the test trajectory; all: every point.
+    prediction_starts: Union[int, str] = whole(2_000, 1, _STEPS, "all")  # noqa: UP007
     # Normalised error that ends a valid prediction.
     valid_prediction_threshold: float = number(0.5, above=0)
     valid_prediction_starts: int = whole(500, 1, _MANY)

@@ -40,7 +40,9 @@ def _note(name: str, metric: dict[str, Any]) -> str:
             return f"GMM{delays}"
         return f"{metric['bins']} bins, {100 * metric['outside']:.2g}% outside{delays}"
     if name == "prediction_error":
-        return f"{metric['steps']} steps, in {metric['unit']}"
+        error = metric.get("standard_error")  # not in entries of earlier versions
+        within = f"± {number_text(error)}, " if isinstance(error, float) else ""
+        return f"{within}{metric['steps']} steps, in {metric['unit']}"
     if name == "valid_prediction_time":
         low, high = metric["quartiles"]
         return f"{metric['unit']}, quartiles {low:.3g} to {high:.3g}"

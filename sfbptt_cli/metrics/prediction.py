@@ -5,18 +5,17 @@ import numpy as np
 from sfbptt_cli.metrics.trajectories import Array
 
 
-def prediction_error(truth: Array, predicted: Array) -> float:
-    """Return the mean squared error, 1/(starts·N) Σ (x̂ − x)², of arrays (starts, N).
+def squared_errors(truth: Array, predicted: Array) -> Array:
+    """Return the squared error of each start, 1/N ‖x̂ − x‖², of arrays (starts, N): (starts,).
 
-    This is PE(n) when `predicted` holds the states n steps after forcing; squared unit of the
-    data, +inf if any prediction is non-finite.
+    Their mean is PE(n) when `predicted` holds the states n steps after forcing; squared unit of the
+    data, +inf where a prediction is non-finite.
 
     Source: Hess et al., Generalized teacher forcing, ICML 2023 (PE(20)).
     """
-    if not np.isfinite(predicted).all():
-        return float("inf")
-    with np.errstate(over="ignore"):  # a square too large for a float is infinite, as it should be
-        return float(np.mean((predicted - truth) ** 2))
+    with np.errstate(over="ignore", invalid="ignore"):  # a square too large is infinite, as it is
+        errors = np.mean((predicted - truth) ** 2, axis=1)
+    return np.where(np.isnan(errors), np.inf, errors)
 
 
 def valid_prediction_steps(

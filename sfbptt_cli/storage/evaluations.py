@@ -18,6 +18,9 @@ from sfbptt_cli.storage.run_folder import RunFolder
 
 Entry = dict[str, Any]
 
+# What an entry was measured with if it does not say.
+_BEFORE = {"prediction_starts": "all"}
+
 
 def measured(folder: RunFolder) -> Entry:
     """Return the entry at the top; RequestError where there is none, or one of a wrong shape."""
@@ -63,7 +66,8 @@ def keep(folder: RunFolder, entry: Entry, at_top: bool) -> None:
 def _settings(entry: Entry) -> dict[str, Any]:
     """Return the settings of an entry; those that an earlier version did not have, by default."""
     stored = entry.get("settings")
-    return {**asdict(EvaluationSettings()), **(stored if isinstance(stored, dict) else {"": None})}
+    before = {**asdict(EvaluationSettings()), **_BEFORE}
+    return {**before, **(stored if isinstance(stored, dict) else {"": None})}
 
 
 def _is_entry(entry: Any) -> bool:

@@ -132,12 +132,22 @@ def test_wrong_models_are_named_and_score_badly(
     assert metrics["d_stsp"]["value"] > 20 * metrics["d_stsp"]["floor"]
     assert metrics["d_h"]["value"] > 3 * metrics["d_h"]["floor"]
     assert metrics["valid_prediction_time"]["value"] < 2
-    if kind == "rest":  # over all test points
-        z = Standardiser.of(dataset.train).standardise(dataset.test)
-        expected = np.mean((0.5**3 * z[:-3] - z[3:]) ** 2)
-        assert metrics["prediction_error"]["value"] == pytest.approx(expected, rel=1e-9)
     assert metrics["prediction_error"]["value"] > 0.1
     assert all(metric["value"] is not None for metric in metrics.values())
+
+
+def test_prediction_error_of_all_points_and_of_some(dataset: Dataset) -> None:
+    z = Standardiser.of(dataset.train).standardise(dataset.test)
+    expected = np.mean((0.5**3 * z[:-3] - z[3:]) ** 2)
+    whole = _evaluate(dataset, "rest", prediction_starts="all").metrics["prediction_error"]
+    assert whole["value"] == pytest.approx(expected, rel=1e-9)
+    assert whole["starts"] == len(dataset.test) - 3
+    some = _evaluate(dataset, "rest", prediction_starts=400).metrics["prediction_error"]
+    assert some["starts"] == 400
+    assert some["standard_error"] == pytest.approx(
+        whole["standard_error"] * math.sqrt(whole["starts"] / 400), rel=0.2
+    )
+    assert abs(some["value"] - expected) < 4 * some["standard_error"]
 
 
 def test_a_short_recorded_series_is_used_whole(dataset: Dataset) -> None:

@@ -6,24 +6,26 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sfbptt_cli.metrics.prediction import prediction_error, valid_prediction_steps
+from sfbptt_cli.metrics.prediction import squared_errors, valid_prediction_steps
 
 Array = npt.NDArray[np.float64]
 
 
-def test_prediction_error_is_the_mean_square() -> None:
+def test_squared_errors_are_means_over_variables() -> None:
     truth = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     predicted = truth + np.array([[1.0, 0.0], [0.0, -2.0], [3.0, 4.0]])
-    assert prediction_error(truth, predicted) == pytest.approx((1 + 4 + 9 + 16) / 6, rel=1e-15)
-    assert prediction_error(truth, truth) == 0
+    np.testing.assert_allclose(squared_errors(truth, predicted), [0.5, 2, 12.5], rtol=1e-15)
+    assert not squared_errors(truth, truth).any()
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf, 1e300])
-def test_prediction_error_of_a_diverged_prediction_is_infinite(lost: float) -> None:
+def test_the_squared_error_of_a_diverged_prediction_is_infinite(lost: float) -> None:
     truth = np.zeros((10, 3))
     predicted = truth.copy()
     predicted[4, 1] = lost
-    assert prediction_error(truth, predicted) == math.inf
+    errors = squared_errors(truth, predicted)
+    assert errors[4] == math.inf
+    assert not np.delete(errors, 4).any()
 
 
 def test_valid_prediction_steps_of_exponential_errors() -> None:
