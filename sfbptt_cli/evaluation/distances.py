@@ -70,12 +70,11 @@ def measure_distances(
     found = {
         name: {**compare(name, distance), **distance.settings} for name, distance in chosen.items()
     }
-    found["d_stsp_gmm"]["estimator"] = "gmm"
-    headline = found["d_stsp_gmm"]
+    found["d_stsp"]["estimator"] = estimator
     if estimator == "binned":
-        outside = d_stsp_binned(delays(truth), delays(generated), bins=settings.bins).outside
-        headline = {**found.pop("d_stsp"), "estimator": "binned", "outside": outside}
-    return {"d_stsp": headline, **found}
+        within = d_stsp_binned(delays(truth), delays(generated), bins=settings.bins)
+        found["d_stsp"]["outside"] = within.outside
+    return found
 
 
 def _chosen(
@@ -85,20 +84,20 @@ def _chosen(
     steps, obs_dim = truth.shape
     low_dimensional = obs_dim <= MAX_BINNED_DIMENSIONS
     space = delays.settings()
-    gmm = {
-        "sigma": settings.gmm_sigma or (0.3 if low_dimensional else 1.0),
-        "points": settings.gmm_points,
-        "samples": settings.gmm_samples,
-        "seed": 0,
-        **space,
-    }
     estimator = settings.estimator
     if estimator == "auto":
         filled = grid_is_filled(steps, obs_dim * delays.dimension, settings.bins)
         estimator = "binned" if filled else "gmm"
-    chosen = {"d_stsp_gmm": Distance(_gmm, gmm)}
     if estimator == "binned":
-        chosen["d_stsp"] = Distance(_binned, {"bins": settings.bins, **space})
+        chosen = {"d_stsp": Distance(_binned, {"bins": settings.bins, **space})}
+    else:
+        gmm = {
+            "sigma": settings.gmm_sigma or (0.3 if low_dimensional else 1.0),
+            "points": settings.gmm_points,
+            "samples": settings.gmm_samples,
+            "seed": 0,
+        }
+        chosen = {"d_stsp": Distance(_gmm, {**gmm, **space})}
     chosen["d_h"] = Distance(d_h, {"smoothing": settings.spectrum_smoothing})
     if low_dimensional:
         chosen["d_stsp_paper2022"] = Distance(d_stsp_paper2022)

@@ -10,7 +10,6 @@ from sfbptt_cli.common.tables import aligned
 # The metrics of evaluation.json, with the words for them.
 METRICS: dict[str, str] = {
     "d_stsp": "D_stsp",
-    "d_stsp_gmm": "D_stsp (GMM)",
     "d_h": "D_H",
     "d_stsp_paper2022": "D_stsp (paper2022)",
     "d_h_paper2022": "D_H (paper2022)",

@@ -17,7 +17,6 @@ from sfbptt_cli.report.statistics import interval_text, number
 
 _SYMBOLS = {
     "d_stsp": r"$D_\mathrm{stsp}$",
-    "d_stsp_gmm": r"$D_\mathrm{stsp}$ (GMM)",
     "d_h": r"$D_H$",
     "d_stsp_paper2022": r"$D_\mathrm{stsp}$ (paper2022)",
     "d_h_paper2022": r"$D_H$ (paper2022)",
