@@ -65,10 +65,10 @@ def recorded(series: NDArray[Any]) -> Dataset:
     )
 
 
-def make_model(name: str, obs_dim: int = 3, latent_dim: int = 30) -> LatentModel:
+def make_model(name: str, obs_dim: int = 3, latent_dim: int = 30, warmup: int = 0) -> LatentModel:
     """A model as the program draws it at seed 0."""
     settings = MODEL_SETTINGS[name](name=name, latent_dim=latent_dim)
-    return build_model(settings, obs_dim, 0, seed=0)
+    return build_model(settings, obs_dim, 0, seed=0, warmup=warmup)
 
 
 def make_trainer(
@@ -87,7 +87,13 @@ def make_trainer(
         _UPDATES,
     )
     windows = Windows(
-        recorded(series), Standardiser.of(series), window, batch, _BATCHES, 0, torch.device(device)
+        recorded(series),
+        Standardiser.of(series),
+        model.warmup + window,
+        batch,
+        _BATCHES,
+        0,
+        torch.device(device),
     )
     return Trainer(
         model=model,
