@@ -16,7 +16,7 @@ from sfbptt_cli.data.dataset import Dataset, Inputs, Standardiser
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.catalogue import MODELS
-from sfbptt_cli.training.loop import Member, fit
+from sfbptt_cli.training.loop import fit
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
 from sfbptt_cli.training.trainer import Trainer
@@ -101,5 +101,5 @@ def never() -> bool:
 def train(trainer: Trainer, stop: Callable[[], bool] = never) -> list[str]:
     """Train one model to its end; return the checkpoints that were asked for."""
     saved: list[str] = []
-    fit([Member(trainer, save=saved.append)], stop)
+    fit(trainer, stop, save=saved.append)
     return saved

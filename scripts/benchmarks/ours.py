@@ -18,9 +18,7 @@ from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
-from sfbptt_cli.training.cuda_graph import Recordings, cuda_graph
 from sfbptt_cli.training.loop import update
-from sfbptt_cli.training.loss import differentiate
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.settings import OneCycleSettings, SOAPSettings
 from sfbptt_cli.training.trainer import Trainer
@@ -77,11 +75,10 @@ def make_trainer(
     window: int,
     batch: int,
     tau: int,
-    device: str = "cpu",
 ) -> Trainer:
     """Make the trainer that `sfbptt train` builds of its default settings, without validation."""
     optimizer, schedule = build_optimizer(
-        model.to(device).parameters(),
+        model.parameters(),
         SOAPSettings(name="soap", learning_rate=1e-2),
         OneCycleSettings(name="onecycle", rise=0.1),
         _UPDATES,
@@ -93,7 +90,7 @@ def make_trainer(
         batch,
         _BATCHES,
         0,
-        torch.device(device),
+        torch.device("cpu"),
     )
     return Trainer(
         model=model,
@@ -106,18 +103,13 @@ def make_trainer(
     )
 
 
-def updates(*trainers: Trainer) -> Callable[[], None]:
-    """Return a function that makes the next update of the models, together, epoch after epoch."""
-    on_gpu = next(trainers[0].model.parameters()).is_cuda
-    gradient = Recordings(differentiate, cuda_graph) if on_gpu else differentiate
+def updates(trainer: Trainer) -> Callable[[], None]:
+    """Return a function that makes the next update, epoch after epoch."""
+    progress = trainer.progress
 
     def make() -> None:
-        for error in update(trainers, gradient):
-            if error is not None:
-                raise error
-        for trainer in trainers:
-            progress = trainer.progress
-            if progress.batch == len(trainer.windows):
-                progress.epoch, progress.batch = progress.epoch + 1, 0
+        update(trainer)
+        if progress.batch == len(trainer.windows):
+            progress.epoch, progress.batch = progress.epoch + 1, 0
 
     return make

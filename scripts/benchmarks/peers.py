@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of training, D_stsp and D_H of both on our Lorenz data, one thread, in alternation."""
+    """Seconds of training, D_stsp and D_H of both on our Lorenz data, with one thread."""
     with tempfile.TemporaryDirectory() as scratch:
         python = Path(scratch, "environment", "bin", "python")
         run([sys.executable, "-m", "venv", str(python.parent.parent)])

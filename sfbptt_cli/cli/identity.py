@@ -37,7 +37,7 @@ class Identity:
 
     path: Path
     choices: dict[str, str | None]  # the choice of each config group
-    overrides: list[str]  # of `sfbptt train`, as Hydra takes them; without the seed
+    overrides: list[str]  # of `sfbptt train`, as Hydra takes them
 
 
 def identify(config: TrainSettings) -> Identity:
@@ -62,8 +62,7 @@ def identify(config: TrainSettings) -> Identity:
     named = {k: v for k, v in groups.items() if k not in _PATH_GROUPS}
     named |= {k: v for k, v in varied.items() if k not in _IN_PATH and changes_results(k)}
     always = {group: choices[group] for group in _PATH_GROUPS}
-    stated = {"tau": config.tau, "name": config.name, **varied}
-    stated.pop("seed", None)
+    stated = {"tau": config.tau, "name": config.name, **varied, "seed": config.seed}
     overrides = [f"{k}={v}" for k, v in {**always, **groups}.items()]
     overrides += [f"{k}={_value(v)}" for k, v in stated.items() if v is not None or k in varied]
     return Identity(_path(config, named), choices, overrides)

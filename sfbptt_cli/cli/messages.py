@@ -13,6 +13,7 @@ from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion
 from sfbptt_cli.cli.program import program
 from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.config.explain import explain_value
+from sfbptt_cli.config.schema import REMOVED
 
 
 def explain(error: Exception, command: str, arguments: list[str]) -> str:
@@ -61,6 +62,12 @@ def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
     known = known_keys(command)
     for argument in arguments:
         key, equals, _ = argument.partition("=")
+        removed = key.lstrip("+")
+        if command == "train" and removed in REMOVED:
+            accepted = REMOVED[removed]
+            raise RequestError(
+                f"{removed}: there is no such setting any more; accepted: {accepted}"
+            )
         if not equals or not re.fullmatch(r"[a-z_][a-z_.]*", key):
             continue  # Hydra's grammar, flags, hydra/launcher and the like
         left = key.startswith(("hydra.", "dataset.parameters."))

@@ -22,7 +22,6 @@ from sfbptt_cli.config.commands import (
 from sfbptt_cli.storage.data_paths import data_paths, described
 
 if TYPE_CHECKING:
-    from sfbptt_cli.cli.identity import Identity
     from sfbptt_cli.evaluation.settings import EvaluationSettings
 
 
@@ -81,24 +80,18 @@ def _train(config: TrainSettings) -> None:
     from sfbptt_cli.commands.train import run_training
     from sfbptt_cli.experiment.longer import note_on_shorter
 
-    for path in _folders(config, identity):
-        if note := note_on_shorter(path, config):
-            log.info("%s", note)
+    if note := note_on_shorter(identity.path, config):
+        log.info("%s", note)
     origin = {"choices": identity.choices, "overrides": identity.overrides}
     if paths := data_paths(stored["dataset"]):
         origin["data_paths"] = described(paths, identity.path.absolute())
-    run_training(config, stored, _folders(config, identity), origin)
+    run_training(config, stored, identity.path, origin)
 
 
-def _folders(config: TrainSettings, identity: Identity) -> list[Path]:
-    """List the run folder of each seed of an ensemble."""
-    return [identity.path.with_name(f"seed{config.seed + k}") for k in range(config.ensemble)]
+def plan_training(composed: Any) -> tuple[Path, bool, EvaluationSettings]:
+    """Find the folder of a run, whether it is finished, and how it is measured.
 
-
-def plan_training(composed: Any) -> tuple[list[Path], bool, EvaluationSettings]:
-    """Find the folders of a training's runs, whether all are finished, and how they are measured.
-
-    Finished are those that are measured so, too.
+    A finished run is measured so, too.
     """
     from sfbptt_cli.cli.identity import identify
     from sfbptt_cli.storage.evaluations import find
@@ -106,16 +99,12 @@ def plan_training(composed: Any) -> tuple[list[Path], bool, EvaluationSettings]:
 
     config = _checked("train", composed)
     assert isinstance(config, TrainSettings)
-    paths = _folders(config, identify(config))
-    folders = [RunFolder(path) for path in paths]
-    finished = not config.overwrite and all(
-        folder.manifest().get("status") == "finished" and find(folder, config.evaluation)
-        for folder in folders
-    )
+    folder = RunFolder(identify(config).path)
+    trained = not config.overwrite and folder.manifest().get("status") == "finished"
+    finished = trained and find(folder, config.evaluation) is not None
     if finished:
         from sfbptt_cli.experiment.stored_data import require_unchanged
 
-        for k, folder in enumerate(folders):
-            require_unchanged(folder, config)
-            folder.claim({**asdict(config), "seed": config.seed + k}, overwrite=False)
-    return paths, finished, config.evaluation
+        require_unchanged(folder, config)
+        folder.claim(asdict(config), overwrite=False)
+    return folder.path, finished, config.evaluation

@@ -1,10 +1,8 @@
-"""`sfbptt train`: train, evaluate and draw runs."""
+"""`sfbptt train`: train, evaluate and draw a run."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,63 +27,46 @@ from sfbptt_cli.experiment.training import (
 from sfbptt_cli.storage.evaluations import find, measured
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.training.trainer import Diverged
 
 log = logging.getLogger("sfbptt")
 
 
 def run_training(
-    config: TrainSettings, stored: dict[str, Any], paths: Sequence[Path], origin: dict[str, Any]
+    config: TrainSettings, stored: dict[str, Any], path: Path, origin: dict[str, Any]
 ) -> None:
-    """Train, evaluate and draw the runs of seeds seed … seed + ensemble − 1, in folders `paths`.
+    """Train, evaluate and draw the run of folder `path`.
 
     `stored` holds the settings as plain values, for config.yaml, `origin` the choices and overrides
-    they were made from, for run.json. Each run has the folder, the
-    settings and the files of the run of its seed alone. Finished ones are left as they are, the
-    others go on from where each stands. One that diverges does not end the others; Diverged names
-    it at the end.
+    they were made from, for run.json. A finished run is left as it is, another goes on from where
+    it stands. Raises Diverged, and Interrupted at a stop signal.
     """
     try:
-        with StopSignals() as stop, ExitStack() as claims:
-            use_threads(RunFolder(paths[0]), config, stored)
-            runs = prepare(config, stored, paths, origin)
+        with StopSignals() as stop:
+            use_threads(RunFolder(path), config, stored)
+            run = prepare(config, stored, path, origin)
             stop.check()
-            for run in runs:
-                claims.enter_context(run.folder.claimed(run.stored, config.overwrite))
-            runs = _complete(runs, stop)
-            for run in runs:
-                if run.failure is None:
-                    show(run, whole=len(runs) == 1)
+            with run.folder.claimed(run.stored, config.overwrite):
+                _complete(run, stop)
+                show(run)
     except Stopped as stopped:
-        path = paths[0] if len(paths) == 1 else paths[0].parent
         raise Interrupted(f"{path} stopped {stopped}; the same command continues it") from None
-    if failures := [run.failure for run in runs if run.failure is not None]:
-        raise Diverged("; ".join(failures))
 
 
-def _complete(runs: list[TrainingRun], stop: StopSignals) -> list[TrainingRun]:
-    """Train and measure the claimed runs that are not finished."""
-    if runs[0].config.tau == "search" and not runs[0].finished:
-        require_same_data(runs[0].folder, runs[0].dataset.fingerprint())
-        with noting_end(runs[0].folder):
-            runs = [search_by_training(runs[0], stop)]
-    missing, again = [], []
-    for run in runs:
-        if run.finished:
-            _keep_place_of_data(run)
-            log.info("%s is finished; overwrite=true trains it again", run.folder.path)
-            if _is_measured(run):
-                log_run(run.folder, run.config.logger)
-            else:
-                again.append(run)
-        else:
-            missing.append(run)
-    if missing:
-        train(missing, stop)
-    for run in [*missing, *again]:
-        if run.failure is None:
-            _measure(run, stop)
-    return runs
+def _complete(run: TrainingRun, stop: StopSignals) -> None:
+    """Train and measure the claimed run, as far as that is not done."""
+    if run.finished:
+        _keep_place_of_data(run)
+        log.info("%s is finished; overwrite=true trains it again", run.folder.path)
+        if _is_measured(run):
+            log_run(run.folder, run.config.logger)
+            return
+    else:
+        if run.config.tau == "search":
+            require_same_data(run.folder, run.dataset.fingerprint())
+            with noting_end(run.folder):
+                run = search_by_training(run, stop)
+        train(run, stop)
+    _measure(run, stop)
 
 
 def _is_measured(run: TrainingRun) -> bool:
@@ -117,14 +98,10 @@ def _measure(run: TrainingRun, stop: StopSignals) -> None:
     stop.where = "after its end"
 
 
-def show(run: TrainingRun, whole: bool) -> None:
-    """Print the table of metrics, then the paths of the run's files; its folder if not `whole`."""
+def show(run: TrainingRun) -> None:
+    """Print the table of metrics, then the paths of the run's files."""
     folder = run.folder
-    found = table(find(folder, run.config.evaluation) or measured(folder))
-    if not whole:
-        say(folder.path, found, "")
-        return
-    say(found, "")
+    say(table(find(folder, run.config.evaluation) or measured(folder)), "")
     # Names with a point are the lock and what a kill may leave of a file half written.
     for path in sorted(p for p in folder.path.rglob("[!.]*") if p.is_file()):
         say(path)

@@ -40,9 +40,6 @@ class TrainSettings(Settings):
 
     name: str = checked("run", folder_name)
     seed: int = whole(0, 0)  # initial parameters and training windows
-    # K: the runs of seeds seed … seed + K - 1, trained together in one process, each in its own
-    # folder; each update is that of its seed alone up to rounding.
-    ensemble: int = whole(1, 1, 10_000)
     # Free steps of a segment, from one forcing to the next; auto: from the largest exponent, or
     # what else the data tell; search: short trainings around that; default: auto for recorded
     # data, 30 for simulated ones; null: none, for the methods without an interval.
@@ -98,10 +95,7 @@ class TrainSettings(Settings):
             self.optimizer.learning_rate = self.optimizer.usual_rate(self.model)
         if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":
             self.lr_schedule.rise = self.optimizer.onecycle_rise
-        if self.tau == "search":
-            accepted = "1 with tau=search, which trains several models itself"
-            require(self.ensemble == 1, "ensemble", self.ensemble, accepted)
-        else:
+        if self.tau != "search":
             self.tau_search.require_unused("tau is not search", "factors", "epochs")
 
     def _check_sizes(self) -> None:

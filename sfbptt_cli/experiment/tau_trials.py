@@ -13,7 +13,7 @@ from sfbptt_cli.experiment.horizon import longest_training, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.tau_choice import search_tau, tau_candidates
 from sfbptt_cli.experiment.training import TrainingRun, with_tau
-from sfbptt_cli.training.loop import Member, fit
+from sfbptt_cli.training.loop import fit
 
 log = logging.getLogger("sfbptt")
 
@@ -35,7 +35,7 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
         horizon = with_interval(run.horizon, brief, run.dataset, tau, "")
         trainer = build_trainer(brief, run.dataset, run.standardiser, horizon)
         try:
-            stop.over(lambda: fit([Member(trainer)], stop))
+            stop.over(lambda: fit(trainer, stop))
         except Interrupted as interruption:
             raise Interrupted(
                 f"{folder.path} stopped in the search for tau ({interruption}); "

@@ -1,11 +1,10 @@
-"""The training of a run, or of several that differ in their seed: from settings to checkpoints."""
+"""The training of a run: from settings to checkpoints."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
-from sfbptt_cli.experiment.status import note, status_of
+from sfbptt_cli.experiment.status import note, noting_end
 from sfbptt_cli.experiment.stored_data import require_same_data
 from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
@@ -32,7 +31,7 @@ from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
 from sfbptt_cli.storage.event_files import log_run, require_logger
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
-from sfbptt_cli.training.loop import Member, fit
+from sfbptt_cli.training.loop import fit
 from sfbptt_cli.training.trainer import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
@@ -55,7 +54,6 @@ class TrainingRun:
     standardiser: Standardiser
     horizon: Horizon
     trainer: Trainer
-    failure: str | None = None  # how it diverged
 
     @property
     def finished(self) -> bool:
@@ -73,12 +71,11 @@ def use_threads(folder: RunFolder, config: TrainSettings, stored: dict[str, Any]
 
 
 def prepare(
-    config: TrainSettings, stored: dict[str, Any], paths: Sequence[Path], origin: dict[str, Any]
-) -> list[TrainingRun]:
-    """Make data, τ and a model for the run of each seed from `config.seed` on.
+    config: TrainSettings, stored: dict[str, Any], path: Path, origin: dict[str, Any]
+) -> TrainingRun:
+    """Make data, τ and a model for the run of folder `path`.
 
-    Data, τ, w and T are found once. Everything that can be wrong with the request is found here,
-    before a folder is touched.
+    Everything that can be wrong with the request is found here, before the folder is touched.
     """
     require_logger(config.logger)
     seed_torch(config.seed)
@@ -94,18 +91,10 @@ def prepare(
     if short := horizon.without_sequence(dataset):
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
-    runs = []
-    for k, path in enumerate(paths):
-        own = copy.deepcopy(config)
-        own.seed, own.ensemble = config.seed + k, 1
-        settings = {**stored, "seed": own.seed, "ensemble": 1}
-        trainer = build_trainer(own, dataset, standardiser, horizon)
-        folder = RunFolder(path)
-        overrides = [*origin["overrides"], f"seed={own.seed}"]
-        found = (dataset, standardiser, horizon, trainer)
-        runs.append(TrainingRun(folder, own, settings, {**origin, "overrides": overrides}, *found))
+    trainer = build_trainer(config, dataset, standardiser, horizon)
     require_measurable(config.evaluation, dataset, horizon.warmup)
-    return runs
+    found = (dataset, standardiser, horizon, trainer)
+    return TrainingRun(RunFolder(path), config, stored, origin, *found)
 
 
 def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int) -> None:
@@ -129,43 +118,28 @@ def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int
     check_measured(series[first : first + steps], dataset.variables, config.part)
 
 
-def train(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
-    """Train all, each from where it stands; a diverged one is left behind and says how.
+def train(run: TrainingRun, stop: StopSignals) -> None:
+    """Train from where the run stands.
 
-    The runs' folders are claimed. Raises Interrupted after checkpoints when a stop signal came.
-    run.json states how each run ended, and its share of the time.
+    Its folder is claimed. Raises Interrupted after a checkpoint when a stop signal came, and
+    Diverged. run.json states how the training ended, and its time.
     """
-    fingerprint = runs[0].dataset.fingerprint()
-    for run in runs:
-        require_same_data(run.folder, fingerprint)
-        _resume(run)
-    begun = None
-    try:
-        for run in runs:
-            log_run(run.folder, run.config.logger)
-            _begin(run, fingerprint, [other.config.seed for other in runs])
+    fingerprint = run.dataset.fingerprint()
+    require_same_data(run.folder, fingerprint)
+    _resume(run)
+    with noting_end(run.folder):
+        log_run(run.folder, run.config.logger)
+        _begin(run, fingerprint)
         begun = time.monotonic()
-        _fit(runs, stop)
-    except BaseException as error:
-        for run in runs:
-            if run.failure is None:
-                note(run.folder, status=status_of(error))
-        raise
-    finally:
-        if begun is not None:
-            _add_seconds(runs, (time.monotonic() - begun) / len(runs))
-    for run in runs:
-        if run.failure is None:
-            run.folder.update_manifest(status="trained")
+        try:
+            _fit(run, stop)
+        finally:
+            seconds = run.folder.manifest().get("training_seconds", 0.0) + time.monotonic() - begun
+            note(run.folder, training_seconds=round(seconds, 2))
+    run.folder.update_manifest(status="trained")
 
 
-def _add_seconds(runs: Sequence[TrainingRun], share: float) -> None:
-    for run in runs:
-        earlier = run.folder.manifest().get("training_seconds", 0.0)
-        note(run.folder, training_seconds=round(earlier + share, 2))
-
-
-def _begin(run: TrainingRun, fingerprint: str, seeds: list[int]) -> None:
+def _begin(run: TrainingRun, fingerprint: str) -> None:
     """Write into run.json what is about to be trained, and on what data."""
     run.folder.update_manifest(
         **provenance(),
@@ -178,7 +152,6 @@ def _begin(run: TrainingRun, fingerprint: str, seeds: list[int]) -> None:
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in run.trainer.model.parameters()),
-        trained_with_seeds=seeds,
         started=run.folder.manifest().get("started", now()),
         status="running",
     )
@@ -201,45 +174,32 @@ def _resume(run: TrainingRun) -> None:
         folder.write_history(trainer.progress.history)
 
 
-def _fit(runs: Sequence[TrainingRun], stop: StopSignals) -> None:
-    """Train with one progress bar and the checkpoints of every run."""
-    trainers = [run.trainer for run in runs]
+def _fit(run: TrainingRun, stop: StopSignals) -> None:
+    """Train with a progress bar and checkpoints."""
+    trainer, folder = run.trainer, run.folder
     # A bar for people; a log file gets a line for each validation instead.
     with tqdm(
-        total=sum(trainer.epochs * len(trainer.windows) for trainer in trainers),
-        initial=sum(trainer.updates for trainer in trainers),
+        total=trainer.epochs * len(trainer.windows),
+        initial=trainer.updates,
         unit="update",
         disable=None,
     ) as bar:
-        members = [_member(run, bar, stop, len(runs) > 1) for run in runs]
+
+        def epoch_done(row: Row) -> None:
+            bar.set_postfix_str(_in_short(row))
+            if bar.disable and row["validation_d_stsp"] is not None:
+                log.info("epoch %s of %d: %s", row["epoch"], trainer.epochs, _in_short(row))
+
+        told = {"save": _saver(run, stop), "updated": bar.update, "epoch_done": epoch_done}
         stop.where = "after the last epoch"
         try:
-            stop.over(lambda: fit(members, stop))
+            stop.over(lambda: fit(trainer, stop, **told))
         except Interrupted as interruption:
-            others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
             raise Interrupted(
-                f"{runs[0].folder.path}{others} stopped {interruption}; the same command continues"
-                f" {'them' if others else 'it'}"
+                f"{folder.path} stopped {interruption}; the same command continues it"
             ) from None
-
-
-def _member(run: TrainingRun, bar: tqdm[Any], stop: StopSignals, several: bool) -> Member:
-    trainer = run.trainer
-    seed = f"seed {run.config.seed}, " if several else ""
-
-    def updated() -> None:
-        bar.update()
-
-    def epoch_done(row: Row) -> None:
-        bar.set_postfix_str(seed + _in_short(row))
-        if bar.disable and row["validation_d_stsp"] is not None:
-            log.info("%sepoch %s of %d: %s", seed, row["epoch"], trainer.epochs, _in_short(row))
-
-    def failed(error: Diverged) -> None:
-        run.failure = f"{run.folder.path} {error}; {_last_good(run)}"
-        note(run.folder, status="diverged")
-
-    return Member(trainer, _saver(run, stop), updated, epoch_done, failed)
+        except Diverged as error:
+            raise Diverged(f"{folder.path} {error}; {_last_good(run)}") from None
 
 
 def _last_good(run: TrainingRun) -> str:

@@ -33,10 +33,6 @@ class Generalized(Method):
         """α of the present update."""
         return self._alpha.value
 
-    @property
-    def alike(self) -> float | None:
-        return None if self.state_dict() else self.alpha  # an adaptive α has a state
-
     def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         inputs = arriving(s, x)
         model.check_inputs(inputs, len(x), x.shape[1] - 1)

@@ -33,14 +33,6 @@ class Method(Stateful, ABC):
         """The interval of the present update in steps; None for a method without."""
         return None
 
-    @property
-    def alike(self) -> float | None:
-        """A number that is equal for methods that can share one call on several models.
-
-        None: this method looks at the numbers of its own model on the way.
-        """
-        return 0.0
-
     @abstractmethod
     def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
         """Predict x̂_2 … x̂_{T+1} (batch, T, obs) from x_1 … x_{T+1} (batch, T + 1, obs).
@@ -63,10 +55,6 @@ class IntervalMethod(Method):
 
     def advance(self, update: int, updates: int) -> None:
         self._tau = self._tau_at(update)
-
-    @property
-    def alike(self) -> float | None:
-        return self.tau
 
 
 def arriving(s: Tensor | None, x: Tensor) -> Tensor | None:

@@ -17,12 +17,12 @@ import yaml
 from sfbptt_cli.common.atomic import leftovers, write_json, write_text
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.config.schema import changes_results, flatten, typed_config
+from sfbptt_cli.config.schema import REMOVED, changes_results, flatten, typed_config
 from sfbptt_cli.storage.history import read_history, write_history
 from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
 SCHEMA = 1
-# Values in run.json: twice the seeds of the largest ensemble.
+# Values in run.json; a hundred are usual.
 _MOST_ENTRIES = 20_000
 # Of folders below one that was taken for a run, and of the runs found there.
 _MOST_LOOKED_AT, _MOST_NAMED = 2_000, 3
@@ -165,8 +165,9 @@ class RunFolder:
                 shutil.rmtree(folder)
 
     def config(self) -> dict[str, Any]:
-        """Read the stored configuration as plain values."""
-        return read_yaml(self.config_file, "run")
+        """Read the stored configuration as plain values, without settings removed since."""
+        stored = read_yaml(self.config_file, "run")
+        return {key: value for key, value in stored.items() if key not in REMOVED}
 
     def manifest(self) -> dict[str, Any]:
         """Read run.json; empty before the run has begun."""

@@ -1,114 +1,66 @@
-"""The training loop, for one model or several that differ in their seed."""
+"""The training loop and the update."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from sfbptt_cli.common.errors import Interrupted
-from sfbptt_cli.training.cuda_graph import Differentiate, Recordings, cuda_graph
-from sfbptt_cli.training.loss import differentiate
-from sfbptt_cli.training.trainer import Batch, Diverged, Row, Trainer
+from sfbptt_cli.forcing.method import Method
+from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.training.trainer import Batch, Row, Trainer
 
 
-@dataclass(frozen=True)
-class Member:
-    """A model in training, and who wants to know of it."""
+def fit(
+    trainer: Trainer,
+    stop: Callable[[], bool],
+    *,
+    save: Callable[[str], None] = lambda which: None,
+    updated: Callable[[], None] = lambda: None,
+    epoch_done: Callable[[Row], None] = lambda row: None,
+) -> None:
+    """Train from where the trainer stands to the last epoch; raises Diverged.
 
-    trainer: Trainer
-    save: Callable[[str], None] = lambda which: None  # asks for a checkpoint: last, best
-    updated: Callable[[], None] = lambda: None  # called after every update
-    epoch_done: Callable[[Row], None] = lambda row: None  # with the history's new row
-    failed: Callable[[Diverged], None] | None = None  # without it a divergence is raised
-
-
-def fit(members: Sequence[Member], stop: Callable[[], bool]) -> None:
-    """Train all to their last epoch, each from where it stands; one that diverges is left behind.
-
-    When `stop()` is true the next update is followed by checkpoints and Interrupted.
+    `save("last")` or `save("best")` asks for a checkpoint, `updated()` is called after each update,
+    `epoch_done(row)` with each new row of the history. When `stop()` is true the next update is
+    replaced by a checkpoint and Interrupted.
     """
-    on_gpu = any(p.is_cuda for m in members for p in m.trainer.model.parameters())
-    gradient = Recordings(differentiate, cuda_graph) if on_gpu else differentiate
-    active = [member for member in members if not member.trainer.done]
-    while active:
+    while not trainer.done:
         if stop():
-            for member in active:
-                member.save("last")
-            raise Interrupted(active[0].trainer.position)
-        errors = update([member.trainer for member in active], gradient)
-        for member, error in zip(active, errors, strict=True):
-            _conclude(member, error)
-        finite = [m for m, error in zip(active, errors, strict=True) if error is None]
-        active = [member for member in finite if not member.trainer.done]
+            save("last")
+            raise Interrupted(trainer.position)
+        update(trainer)
+        updated()
+        if trainer.progress.batch == len(trainer.windows):
+            improved = trainer.finish_epoch()
+            epoch_done(trainer.progress.history[-1])
+            if improved:
+                save("best")
+            save("last")
 
 
-def update(
-    trainers: Sequence[Trainer], differentiate: Differentiate = differentiate
-) -> list[Diverged | None]:
-    """Make one step of the optimizer for each model; return which have diverged, and how.
+def update(trainer: Trainer) -> None:
+    """Make one step of the optimizer; raises Diverged.
 
     Windows of data are drawn, the method predicts them, the loss is differentiated, its gradient is
-    clipped, and the parameters move (Mikhaeil et al. 2022, section 4). Models whose methods are
-    alike, in τ or α, share a rollout.
+    clipped, and the parameters move (Mikhaeil et al. 2022, section 4). A penalty counts in the
+    gradient, not in the loss that is reported.
     """
-    batches = [trainer.next_batch() for trainer in trainers]
-    errors: list[Diverged | None] = [None] * len(trainers)
-    for members in _alike(trainers):
-        chosen = [trainers[index] for index in members]
-        found = _step(chosen, [batches[index] for index in members], differentiate)
-        for index, error in zip(members, found, strict=True):
-            errors[index] = error
-    return errors
-
-
-def _step(
-    trainers: Sequence[Trainer], batches: Sequence[Batch], differentiate: Differentiate
-) -> list[Diverged | None]:
-    """Differentiate the loss of models whose methods are alike, and move their parameters."""
-    for trainer in trainers:
-        trainer.optimizer.zero_grad()
+    batch = trainer.next_batch()
+    trainer.optimizer.zero_grad()
     try:
-        losses = differentiate(trainers, batches)
+        loss = loss_of(trainer.model, trainer.method, batch)
+        penalty = trainer.penalty(trainer.model) if trainer.penalty else 0.0
+        (loss + penalty).backward()
     except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
-        if len(trainers) == 1:
-            return [trainers[0].diverged("the readout lost rank and has no inverse")]
-        # The error does not name the model; each by itself does.
-        alone = zip(trainers, batches, strict=True)
-        return [error for t, b in alone for error in _step([t], [b], differentiate)]
-    errors: list[Diverged | None] = []
-    for trainer, loss in zip(trainers, losses, strict=True):
-        try:
-            trainer.step(loss)
-            errors.append(None)
-        except Diverged as error:
-            errors.append(error)
-    return errors
+        raise trainer.diverged("the readout lost rank and has no inverse") from None
+    trainer.step(loss.detach())
 
 
-def _alike(trainers: Sequence[Trainer]) -> list[list[int]]:
-    """Group the indices of the models that can share a rollout."""
-    groups: dict[float | str, list[int]] = defaultdict(list)
-    for index, trainer in enumerate(trainers):
-        alike = trainer.method.alike
-        groups[f"alone {index}" if alike is None else alike].append(index)
-    return list(groups.values())
-
-
-def _conclude(member: Member, error: Diverged | None) -> None:
-    """Tell of an update, and of an epoch that it has ended."""
-    if error is not None:
-        if member.failed is None:
-            raise error
-        member.failed(error)
-        return
-    trainer = member.trainer
-    member.updated()
-    if trainer.progress.batch == len(trainer.windows):
-        improved = trainer.finish_epoch()
-        member.epoch_done(trainer.progress.history[-1])
-        if improved:
-            member.save("best")
-        member.save("last")
+def loss_of(model: LatentModel, method: Method, batch: Batch) -> Tensor:
+    """Return the mean of (x̂_t − x_t)² over batch, the T predicted times and observations."""
+    predicted = method(model, batch.teacher, batch.s)
+    return mse_loss(predicted, batch.x[:, -predicted.shape[1] :])

@@ -1,4 +1,4 @@
-"""The training of one model: its parts, where it stands, and what an update does to it."""
+"""A training: its parts, where it stands, and what an update does to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Diverged(RunFailed):
 
 @dataclass
 class Batch:
-    """What the loss of one model is computed from."""
+    """What the loss is computed from."""
 
     x: Tensor  # windows (batch, w + T + 1, obs), standardised
     teacher: Tensor  # the same with noise, what states are computed from
@@ -58,7 +58,7 @@ class Progress:
 
 @dataclass
 class Trainer:
-    """One model in training and everything that belongs to it alone.
+    """A model in training and everything that belongs to it.
 
     The loss is the mean squared error of the method's predictions x̂_2 … x̂_{T+1}, standardised;
     `penalty(model)` is added to it. `noise(x, update)` gives the observations that states are

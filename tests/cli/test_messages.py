@@ -92,6 +92,11 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ),
         ("seed=3-7", ["seed: '3-7' was given; accepted: ", "seed=range(3,8) for 3 to 7"]),
         ("name=a(b", ["'name=a(b' was given; accepted: key=value, where", "name='a, b'"]),
+        # What is no more.
+        *[
+            (given, ["ensemble: there is no such setting any more; ", "accepted: -m seed=0,1,2"])
+            for given in ("ensemble=8", "++ensemble=8", "-m ensemble=2,4")
+        ],
         ("-m tua=1,2", ["tua: there is no such setting", "did you mean 'tau'?"]),
     ],
 )

@@ -140,7 +140,7 @@ def named(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     found: list[Path] = []
     monkeypatch.setattr(
-        commands, "run_training", lambda config, stored, paths, _: found.extend(paths)
+        commands, "run_training", lambda config, stored, path, _: found.append(path)
     )
 
     def name(*overrides: str) -> str:
@@ -468,6 +468,22 @@ def test_load_run_of_either_checkpoint(own_run: Path) -> None:
     assert sfbptt_cli.load_run(own_run).model.obs_dim == 3
     with pytest.raises(RequestError, match=r"/last\.\w+' is damaged"):
         _ = sfbptt_cli.load_run(own_run, "last").model
+
+
+def test_settings_of_earlier_versions_are_passed_over(cli: Cli, copy: Path) -> None:
+    """The run is finished, measured and repeated as any other."""
+    run = RunFolder(run_folder(copy))
+    run.config_file.write_text(run.config_file.read_text() + "ensemble: 1\n")
+    before = results(run.path)
+    assert "is finished" in train(cli, copy).stderr
+    assert cli("evaluate", f"run={run.path}", cwd=copy).status == 0
+    again = cli("train", f"from={run.path}", "name=again", cwd=copy, status=0)
+    assert "there is no such" not in again.stderr
+    repeated = RunFolder(run_folder(copy, "again"))
+    assert results(run.path) == before
+    assert results(repeated.path)["last.safetensors"] == before["last.safetensors"]
+    assert "ensemble" not in repeated.config()
+    assert "ensemble" not in repeated.config_file.read_text()
 
 
 def test_data_that_changed_are_not_trained_on(cli: Cli, copy: Path) -> None:

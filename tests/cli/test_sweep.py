@@ -122,7 +122,7 @@ def test_interpolations_and_groups_are_those_of_hydra(
 
     made: list[str] = []
     monkeypatch.setattr(
-        commands, "run_training", lambda _, stored, paths, origin: made.append(str(*paths))
+        commands, "run_training", lambda _, stored, path, origin: made.append(str(path))
     )
     cli(
         *("train", *TINY, "-m", "model=rnn,plrnn", "window=50,60", "tau=${window},10"),
@@ -131,7 +131,7 @@ def test_interpolations_and_groups_are_those_of_hydra(
     )
     plan = json.loads((latest(tmp_path) / "sweep.json").read_text())["jobs"]
     assert len(plan) == len({*made}) == 8
-    assert [job["runs"] for job in plan] == [[path] for path in made]
+    assert [job["run"] for job in plan] == made
 
 
 @pytest.mark.parametrize(
@@ -274,5 +274,5 @@ def test_a_score_may_be_a_word(own_run: Path) -> None:
     for name, value in (("d_stsp", "infinite"), ("d_h", 1.0)):
         evaluation["metrics"][name]["value"] = value
     run.write_evaluation(evaluation)
-    job = Job(["seed=0"], {"seed": "0"}, [own_run], "finished")
+    job = Job(["seed=0"], {"seed": "0"}, own_run, "finished")
     assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1"]

@@ -192,7 +192,6 @@ _POSITIVE = "a number above 0, or auto"
         ("window=null", "window: null", "a whole number"),
         ("window=999 dataset.train_steps=999", "window: 999", "at most dataset."),
         ("seed=-1", "seed: -1", "a whole number of at least 0"),
-        ("ensemble=0", "ensemble: 0", ""),
         ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
         ("device=tpu", "device: 'tpu'", "auto, cpu, cuda"),
         ("logger=csw", "logger: 'csw'", "csv, tensorboard (did you me"),
@@ -252,7 +251,6 @@ _POSITIVE = "a number above 0, or auto"
             "null, as forcing=generalized has none",
         ),
         (f"{_NONE} tau=30", "tau: 30", "null, as forcing=none has no interval"),
-        ("tau=search ensemble=2", "ensemble: 2", "1 with tau=search"),
         # What would read the environment.
         ("tau=${oc.env:HOME}", "tau: '${oc.env:HOME}'", "a value"),
         ("tau_search.factors=['${a}']", "tau_search.factors: '${a}'", "a value"),

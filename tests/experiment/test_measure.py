@@ -11,16 +11,14 @@ from conftest import TINY, Cli
 from sfbptt_cli.experiment import stored_data
 
 
-@pytest.mark.parametrize("members", [1, 2])
 def test_training_builds_its_data_once(
-    members: int, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("built again")
 
     monkeypatch.setattr(stored_data, "build_dataset", refuse)
-    outcome = cli("train", *TINY, f"ensemble={members}", cwd=tmp_path)
+    outcome = cli("train", *TINY, cwd=tmp_path)
     assert outcome.status == 0, outcome.stderr
-    evaluations = list(tmp_path.rglob("evaluation.json"))
-    assert len(evaluations) == members
-    assert json.loads(evaluations[0].read_text())["metrics"]["d_stsp"]["floor"] > 0
+    (evaluation,) = tmp_path.rglob("evaluation.json")
+    assert json.loads(evaluation.read_text())["metrics"]["d_stsp"]["floor"] > 0

@@ -16,7 +16,7 @@ from benchmarks.ours import lorenz, make_model, make_trainer, updates  # pyright
 from benchmarks.update import loss_difference  # pyright: ignore[reportMissingImports]
 
 from sfbptt_cli.forcing.sparse import sparse
-from sfbptt_cli.training.loss import losses_of
+from sfbptt_cli.training.loop import loss_of
 from sfbptt_cli.training.trainer import Batch
 
 _MODELS = pytest.mark.parametrize("name", ["lstm", "rnn", "plrnn"])
@@ -51,7 +51,7 @@ def test_both_learn() -> None:
     x = ours.windows.batch(np.arange(0, 1_900, 100))
 
     def loss() -> float:
-        return losses_of([ours.model], ours.method, [Batch(x, x, None)]).item()
+        return loss_of(ours.model, ours.method, Batch(x, x, None)).item()
 
     before = literal.model.loss(x, 15).item()
     assert loss() == pytest.approx(before, rel=1e-5)
@@ -64,8 +64,8 @@ def test_both_learn() -> None:
 
 
 def test_updates_go_on_after_an_epoch() -> None:
-    together = [make_trainer(make_model("rnn"), lorenz(400), 10, 2, 5) for _ in range(2)]
-    update = updates(*together)
-    for _ in range(len(together[0].windows) + 1):
+    trainer = make_trainer(make_model("rnn"), lorenz(400), 10, 2, 5)
+    update = updates(trainer)
+    for _ in range(len(trainer.windows) + 1):
         update()
-    assert [trainer.updates for trainer in together] == [101, 101]
+    assert trainer.updates == 101

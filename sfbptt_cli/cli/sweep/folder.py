@@ -22,14 +22,14 @@ ENDS = ("finished", "refused", "failed", "diverged", "interrupted", "died")
 
 @dataclass
 class Job:
-    """One run of a sweep, or one ensemble of runs."""
+    """One run of a sweep."""
 
     overrides: list[str]
     varied: dict[str, str] = field(default_factory=dict)
-    runs: list[Path] = field(default_factory=list)  # its folders, where the command has any
+    run: Path | None = None  # its folder, where the command has one
     status: str = "waiting"
     message: str = ""
-    evaluation: EvaluationSettings | None = None  # how its runs are measured
+    evaluation: EvaluationSettings | None = None  # how the run is measured
 
     @property
     def label(self) -> str:
@@ -46,9 +46,9 @@ class SweepFolder:
         self._stop = path / "stop"
 
     def write_plan(self, jobs: Sequence[Job]) -> None:
-        """Write the overrides and run folders of each job into sweep.json."""
+        """Write the overrides and the run folder of each job into sweep.json."""
         self.path.mkdir(parents=True, exist_ok=True)
-        plan = [{"overrides": j.overrides, "runs": [str(run) for run in j.runs]} for j in jobs]
+        plan = [{"overrides": j.overrides, "run": j.run and str(j.run)} for j in jobs]
         write_json(self._plan, {"jobs": plan})
 
     def number(self, overrides: list[str]) -> int:

@@ -9,17 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 from tqdm import tqdm
 
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
+from sfbptt_cli.common.numbers import number_text
 from sfbptt_cli.common.tables import aligned
 from sfbptt_cli.common.terminal import one_line
-from sfbptt_cli.storage.evaluations import Entry, find, measured
+from sfbptt_cli.storage.evaluations import find, measured
 from sfbptt_cli.storage.run_folder import RunFolder
 
 _POLL_SECONDS = 0.5
@@ -63,7 +61,7 @@ class Progress:
             record = self._folder.record(index)
             job.status = record.get("status", job.status)
             job.message = record.get("message", "")
-            if job.status == "failed" and any(map(_diverged, job.runs)):
+            if job.status == "failed" and _diverged(job.run):
                 job.status = "diverged"
             if job.status in ENDS:
                 self._announce(job)
@@ -104,10 +102,7 @@ class Progress:
 
 
 def table(jobs: Sequence[Job]) -> str:
-    """Make a table of the runs: varied settings, status, D_stsp and D_H.
-
-    An ensemble has the medians of its runs.
-    """
+    """Make a table of the runs: varied settings, status, D_stsp and D_H."""
     keys = list(jobs[0].varied)
     rows = [[*keys, "status", "D_stsp", "D_H"]]
     rows += [[*job.varied.values(), job.status, *_metrics(job)] for job in jobs]
@@ -122,30 +117,18 @@ def summary(jobs: Sequence[Job], before: int, folder: SweepFolder) -> str:
     return f"{len(jobs)} runs: {counted}{earlier}; logs in {folder.path}"
 
 
-def _diverged(run: Path) -> bool:
+def _diverged(run: Path | None) -> bool:
     with suppress(RequestError):
-        return RunFolder(run).manifest().get("status") == "diverged"
+        return run is not None and RunFolder(run).manifest().get("status") == "diverged"
     return False
 
 
 def _metrics(job: Job) -> list[str]:
-    """Return the scores of a run, or the medians of an ensemble."""
-    if job.status == "finished" and job.runs:
-        with suppress(RequestError):  # a run's folder was removed or damaged since
-            found = [_entry(RunFolder(run), job)["metrics"] for run in job.runs]
-            return [_score(found, name) for name in ("d_stsp", "d_h")]
+    """Return the scores of a run, measured as the job has it."""
+    if job.status == "finished" and job.run is not None:
+        with suppress(RequestError):  # its folder was removed or damaged since
+            folder = RunFolder(job.run)
+            entry = (job.evaluation and find(folder, job.evaluation)) or measured(folder)
+            scores = [entry["metrics"].get(name) for name in ("d_stsp", "d_h")]
+            return ["-" if score is None else number_text(score["value"]) for score in scores]
     return ["-", "-"]
-
-
-def _entry(folder: RunFolder, job: Job) -> Entry:
-    """Return what was measured as the job has it."""
-    return (job.evaluation and find(folder, job.evaluation)) or measured(folder)
-
-
-def _score(found: Sequence[dict[str, Any]], name: str) -> str:
-    values = [metrics[name]["value"] for metrics in found if name in metrics]
-    if len(values) < len(found):
-        return "-"
-    return number_text(
-        values[0] if len(values) == 1 else word_or_number(median(map(number_of, values)))
-    )

@@ -34,9 +34,9 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.explain import explain_value
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 
-# From the composed settings of a job to its run folders, whether those are finished already, and
-# how they are measured.
-Plan = Callable[[Any], tuple[list[Path], bool, EvaluationSettings]]
+# From the composed settings of a job to its run folder, whether that is finished already, and how
+# it is measured.
+Plan = Callable[[Any], tuple[Path, bool, EvaluationSettings]]
 
 
 class Sweep(Sweeper):
@@ -145,7 +145,7 @@ class Sweep(Sweeper):
         with open_dict(task):
             del task["hydra"]
         try:
-            job.runs, finished, job.evaluation = plan(task)
+            job.run, finished, job.evaluation = plan(task)
             job.status = "finished" if finished else "waiting"
         except RequestError as error:
             job.status, job.message = "refused", str(error)
