@@ -185,7 +185,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no figures, which take most of the time, in tests of something else."""
     from sfbptt_cli.experiment import measure as measurement
 
-    monkeypatch.setattr(measurement, "draw", lambda run: None)
+    monkeypatch.setattr(measurement, "draw_missing", lambda *_: None)
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -135,7 +135,7 @@ def slow_down(seconds: float) -> None:
         step(self, loss)
 
     Trainer.step = slow
-    measure.draw = lambda run: None
+    measure.draw_missing = lambda *_: None
     training._CHECKPOINT_SECONDS = 0.0
 
 

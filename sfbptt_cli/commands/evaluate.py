@@ -57,7 +57,8 @@ def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> N
     run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
     try:
         with StopSignals("in its evaluation") as stop, run.folder.lock():
-            found = measure(run, config, chosen.device)
+            how = "png" if chosen.figures == "auto" else chosen.figures
+            found = measure(run, config, chosen.device, how)
             stop.check()
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
@@ -102,7 +103,7 @@ def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings)
     """In a process of its own: measure a run unless that was done with the same settings."""
     import torch
 
-    from sfbptt_cli.experiment.measure import measure
+    from sfbptt_cli.experiment.measure import draw_missing, measure
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.storage.checkpoint import checkpoint_hash
 
@@ -115,10 +116,12 @@ def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings)
         if not run.checkpoint.is_file():
             return Measured(path, "it has no checkpoint", failed=True)
         stored = find(run.folder, config)
+        how = "none" if chosen.figures == "auto" else chosen.figures
         if stored and stored.get("checkpoint_sha256") == checkpoint_hash(run.checkpoint):
+            draw_missing(run, how)
             return _row(path, stored, "unchanged")
         with run.folder.lock():
-            return _row(path, measure(run, config, chosen.device), "measured")
+            return _row(path, measure(run, config, chosen.device, how), "measured")
     except Exception as error:  # one run must not end the others
         return Measured(path, str(error) or type(error).__name__, failed=True)
 

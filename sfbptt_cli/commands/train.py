@@ -11,7 +11,7 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.settings import RecordedSettings
 from sfbptt_cli.evaluation.table import table
-from sfbptt_cli.experiment.measure import measure
+from sfbptt_cli.experiment.measure import draw_missing, measure
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import noting_end
@@ -58,6 +58,7 @@ def _complete(run: TrainingRun, stop: StopSignals) -> None:
         _keep_place_of_data(run)
         log.info("%s is finished; overwrite=true trains it again", run.folder.path)
         if _is_measured(run):
+            draw_missing(Run(run.folder.path, dataset=run.dataset), run.config.figures)
             log_run(run.folder, run.config.logger)
             return
     else:
@@ -92,7 +93,7 @@ def _measure(run: TrainingRun, stop: StopSignals) -> None:
     with noting_end(run.folder):
         stop.where = "in its evaluation"
         opened = Run(run.folder.path, run.config.evaluation.checkpoint, run.dataset)
-        measure(opened, run.config.evaluation, run.config.device)
+        measure(opened, run.config.evaluation, run.config.device, run.config.figures)
         stop.check()
         conclude(run.folder)
     stop.where = "after its end"

@@ -60,6 +60,8 @@ class TrainSettings(Settings):
     # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed
     # in another order from some sizes on.
     threads: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007
+    # pdf: PDF beside PNG; auto: png, and none in a sweep, whose runs `evaluate` can draw later.
+    figures: str = word("auto", "png", "pdf", "none")
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
     dataset: DatasetSettings = MISSING
@@ -146,6 +148,8 @@ class EvaluateSettings(Settings):
     jobs: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007  processes; auto: one a core
     device: str = word("auto", "cpu", "cuda")
     threads: int = whole(1, 1, 1_024)
+    # pdf: PDF beside PNG; auto: png of a run, none of the runs below a folder.
+    figures: str = word("auto", "png", "pdf", "none")
     # Of recorded data, where their file lies now, if not where it was or beside the run.
     moved: MovedSettings = field(default_factory=MovedSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,14 @@ log = logging.getLogger("sfbptt")
 _STRETCH_LYAPUNOV_TIMES = 10
 _STRETCH_STEPS = 1_000
 _LONGEST_STRETCH = 20_000
+_FIGURES = ("attractor", "spectra", "time_series", "training_curve")
 
 
-def measure(run: Run, config: EvaluationSettings, device: str) -> Entry:
+def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> Entry:
     """Evaluate the checkpoint of a run; return what was measured, which evaluation.json keeps.
 
-    With the run's own settings, or as the first measurement, trajectories.h5 and figures are
-    written, too; with others those of before stay, and so does what they show. Raises
+    With the run's own settings, or as the first measurement, trajectories.h5 is written, too, and
+    figures are drawn (png; pdf beside; none); with others those of before stay. Raises
     RequestError, before anything is computed, where the data are too short or too wide.
     """
     dataset = run.dataset
@@ -77,7 +79,9 @@ def measure(run: Run, config: EvaluationSettings, device: str) -> Entry:
         {**origin, **versions},
     )
     keep(run.folder, entry, at_top=True)
-    draw(run)
+    for path in _figure_paths(run, "pdf"):
+        path.unlink(missing_ok=True)  # what it shows is no longer there
+    draw_missing(run, figures)
     log_run(run.folder)
     return entry
 
@@ -111,8 +115,15 @@ def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
     return named
 
 
-def draw(run: Run) -> None:
-    """Draw the figures of a run, from its stored files."""
+def _figure_paths(run: Run, figures: str) -> list[Path]:
+    suffixes = {"png": (".png",), "pdf": (".png", ".pdf"), "none": ()}[figures]
+    return [run.folder.figures / f"{name}{suffix}" for name in _FIGURES for suffix in suffixes]
+
+
+def draw_missing(run: Run, figures: str) -> None:
+    """Draw the figures of a run, from its stored files, where one is missing: png, pdf or none."""
+    if all(path.exists() for path in _figure_paths(run, figures)):
+        return
     stored, dataset = run.trajectories, run.dataset
     transient = int(stored.attributes["transient"])
     truth, generated = stored.truth, stored.generated[0]
@@ -127,12 +138,12 @@ def draw(run: Run) -> None:
     frequencies = np.fft.rfftfreq(len(after[0]), dataset.dt)[-len(p) :]
     names, unit = stored.variables, dataset.time_unit
     time, truth, generated = (part[:stretch] for part in (stored.time, truth, generated))
-    pictures = {
-        "attractor": attractor(*after, names),
-        "spectra": spectra(frequencies, p, q, names, f"1 / {singular(unit)}"),
-        "time_series": time_series(time, truth, generated, names, unit, lyapunov_time),
-        "training_curve": training_curve(run.history),
-    }
+    pictures = (
+        attractor(*after, names),
+        spectra(frequencies, p, q, names, f"1 / {singular(unit)}"),
+        time_series(time, truth, generated, names, unit, lyapunov_time),
+        training_curve(run.history),
+    )
     run.folder.figures.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        save(picture, run.folder.figures, name)
+    for name, picture in zip(_FIGURES, pictures, strict=True):
+        save(picture, run.folder.figures, name, pdf=figures == "pdf")

@@ -78,15 +78,19 @@ def laid_out(figure: Figure, right: float = 1.0) -> Figure:
     return figure
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+def save(figure: Figure, folder: Path, name: str, pdf: bool = True) -> list[Path]:
     """Write `name`.png and `name`.pdf, each whole or not at all; the same input, the same bytes."""
-    paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
+    with style(), replacing(folder / f"{name}.png") as written:
+        figure.savefig(written, format="png", dpi=DPI, metadata={"Software": None})
+    return [folder / f"{name}.png", *([_save_pdf(figure, folder / f"{name}.pdf")] if pdf else [])]
+
+
+def _save_pdf(figure: Figure, path: Path) -> Path:
     vector: dict[str, Any] = {"format": "pdf", "dpi": 300, "metadata": {"CreationDate": None}}
-    with style(), replacing(paths[0]) as png, replacing(paths[1]) as pdf:
-        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    with style(), replacing(path) as pdf:
         figure.savefig(pdf, **vector)
         if pdf.stat().st_size > MOST_PDF_BYTES:
             for line in (line for axes in figure.axes for line in axes.lines):
                 line.set_rasterized(len(line.get_path()) > 1000)
             figure.savefig(pdf, **vector)
-    return paths
+    return path

@@ -36,7 +36,7 @@ def trained(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(project / "data" / "table.csv")
     (project / "notes").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sfbptt_cli.experiment.measure.draw", lambda run: None)
+        patch.setattr("sfbptt_cli.experiment.measure.draw_missing", lambda *_: None)
         cli("train", *SMALL, "dataset.path=notes/../data/table.csv", cwd=project, status=0)
     return project
 

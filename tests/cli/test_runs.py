@@ -41,8 +41,7 @@ PICTURES = ("attractor", "spectra", "time_series", "training_curve")
 def files(run: Path) -> set[Path]:
     """Return the files that a finished run has."""
     folder = RunFolder(run)
-    pictures = {folder.figures / f"{name}.{end}" for name in PICTURES for end in ("png", "pdf")}
-    return pictures | {
+    return {folder.figures / f"{name}.png" for name in PICTURES} | {
         folder.config_file,
         folder.manifest_file,
         folder.metrics_file,
@@ -299,6 +298,18 @@ def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: 
     assert files(run) <= {*run.rglob("*")}
 
 
+def test_figures_are_drawn_as_asked_for(cli: Cli, copy: Path) -> None:
+    run = run_folder(copy)
+    before = (run / "evaluation.json").read_bytes()
+    shutil.rmtree(run / "figures")
+    cli("evaluate", "runs=outputs", "jobs=1", cwd=copy, status=0)
+    assert not (run / "figures").exists()
+    cli("evaluate", "runs=outputs", "jobs=1", "figures=pdf", cwd=copy, status=0)
+    drawn = {path.name for path in (run / "figures").iterdir()}
+    assert drawn == {f"{name}.{end}" for name in PICTURES for end in ("png", "pdf")}
+    assert (run / "evaluation.json").read_bytes() == before
+
+
 def test_evaluate_with_other_settings(
     cli: Cli, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +323,7 @@ def test_evaluate_with_other_settings(
         return real(x, smoothing)
 
     monkeypatch.setattr(measurement, "power_spectrum", power_spectrum)
-    monkeypatch.setattr(measurement, "save", lambda *_: None)
+    monkeypatch.setattr(measurement, "save", lambda *_, **__: None)
     run = run_folder(copy)
     before = content(run / "evaluation.json")
     smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"
@@ -507,7 +518,7 @@ def stored(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     cwd = tmp_path_factory.mktemp("first")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sfbptt_cli.experiment.measure.draw", lambda run: None)
+        patch.setattr("sfbptt_cli.experiment.measure.draw_missing", lambda *_: None)
         outcome = cli("train", *TINY, *OTHERS, cwd=cwd)
     assert outcome.status == 0, outcome.stderr
     return run_folder(cwd)

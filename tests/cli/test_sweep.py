@@ -190,6 +190,7 @@ def test_processes_share_the_work(cwd: Path, tmp_path: Path) -> None:
     assert "verdict" not in stdout + stderr
     assert "4 of 4 runs done, 2 failed" in stderr
     assert {RunFolder(run).manifest()["threads"] for run in run_folders(cwd)} == {1}
+    assert not any(RunFolder(run).figures.exists() for run in run_folders(cwd))  # not asked for
     processes = {record["process"] for record in records(latest(cwd)).values()}
     assert len(processes - {sweep.pid}) == 2
     assert [path.name for path in cwd.iterdir()] == ["outputs"]
