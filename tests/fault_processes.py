@@ -64,7 +64,7 @@ class Forked:
     def __init__(self, cwd: Path, arguments: tuple[str, ...], sleep: float | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
-            ["sfbptt_cli.commands.train", "hydra", "matplotlib.backends", "pytorch_optimizer"]
+            ["sfbptt_cli.commands.train", "hydra", "matplotlib.backends"]
         )
         self._process: BaseProcess = context.Process(
             target=_main, args=(cwd, arguments, dict(os.environ), sleep)

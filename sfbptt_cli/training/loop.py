@@ -50,7 +50,7 @@ def update(trainer: Trainer) -> None:
     gradient, not in the loss that is reported.
     """
     batch = trainer.next_batch()
-    trainer.optimizer.zero_grad()
+    trainer.forget_gradient()
     try:
         loss = loss_of(trainer.model, trainer.method, batch)
         penalty = trainer.penalty(trainer.model) if trainer.penalty else 0.0

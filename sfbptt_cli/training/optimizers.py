@@ -12,16 +12,10 @@ from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LRScheduler, OneCycle
 
 from sfbptt_cli.common.errors import lookup
 from sfbptt_cli.training.settings import LRScheduleSettings, OptimizerSettings
-
-
-def _soap(parameters: Iterable[nn.Parameter], lr: float, basis_every: int) -> Optimizer:
-    from sfbptt_cli.training.soap import OneThreadSOAP  # here, as its import takes a second
-
-    return OneThreadSOAP(parameters, lr, basis_every)
-
+from sfbptt_cli.training.soap import SOAP
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "soap": _soap,
+    "soap": SOAP,
     "adam": Adam,
     "adamw": AdamW,
     "radam": RAdam,

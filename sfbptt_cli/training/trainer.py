@@ -26,6 +26,9 @@ Row = dict[str, float | int | None]
 # is kept: its loss is lower, and the lowest of many scores is the luckiest one.
 _TIE = 1.25
 
+# Added to the norm of a gradient that may be zero.
+_ABOVE_ZERO = 1e-6
+
 # Columns of `validation.JacobianNorms`.
 _NOT_DIAGNOSED: Row = {"log_jacobian_tau": None, "log_jacobian_window": None}
 
@@ -108,25 +111,41 @@ class Trainer:
         teacher = x if self.noise is None else self.noise(x, self.updates)
         return Batch(x, teacher, self.windows.inputs(starts))
 
-    def clip(self) -> Tensor:
+    @property
+    def _parameters(self) -> list[nn.Parameter]:
+        # A walk through the model takes longer than a norm.
+        return self.optimizer.param_groups[0]["params"]
+
+    def forget_gradient(self) -> None:
+        """Make room for the gradient of the next update."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _clip(self) -> float:
         """Clip the gradient; return its norm before that."""
-        parameters = list(self.model.parameters())
-        norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        if self.clip_value is not None:
-            nn.utils.clip_grad_value_(parameters, self.clip_value)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm = _joined(gradients).norm().item()
+        scale = self.clip_norm / (norm + _ABOVE_ZERO)
+        for gradient in gradients:
+            if scale < 1:
+                gradient.mul_(scale)
+            if self.clip_value is not None:
+                gradient.clamp_(-self.clip_value, self.clip_value)
         return norm
 
+    @torch.no_grad()
     def step(self, loss: Tensor) -> None:
         """Clip the gradient, move the parameters along it, and count the update.
 
         Raises Diverged: for a loss or gradient before the parameters are harmed, for parameters
         before there can be a checkpoint of them.
         """
-        loss_value, norm = loss.item(), self.clip().item()
+        loss_value, norm = loss.item(), self._clip()
         if not (math.isfinite(loss_value) and math.isfinite(norm)):
             raise self.diverged(f"loss {loss_value}, gradient norm {norm}")
         self.optimizer.step()
-        if not _all_finite(self.model.parameters()):
+        # 0 · x is 0 of finite numbers alone: a third of the time of `isfinite`.
+        if _joined(self._parameters).mul_(0).sum().item() != 0:
             found = f"loss {loss_value}, gradient norm {norm}"
             raise self.diverged(f"parameters not finite after {found}")
         self.schedule.step()
@@ -196,6 +215,6 @@ class Trainer:
         torch.set_rng_state(state["rng"])
 
 
-def _all_finite(tensors: Iterable[Tensor]) -> bool:
-    # At once: half the time, and one transfer from the device.
-    return bool(torch.cat([tensor.detach().flatten() for tensor in tensors]).isfinite().all())
+def _joined(tensors: Iterable[Tensor]) -> Tensor:
+    # What is asked of all at once takes half the time, and one transfer from the device.
+    return torch.cat([tensor.flatten() for tensor in tensors])
