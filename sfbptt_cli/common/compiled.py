@@ -1,0 +1,74 @@
+"""Functions compiled by numba, once for a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+from sfbptt_cli.common.cache import cache_folder
+
+# numba sets its attributes at run time, where type checkers do not see them.
+_config: Any = numba.config
+# What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
+_RELAXED = {"nsz", "arcp", "contract"}
+_FOLDERS: dict[Path, Path] = {}
+
+
+def compiled(function: Callable[..., Any] | None = None, *, reassociate: bool = True) -> Any:
+    """Compile a function for the types that it is called with, without Python's lock.
+
+    Machine code is kept in the user's cache folder; where that cannot be written, every process
+    compiles for itself. A compiled function may call those of its own package and none of another:
+    the code is made anew after a change in the folder of its source. Functions given as arguments
+    would be compiled in every process.
+
+    reassociate: sums may be taken in another order than the written one, the same in every run.
+    """
+    if function is None:
+        return lambda function: compiled(function, reassociate=reassociate)
+    relaxed = _RELAXED | {"reassoc"} if reassociate else _RELAXED
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=relaxed)(function)
+    with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
+        dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """numba's cache in a folder of its own, which can fail without a word."""
+
+    def __init__(self, function: Any) -> None:
+        folder, before = _folder(Path(function.__code__.co_filename).parent), _config.CACHE_DIR
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(folder)
+        _config.CACHE_DIR = str(folder)
+        try:
+            super().__init__(function)
+        finally:
+            _config.CACHE_DIR = before
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with suppress(Exception):  # of another version, cut off, of another user: made again
+            return super().load_overload(sig, target_context)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):  # a full disk, a folder that became read-only
+            super().save_overload(sig, data)
+
+
+def _folder(package: Path) -> Path:
+    """Return the folder for code of the sources in `package`."""
+    if package not in _FOLDERS:
+        sources = hashlib.sha256()
+        for source in sorted(package.glob("*.py")):
+            sources.update(source.read_bytes())
+        _FOLDERS[package] = cache_folder() / "compiled" / sources.hexdigest()[:16]
+    return _FOLDERS[package]
