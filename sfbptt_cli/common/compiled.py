@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 from collections.abc import Callable
@@ -10,15 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import scipy
 from numba.core.caching import FunctionCache
 
 from sfbptt_cli.common.cache import cache_folder
 
 # numba sets its attributes at run time, where type checkers do not see them.
-_config: Any = numba.config
+_config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 # What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
 _RELAXED = {"nsz", "arcp", "contract"}
 _FOLDERS: dict[Path, Path] = {}
+
+
+def _one_thread_for_products() -> None:
+    """Let scipy's BLAS, which np.dot is in a compiled function, use one thread.
+
+    Products of these sizes gain nothing by more, on a busy machine threads that wait for each other
+    take ten times as long, and results would depend on their number.
+    """
+    libraries = Path(scipy.__file__).parents[1] / "scipy.libs"  # as in the wheels for Linux
+    for library in libraries.glob("libscipy_openblas*"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).scipy_openblas_set_num_threads(1)
+
+
+_one_thread_for_products()
 
 
 def compiled(function: Callable[..., Any] | None = None, *, reassociate: bool = True) -> Any:

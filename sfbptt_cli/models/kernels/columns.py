@@ -22,6 +22,9 @@ from torch.autograd.function import once_differentiable
 
 from sfbptt_cli.models.kernels import gated, piecewise_linear
 
+# Columns that go through all steps together: what a step needs of them stays near the processor.
+_WIDEST = 192
+
 Observer = tuple[Tensor, Tensor, Tensor]  # x (R, steps, N), K (S, N), B (N, M)
 
 
@@ -70,13 +73,24 @@ def run(
     x, gain, weight = observer or (None, None, None)
     tensors = (state.T, _columns(s), _columns(x), gain, weight, *weights)
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    latents, last = Columns.apply(kernel, latent_dim, steps, keep, *tensors)
+    count = max(1, -(-len(state) // _WIDEST))
+    parts = zip(*(_parts(x, count) for x in tensors[:3]), strict=True)
+    done = [Columns.apply(kernel, latent_dim, steps, keep, *p, *tensors[3:]) for p in parts]
+    latents, last = (_joined(tensors) for tensors in zip(*done, strict=True))
     return latents.permute(2, 0, 1), last.T
 
 
 def _columns(x: Tensor | None) -> Tensor | None:
     """(R, steps, n) -> (steps, n, R)."""
     return None if x is None else x.permute(1, 2, 0)
+
+
+def _parts(x: Tensor | None, count: int) -> Sequence[Tensor | None]:
+    return [None] * count if x is None else x.tensor_split(count, dim=-1)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-1)
 
 
 class Columns(torch.autograd.Function):

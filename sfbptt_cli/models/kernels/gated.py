@@ -33,12 +33,13 @@ def forward(kind, states, kept, observer, weights):
     for k in range(len(states) - 1):
         here, there, keep = states[k], states[k + 1], kept[min(k, last)]
         np.dot(W, here[:rows], keep[: len(W)])
+        z, after = there[:M].ravel(), there[rows:].ravel()
         if kind == TANH:
-            _tanh_forward(keep, there)
+            _tanh_forward(keep.ravel(), z)
         elif kind == GRU:
-            _gru_forward(keep, here, there[:M])
+            _gru_forward(keep.ravel(), here[:M].ravel(), z)
         else:
-            _lstm_forward(keep, here[rows:], there[:M], there[rows:])
+            _lstm_forward(keep.ravel(), here[rows:].ravel(), z, after)
         if len(observer[0]):
             correct(k, there[:M], there[rows:], observer)
 
@@ -62,11 +63,11 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
         if len(observer[0]):
             uncorrect(k, d, observer, by_observer)
         if kind == TANH:
-            _tanh_reverse(keep, d, D)
+            _tanh_reverse(keep.ravel(), d.ravel(), D.ravel())
         elif kind == GRU:
-            _gru_reverse(keep, here, d, D)
+            _gru_reverse(keep.ravel(), here[:M].ravel(), d.ravel(), D.ravel())
         else:
-            _lstm_reverse(keep, here[rows:], d, D)
+            _lstm_reverse(keep.ravel(), here[rows:].ravel(), d.ravel(), D.ravel())
         np.dot(D, here[:rows].T, part)
         by_W += part
         np.dot(Wt, D, by_y)
@@ -74,83 +75,75 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
         by_s[k] = by_y[M : rows - 1]
 
 
+# Below, blocks of M rows are one after the other in memory: entry e of a block of n = M · R, and
+# the same entry of the next block at n + e.
+
+
 @compiled
 def _tanh_forward(keep, after):
-    M, R = keep.shape
     one = keep.dtype.type(1)
-    for i in range(M):
-        for j in range(R):
-            keep[i, j] = tanh(keep[i, j], one)
-            after[i, j] = keep[i, j]
+    for e in range(keep.size):
+        keep[e] = after[e] = tanh(keep[e], one)
 
 
 @compiled
 def _tanh_reverse(keep, d, D):
-    M, R = keep.shape
     one, zero = keep.dtype.type(1), keep.dtype.type(0)
-    for i in range(M):
-        for j in range(R):
-            z = keep[i, j]
-            D[i, j] = d[i, j] * (one - z * z)
-            d[i, j] = zero
+    for e in range(keep.size):
+        z = keep[e]
+        D[e] = d[e] * (one - z * z)
+        d[e] = zero
 
 
 @compiled
 def _gru_forward(keep, before, after):
-    M, R = after.shape
+    n = after.size
     one = keep.dtype.type(1)
-    for i in range(M):
-        for j in range(R):
-            r, u = sigmoid(keep[i, j], one), sigmoid(keep[M + i, j], one)
-            n = tanh(keep[3 * M + i, j] + r * keep[2 * M + i, j], one)
-            keep[i, j], keep[M + i, j], keep[3 * M + i, j] = r, u, n
-            after[i, j] = n + u * (before[i, j] - n)
+    for e in range(n):
+        r, u, q = sigmoid(keep[e], one), sigmoid(keep[n + e], one), keep[2 * n + e]
+        new = tanh(keep[3 * n + e] + r * q, one)
+        after[e] = new + u * (before[e] - new)
+        keep[e], keep[n + e], keep[3 * n + e] = r, u, new
 
 
 @compiled
 def _gru_reverse(keep, before, d, D):
-    M, R = d.shape
+    n = d.size
     one = keep.dtype.type(1)
-    for i in range(M):
-        for j in range(R):
-            r, u, q, n = keep[i, j], keep[M + i, j], keep[2 * M + i, j], keep[3 * M + i, j]
-            by_h = d[i, j]
-            by_n = by_h * (one - u) * (one - n * n)
-            D[i, j] = by_n * q * r * (one - r)
-            D[M + i, j] = by_h * (before[i, j] - n) * u * (one - u)
-            D[2 * M + i, j] = by_n * r
-            D[3 * M + i, j] = by_n
-            d[i, j] = by_h * u
+    for e in range(n):
+        r, u, q, new = keep[e], keep[n + e], keep[2 * n + e], keep[3 * n + e]
+        by_new = d[e] * (one - u) * (one - new * new)
+        D[e] = by_new * q * r * (one - r)
+        D[n + e] = d[e] * (before[e] - new) * u * (one - u)
+        D[2 * n + e] = by_new * r
+        D[3 * n + e] = by_new
+        d[e] *= u
 
 
 @compiled
 def _lstm_forward(keep, before, h, after):
-    M, R = h.shape
+    n = h.size
     one = keep.dtype.type(1)
-    for i in range(M):
-        for j in range(R):
-            a, f = sigmoid(keep[i, j], one), sigmoid(keep[M + i, j], one)
-            g, o = tanh(keep[2 * M + i, j], one), sigmoid(keep[3 * M + i, j], one)
-            c = f * before[i, j] + a * g
-            t = tanh(c, one)
-            keep[i, j], keep[M + i, j], keep[2 * M + i, j], keep[3 * M + i, j] = a, f, g, o
-            keep[4 * M + i, j] = t
-            after[i, j] = c
-            h[i, j] = o * t
+    for e in range(n):
+        i, f = sigmoid(keep[e], one), sigmoid(keep[n + e], one)
+        g, o = tanh(keep[2 * n + e], one), sigmoid(keep[3 * n + e], one)
+        c = f * before[e] + i * g
+        t = tanh(c, one)
+        h[e] = o * t
+        after[e] = c
+        keep[e], keep[n + e], keep[2 * n + e], keep[3 * n + e], keep[4 * n + e] = i, f, g, o, t
 
 
 @compiled
 def _lstm_reverse(keep, before, d, D):
-    M, R = before.shape
+    n = before.size
     one, zero = keep.dtype.type(1), keep.dtype.type(0)
-    for i in range(M):
-        for j in range(R):
-            a, f, g, o = keep[i, j], keep[M + i, j], keep[2 * M + i, j], keep[3 * M + i, j]
-            t, by_h = keep[4 * M + i, j], d[i, j]
-            by_c = d[M + i, j] + by_h * o * (one - t * t)
-            D[i, j] = by_c * g * a * (one - a)
-            D[M + i, j] = by_c * before[i, j] * f * (one - f)
-            D[2 * M + i, j] = by_c * a * (one - g * g)
-            D[3 * M + i, j] = by_h * t * o * (one - o)
-            d[i, j] = zero
-            d[M + i, j] = by_c * f
+    for e in range(n):
+        i, f, g, o, t = keep[e], keep[n + e], keep[2 * n + e], keep[3 * n + e], keep[4 * n + e]
+        by_c = d[n + e] + d[e] * o * (one - t * t)
+        D[e] = by_c * g * i * (one - i)
+        D[n + e] = by_c * before[e] * f * (one - f)
+        D[2 * n + e] = by_c * i * (one - g * g)
+        D[3 * n + e] = d[e] * t * o * (one - o)
+        d[e] = zero
+        d[n + e] = by_c * f
