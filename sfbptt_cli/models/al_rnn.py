@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite
-from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear
 
 _W_SPREAD = 0.01
@@ -68,7 +68,7 @@ class ALRNN(PiecewiseLinear):
 
         return self.h, advance
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         zero = self.h.new_zeros(self.latent_dim, 1)
         return self.bent(self.W, zero, zero[:1] + 1, linear=self.linear_units)
 

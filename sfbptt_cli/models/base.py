@@ -14,6 +14,7 @@ from torch.func import jacrev, vmap
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.readout import READOUTS, Readout
 
 # What of B⁺ a learned gain starts from: halfway between model and data.
@@ -110,7 +111,7 @@ class LatentModel(nn.Module, ABC):
 
         x (batch, w, obs_dim); gain (obs_dim, state_dim) is the transpose of K.
         """
-        compiled = self._compiled(state)
+        compiled = self._compiled(state, x, gain, s)
         if compiled is None:
             return self.follow_by_steps(state, x, gain, s)
         observer = x, gain.T, self.readout.weight
@@ -150,22 +151,23 @@ class LatentModel(nn.Module, ABC):
         Returns the latent states after each of them (batch, steps, latent_dim) and the last whole
         state, from which another rollout goes on.
         """
-        compiled = self._compiled(state)
+        compiled = self._compiled(state, s)
         if compiled is None:
             return self.rollout_by_steps(state, steps, s)
         self.check_inputs(s, len(state), steps)
         return columns.run(*compiled, state, self.latent_dim, steps, s)
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]] | None:
+    def kernel(self) -> Compiled | None:
         """Return the compiled passes of the step and their weights, with gradients, or None.
 
         A model that has none is stepped by torch.
         """
         return None
 
-    def _compiled(self, state: Tensor) -> tuple[columns.Kernel, tuple[Tensor, ...]] | None:
-        compiled = None if state.is_cuda else self.kernel()
-        return compiled if compiled and columns.takes(state, compiled[1]) else None
+    def _compiled(self, *given: Tensor | None) -> Compiled | None:
+        """Return `kernel` where it can be used on what is given to it."""
+        compiled = self.kernel() if columns.takes(*given) else None
+        return compiled if compiled and columns.takes(*given, *compiled[1]) else None
 
     def rollout_by_steps(
         self, state: Tensor, steps: int, s: Tensor | None = None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite, uniform
-from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear, off_diagonal
 
 # Thresholds are to cover the range of the data, and data are standardised before training.
@@ -69,7 +69,7 @@ class DendriticPLRNN(PiecewiseLinear):
         A, W = self.A, off_diagonal(self.W).T
         return self.h0, lambda z, h0: torch.addcmul(torch.addmm(h0, self.phi(z), W), A, z)
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         return self.bent(
             off_diagonal(self.W), *self.pieces(self.H, self.alpha, clipped=self.clipped)
         )

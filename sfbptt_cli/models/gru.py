@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.fused import FusedModel
 from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class GRU(FusedModel):
@@ -36,7 +37,7 @@ class GRU(FusedModel):
         n = torch.tanh(b_n + r * (n + self.reset_bias))
         return (1 - u) * n + u * state
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         # Four blocks of rows: r, u, W_n h + d, and what the reset gate leaves alone.
         M, pad = self.latent_dim, nn.functional.pad
         gates = self.driven(self.weight, self.bias)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sfbptt_cli.models.fused import FusedModel
 from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class LSTM(FusedModel):
@@ -51,7 +52,7 @@ class LSTM(FusedModel):
         above = torch.cat([h_h, torch.diag_embed(slope * f)], dim=-1)
         return torch.cat([above, torch.cat([c_h, torch.diag_embed(f)], dim=-1)], dim=-2)
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         return columns.LSTM, (self.driven(self.weight, self.bias),)
 
     def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 # (z (batch, M), constant (M) or (batch, M)) -> z' (batch, M)
 Map = Callable[[Tensor, Tensor], Tensor]
@@ -41,7 +42,7 @@ class PiecewiseLinear(LatentModel):
 
     def bent(
         self, W: Tensor, t: Tensor, a: Tensor, *, V: Tensor | None = None, linear: int = 0
-    ) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    ) -> Compiled:
         """Return `kernel` of z' = A z + W φ(V z) + h + C s, V the identity where None is given.
 
         φ_i(y) = Σ_b a_b relu(y − t_ib), t (L, B) and a (1, B); y of the first `linear` units.

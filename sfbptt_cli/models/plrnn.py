@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import uniform
-from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear, off_diagonal
 
 
@@ -44,7 +44,7 @@ class PLRNN(PiecewiseLinear):
         A, W = self.A, off_diagonal(self.W).T
         return self.h, lambda z, h: torch.addcmul(torch.addmm(h, z.relu(), W), A, z)
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         zero = self.h.new_zeros(self.latent_dim, 1)
         return self.bent(off_diagonal(self.W), zero, zero[:1] + 1)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sfbptt_cli.models.fused import FusedModel
 from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class RNN(FusedModel):
@@ -22,7 +23,7 @@ class RNN(FusedModel):
         """Return diag(1 - z'²) W."""
         return (1 - self.step(state, s) ** 2)[:, :, None] * self.weight
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         return columns.TANH, (self.driven(self.weight, self.bias),)
 
     def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:

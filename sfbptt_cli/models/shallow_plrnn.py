@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite, uniform
-from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import MOST_REGIONS, Map, PiecewiseLinear
 
 
@@ -87,7 +87,7 @@ class ShallowPLRNN(PiecewiseLinear):
 
         return self.h1, advance_clipped if self.clipped else advance
 
-    def kernel(self) -> tuple[columns.Kernel, tuple[Tensor, ...]]:
+    def kernel(self) -> Compiled:
         t, a = self.pieces(-self.h2[:, None], self.h2.new_ones(1), clipped=self.clipped)
         return self.bent(self.W1, t, a, V=self.W2)
 

@@ -38,6 +38,9 @@ class Kernel:
     kept: Callable[..., int]  # rows to keep of a step, of the shapes of the weights
 
 
+Compiled = tuple[Kernel, tuple[Tensor, ...]]  # and the weights, with gradients
+
+
 TANH = Kernel(gated.TANH, gated.forward, gated.reverse, lambda W: W[0])
 GRU = Kernel(gated.GRU, gated.forward, gated.reverse, lambda W: W[0])
 LSTM = Kernel(gated.LSTM, gated.forward, gated.reverse, lambda W: W[0] // 4 * 5)
@@ -49,12 +52,11 @@ def bent(linear: int = 0) -> Kernel:
     return Kernel(linear, *passes, lambda A, W, V, t, a: W[1] + V[0])
 
 
-def takes(state: Tensor, weights: Sequence[Tensor]) -> bool:
-    """Return whether the kernels can be used: float32 or float64 throughout, on a CPU."""
-    dtype = state.dtype
-    return dtype in (torch.float32, torch.float64) and all(
-        x.dtype == dtype and not x.is_cuda for x in (state, *weights)
-    )
+def takes(*given: Tensor | None) -> bool:
+    """Return whether kernels take the tensors: float32 or float64 throughout, on a CPU."""
+    tensors = [x for x in given if x is not None]
+    alike = all(x.dtype == tensors[0].dtype and x.device.type == "cpu" for x in tensors)
+    return alike and tensors[0].dtype in (torch.float32, torch.float64)
 
 
 def run(
@@ -121,21 +123,17 @@ class Columns(torch.autograd.Function):
         states[:, rows - 1] = 1
         if s is not None:
             states[:-1, M : rows - 1] = s
-        shape = kernel.kept(*(w.shape for w in weights))
-        kept = state.new_empty(steps if keep else 1, shape, R)
-        none = state.new_empty(0, 0)
-        observer = (none[..., None], none, none, none[..., None])
+        kept = state.new_empty(steps if keep else 1, kernel.kept(*(w.shape for w in weights)), R)
+        series, matrix = state.new_empty(0, 0, 0), state.new_empty(0, 0)
+        observer = [series, matrix, matrix, series]
         if x is not None:
-            seen = state.new_empty(steps, M, R)
             errors = x.clone(memory_format=torch.contiguous_format)
-            observer = (errors, *(_ready(t) for t in (gain, weight)), seen)
-        weights = tuple(_ready(w) for w in weights)
-        kernel.forward(
-            kernel.kind, _array(states), _array(kept), _arrays(observer), _arrays(weights)
-        )
+            observer = [errors, *map(_ready, (gain, weight)), state.new_empty(steps, M, R)]
+        numbers = [_ready(w) for w in weights]
+        kernel.forward(kernel.kind, *_arrays(states, kept), _arrays(*observer), _arrays(*numbers))
         if keep:
             ctx.kernel, ctx.sizes = kernel, (S, M, rows)
-            ctx.save_for_backward(states, kept, *observer, *weights)
+            ctx.save_for_backward(states, kept, *observer, *numbers)
             ctx.set_materialize_grads(False)
         return states[1:, :M], torch.cat([states[-1, :M], states[-1, rows:]])
 
@@ -148,34 +146,26 @@ class Columns(torch.autograd.Function):
         observer, weights = saved[:4], saved[4:]
         S, M, rows = ctx.sizes
         steps, _, R = kept.shape
-        d = (
-            states.new_zeros(S, R)
-            if by_last is None
-            else by_last.clone(memory_format=torch.contiguous_format)
-        )
-        by_z = states.new_empty(0, M, R) if by_z is None else by_z.contiguous()
+        d = states.new_zeros(S, R)
+        if by_last is not None:
+            d.copy_(by_last)
+        of_steps = states.new_empty(0, M, R) if by_z is None else by_z.contiguous()
         by_s = states.new_empty(steps, rows - 1 - M, R)
-        by_observer = [torch.empty_like(observer[0])]
-        by_observer += [torch.zeros_like(t) for t in observer[1:3]]
+        by_observer = [torch.zeros_like(t) for t in observer[:3]]
         by_weights = [torch.zeros_like(w) for w in weights]
         ctx.kernel.reverse(
             ctx.kernel.kind,
-            *(_array(t) for t in (d, by_z, by_s, states, kept)),
-            *(_arrays(ts) for ts in (observer, by_observer, weights, by_weights)),
+            *_arrays(d, of_steps, by_s, states, kept),
+            *(_arrays(*group) for group in (observer, by_observer, weights, by_weights)),
         )
-        given = ctx.needs_input_grad[5:9]
-        found = [by_s, *by_observer]
-        optional = [t if needed else None for t, needed in zip(found, given, strict=True)]
-        return None, None, None, None, d, *optional, *by_weights
+        optional = zip([by_s, *by_observer], ctx.needs_input_grad[5:9], strict=True)
+        found = [gradient if needed else None for gradient, needed in optional]
+        return None, None, None, None, d, *found, *by_weights
 
 
-def _ready(x: Tensor) -> Tensor:
+def _ready(x: Any) -> Tensor:
     return x.detach().contiguous()
 
 
-def _array(x: Tensor) -> NDArray[Any]:
-    return x.numpy()
-
-
-def _arrays(xs: Sequence[Tensor]) -> tuple[NDArray[Any], ...]:
-    return tuple(x.numpy() for x in xs)
+def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
+    return tuple(x.numpy() for x in tensors)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfbptt_cli.common.compiled import compiled
-from sfbptt_cli.models.kernels.activations import sigmoid, tanh
+from sfbptt_cli.models.kernels.elementwise import add, copy, sigmoid, tanh
 from sfbptt_cli.models.kernels.observer import correct, uncorrect
 
 TANH, GRU, LSTM = range(3)
@@ -59,7 +59,7 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
     for k in range(len(kept) - 1, -1, -1):
         here, keep = states[k], kept[k]
         if len(by_z):
-            d[:M] += by_z[k]
+            add(d[:M], by_z[k])
         if len(observer[0]):
             uncorrect(k, d, observer, by_observer)
         if kind == TANH:
@@ -69,10 +69,10 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
         else:
             _lstm_reverse(keep.ravel(), here[rows:].ravel(), d.ravel(), D.ravel())
         np.dot(D, here[:rows].T, part)
-        by_W += part
+        add(by_W, part)
         np.dot(Wt, D, by_y)
-        d[:M] += by_y[:M]
-        by_s[k] = by_y[M : rows - 1]
+        add(d[:M], by_y[:M])
+        copy(by_s[k], by_y[M : rows - 1])
 
 
 # Below, blocks of M rows are one after the other in memory: entry e of a block of n = M · R, and

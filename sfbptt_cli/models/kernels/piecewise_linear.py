@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfbptt_cli.common.compiled import compiled
+from sfbptt_cli.models.kernels.elementwise import add, copy
 from sfbptt_cli.models.kernels.observer import correct, uncorrect
 
 
@@ -27,7 +28,7 @@ def forward(linear, states, kept, observer, weights):
         if len(V):
             y = keep[rows:]
             np.dot(V, here[:M], y)
-        keep[L:rows] = here[M:]
+        copy(keep[L:rows], here[M:])
         _bend(linear, y, keep[:L], t, a)
         np.dot(W, keep[:rows], there)
         _keep_part(A, here, there)
@@ -45,28 +46,27 @@ def reverse(linear, d, by_z, by_s, states, kept, observer, by_observer, weights,
     M, (L, rows), R = len(A), (len(t), W.shape[1]), d.shape[1]
     Wt, Vt = np.ascontiguousarray(W.T), np.ascontiguousarray(V.T)
     by_phi, part_W, part_V = np.empty((rows, R), W.dtype), np.empty_like(W), np.empty_like(V)
-    by_A_columns, through = np.zeros((M, R), W.dtype), np.empty((M, R), W.dtype)
+    through = np.empty((M, R), W.dtype)
     for k in range(len(kept) - 1, -1, -1):
         here, keep = states[k], kept[k]
         if len(by_z):
-            d += by_z[k]
+            add(d, by_z[k])
         if len(observer[0]):
             uncorrect(k, d, observer, by_observer)
         np.dot(d, keep[:rows].T, part_W)
-        by_W += part_W
+        add(by_W, part_W)
         np.dot(Wt, d, by_phi)
-        by_s[k] = by_phi[L : rows - 1]
+        copy(by_s[k], by_phi[L : rows - 1])
         by_y = by_phi[:L]
         if len(V):
             _unbend(linear, keep[rows:], by_y, t, a, by_t, by_a)
             np.dot(by_y, here[:M].T, part_V)
-            by_V += part_V
+            add(by_V, part_V)
             np.dot(Vt, by_y, through)
-            _keep_part_reverse(A, here, d, through, by_A_columns)
+            _keep_part_reverse(A, here, d, through, by_A)
         else:
             _unbend(linear, here[:M], by_y, t, a, by_t, by_a)
-            _keep_part_reverse(A, here, d, by_y, by_A_columns)
-    by_A[:, 0] += by_A_columns.sum(axis=1)
+            _keep_part_reverse(A, here, d, by_y, by_A)
 
 
 @compiled
@@ -74,7 +74,7 @@ def _bend(linear, y, phi, t, a):
     """Compute φ(y), (L, R) -> (L, R)."""
     (L, R), B = y.shape, t.shape[1]
     zero = y.dtype.type(0)
-    phi[:linear] = y[:linear]
+    copy(phi[:linear], y[:linear])
     for i in range(linear, L):
         for b in range(B):
             threshold, slope = t[i, b], a[0, b]
@@ -91,7 +91,8 @@ def _unbend(linear, y, by_phi, t, a, by_t, by_a):
     zero = y.dtype.type(0)
     steep = np.empty(R, y.dtype)
     for i in range(linear, L):
-        steep[:] = zero
+        for j in range(R):
+            steep[j] = zero
         for b in range(B):
             threshold, slope = t[i, b], a[0, b]
             passed = along = zero
@@ -119,6 +120,8 @@ def _keep_part(A, before, after):
 def _keep_part_reverse(A, before, d, through, by_A):
     M, R = d.shape
     for i in range(M):
+        a, total = A[i, 0], d.dtype.type(0)
         for j in range(R):
-            by_A[i, j] += d[i, j] * before[i, j]
-            d[i, j] = A[i, 0] * d[i, j] + through[i, j]
+            total += d[i, j] * before[i, j]
+            d[i, j] = a * d[i, j] + through[i, j]
+        by_A[i, 0] += total

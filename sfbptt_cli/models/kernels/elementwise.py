@@ -1,4 +1,4 @@
-"""e^x and what is made of it, in loops that the compiler turns into vector instructions.
+"""What is done element by element, in loops that the compiler turns into vector instructions.
 
 A NaN stays one. Accurate to 3e-7 in float32 and 1e-15 in float64.
 """
@@ -74,3 +74,30 @@ def tanh(x, one):
     """Return tanh x = 2 σ(2x) − 1, which differs by rounding."""
     s = sigmoid(x + x, one)
     return s + s - one
+
+
+# Numba's own `+=` of arrays takes several times as long to compile.
+
+
+@compiled
+def add(into, x):
+    """Add an array of the same shape, both contiguous."""
+    into, x = into.ravel(), x.ravel()
+    for e in range(into.size):
+        into[e] += x[e]
+
+
+@compiled
+def subtract(into, x):
+    """Subtract an array of the same shape, both contiguous."""
+    into, x = into.ravel(), x.ravel()
+    for e in range(into.size):
+        into[e] -= x[e]
+
+
+@compiled
+def copy(into, x):
+    """Copy an array of the same shape, both contiguous."""
+    into, x = into.ravel(), x.ravel()
+    for e in range(into.size):
+        into[e] = x[e]
