@@ -19,7 +19,7 @@ from sfbptt_cli.common.cache import cache_folder
 # numba sets its attributes at run time, where type checkers do not see them.
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 # What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
-_RELAXED = {"nsz", "arcp", "contract"}
+_RELAXED = {"nsz", "arcp", "contract", "reassoc"}
 _FOLDERS: dict[Path, Path] = {}
 
 
@@ -38,20 +38,16 @@ def _one_thread_for_products() -> None:
 _one_thread_for_products()
 
 
-def compiled(function: Callable[..., Any] | None = None, *, reassociate: bool = True) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function for the types that it is called with, without Python's lock.
 
     Machine code is kept in the user's cache folder; where that cannot be written, every process
     compiles for itself. A compiled function may call those of its own package and none of another:
     the code is made anew after a change in the folder of its source. Functions given as arguments
-    would be compiled in every process.
-
-    reassociate: sums may be taken in another order than the written one, the same in every run.
+    would be compiled in every process. Sums may be taken in another order than the written one, the
+    same in every run.
     """
-    if function is None:
-        return lambda function: compiled(function, reassociate=reassociate)
-    relaxed = _RELAXED | {"reassoc"} if reassociate else _RELAXED
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=relaxed)(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=_RELAXED)(function)
     with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
         dispatcher._cache = _Cache(function)
     return dispatcher
@@ -72,8 +68,11 @@ class _Cache(FunctionCache):
             _config.CACHE_DIR = before
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with suppress(Exception):  # of another version, cut off, of another user: made again
+        try:
             return super().load_overload(sig, target_context)
+        except Exception:  # a file that was cut off may raise anything
+            with suppress(OSError):
+                self.flush()
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

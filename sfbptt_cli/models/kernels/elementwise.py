@@ -39,6 +39,7 @@ _SINGLE = np.float32, 87.0, 7, 0.693359375, -2.12194440e-4
 _DOUBLE = np.float64, 708.0, 14, 6.93147180369123816490e-1, 1.90821492927058770002e-10
 
 
+# In the order that is written: `shifted - shift` is not x · per_two.
 @overload(exp, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
 def _exp(x: Any) -> Any:
     number, bound, terms, first, second = _SINGLE if x == types.float32 else _DOUBLE
