@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 
 from sfbptt_cli.cli.main import main
+from sfbptt_cli.common.cache import cache_folder
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -133,7 +134,14 @@ def _one_simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SFBPTT_CACHE", str(folder / "sfbptt-cache"))
+        cache = folder / "sfbptt-cache"
+        # All but machine code, which the processes of every session can share.
+        kept = cache_folder() / "compiled"
+        cache.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):
+            kept.mkdir(parents=True, exist_ok=True)
+            (cache / "compiled").symlink_to(kept)
+        patch.setenv("SFBPTT_CACHE", str(cache))
         yield
 
 

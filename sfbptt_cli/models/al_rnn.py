@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear
 
 _W_SPREAD = 0.01
@@ -66,6 +67,10 @@ class ALRNN(PiecewiseLinear):
             return torch.addmm(torch.addmm(h, z, always), z[:, linear:].relu(), from_threshold)
 
         return self.h, advance
+
+    def kernel(self) -> Compiled:
+        zero = self.h.new_zeros(self.latent_dim, 1)
+        return self.bent(self.W, zero, zero[:1] + 1, linear=self.linear_units)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D, D = diag(1 for linear units, z > 0 for the others)."""

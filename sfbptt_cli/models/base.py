@@ -13,6 +13,8 @@ from torch.func import jacrev, vmap
 
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.models.initialization import uniform
+from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.readout import READOUTS, Readout
 
 # What of B⁺ a learned gain starts from: halfway between model and data.
@@ -102,23 +104,24 @@ class LatentModel(nn.Module, ABC):
         if not steps:
             return state
         self.check_inputs(s, len(x), steps)
-        # K x_t of all steps at once; what is left of the correction is K B z.
-        gain = self.correction()
-        return self.follow(state, x[:, 1:] @ gain, self.readout.weight.T @ gain, s)
+        return self.follow(state, x[:, 1:], self.correction(), s)
 
-    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
-        """Step w times and add K x_t − K B z after each; return the last state.
+    def follow(self, state: Tensor, x: Tensor, gain: Tensor, s: Tensor | None) -> Tensor:
+        """Step w times and add K (x_t − B z) after each; return the last state.
 
-        pulled (batch, w, state_dim) is K x_t, held (latent_dim, state_dim) the transpose of K B. A
-        model may override this with a faster kernel.
+        x (batch, w, obs_dim); gain (obs_dim, state_dim) is the transpose of K.
         """
-        return self.follow_by_steps(state, pulled, held, s)
+        compiled = self._compiled(state, x, gain, s)
+        if compiled is None:
+            return self.follow_by_steps(state, x, gain, s)
+        observer = x, gain.T, self.readout.weight
+        return columns.run(*compiled, state, self.latent_dim, x.shape[1], s, observer)[1]
 
-    def follow_by_steps(
-        self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None
-    ) -> Tensor:
+    def follow_by_steps(self, state: Tensor, x: Tensor, gain: Tensor, s: Tensor | None) -> Tensor:
         """Do `follow` without a kernel."""
-        step, inputs = self.stepper(), [None] * pulled.shape[1] if s is None else s.unbind(1)
+        # K x_t of all steps at once; what is left of the correction is K B z.
+        pulled, held = x @ gain, self.readout.weight.T @ gain
+        step, inputs = self.stepper(), [None] * x.shape[1] if s is None else s.unbind(1)
         for pull, driving in zip(pulled.unbind(1), inputs, strict=True):
             state = step(state, driving)
             state = torch.addmm(state + pull, state[:, : self.latent_dim], held, alpha=-1)
@@ -146,9 +149,25 @@ class LatentModel(nn.Module, ABC):
         """Run `steps` free steps from `state` (batch, state_dim), with inputs s (batch, steps, K).
 
         Returns the latent states after each of them (batch, steps, latent_dim) and the last whole
-        state, from which another rollout goes on. A model may override this with a faster kernel.
+        state, from which another rollout goes on.
         """
-        return self.rollout_by_steps(state, steps, s)
+        compiled = self._compiled(state, s)
+        if compiled is None:
+            return self.rollout_by_steps(state, steps, s)
+        self.check_inputs(s, len(state), steps)
+        return columns.run(*compiled, state, self.latent_dim, steps, s)
+
+    def kernel(self) -> Compiled | None:
+        """Return the compiled passes of the step and their weights, with gradients, or None.
+
+        A model that has none is stepped by torch.
+        """
+        return None
+
+    def _compiled(self, *given: Tensor | None) -> Compiled | None:
+        """Return `kernel` where it can be used on what is given to it."""
+        compiled = self.kernel() if columns.takes(*given) else None
+        return compiled if compiled and columns.takes(*given, *compiled[1]) else None
 
     def rollout_by_steps(
         self, state: Tensor, steps: int, s: Tensor | None = None
@@ -193,6 +212,11 @@ class LatentModel(nn.Module, ABC):
         """Return C s, (…, input_dim) -> (…, gates * latent_dim); 0 for a model without inputs."""
         self.check_inputs(s)
         return 0.0 if s is None or self.C is None else s @ self.C.T
+
+    def driven(self, W: Tensor, constant: Tensor) -> Tensor:
+        """Return [W C constant], (rows, L), (rows) -> (rows, L + K + 1): times [z; s; 1] a step."""
+        parts = [W, constant[:, None]] if self.C is None else [W, self.C, constant[:, None]]
+        return torch.cat(parts, dim=1)
 
     def check_inputs(self, s: Tensor | None, *axes: int) -> None:
         """Raise ValueError unless s is there where, and only where, the model has inputs.

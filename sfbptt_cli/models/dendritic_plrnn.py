@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite, uniform
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear, off_diagonal
 
 # Thresholds are to cover the range of the data, and data are standardised before training.
@@ -67,6 +68,11 @@ class DendriticPLRNN(PiecewiseLinear):
     def prepared(self) -> tuple[Tensor, Map]:
         A, W = self.A, off_diagonal(self.W).T
         return self.h0, lambda z, h0: torch.addcmul(torch.addmm(h0, self.phi(z), W), A, z)
+
+    def kernel(self) -> Compiled:
+        return self.bent(
+            off_diagonal(self.W), *self.pieces(self.H, self.alpha, clipped=self.clipped)
+        )
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D, D = diag(Σ_b α_b [z > h_b]), less diag(Σ_b α_b [z > 0]) when clipped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Unpack
 
@@ -31,7 +32,14 @@ class FusedModel(LatentModel):
         """Make parameters of the two biases of torch, each (gates M)."""
         self.bias = nn.Parameter(first + second)
 
-    def fused(
+    @abstractmethod
+    def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Do `rollout` by the fused kernel of torch, which a GPU does in one go."""
+
+    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return (self.fused if state.is_cuda else super().rollout)(state, steps, s)
+
+    def by_torch(
         self,
         kernel: Callable[..., Any],
         state: Tensor,
@@ -39,7 +47,7 @@ class FusedModel(LatentModel):
         s: Tensor | None,
         second: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Do `LatentModel.rollout` by a kernel of torch.
+        """Do `fused` by `kernel`.
 
         `second` (gates M) is the second bias, by default zero. The kernels insist on an input; one
         of width 1 that is always zero costs least.

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from sfbptt_cli.models.fused import FusedModel
+from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class GRU(FusedModel):
@@ -35,6 +37,15 @@ class GRU(FusedModel):
         n = torch.tanh(b_n + r * (n + self.reset_bias))
         return (1 - u) * n + u * state
 
-    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def kernel(self) -> Compiled:
+        # Four blocks of rows: r, u, W_n h + d, and what the reset gate leaves alone.
+        M, pad = self.latent_dim, nn.functional.pad
+        gates = self.driven(self.weight, self.bias)
+        reset = pad(self.reset_bias[:, None], (gates.shape[1] - M - 1, 0))
+        inside = torch.cat([self.weight[2 * M :], reset], dim=1)
+        outside = pad(gates[2 * M :, M:], (M, 0))
+        return columns.GRU, (torch.cat([gates[: 2 * M], inside, outside]),)
+
+    def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
         second = nn.functional.pad(self.reset_bias, (2 * self.latent_dim, 0))
-        return self.fused(torch.gru, state, steps, s, second)
+        return self.by_torch(torch.gru, state, steps, s, second)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.models.fused import FusedModel
-from sfbptt_cli.models.kernels.columns import without_columns
-from sfbptt_cli.models.kernels.lstm import LSTMColumns
+from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class LSTM(FusedModel):
@@ -52,13 +52,8 @@ class LSTM(FusedModel):
         above = torch.cat([h_h, torch.diag_embed(slope * f)], dim=-1)
         return torch.cat([above, torch.cat([c_h, torch.diag_embed(f)], dim=-1)], dim=-2)
 
-    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if without_columns(state):
-            return self.fused(torch.lstm, state, steps, s)
-        self.check_inputs(s, len(state), steps)
-        return LSTMColumns.rollout(state, steps, self.bias + self.drive(s), self.weight)
+    def kernel(self) -> Compiled:
+        return columns.LSTM, (self.driven(self.weight, self.bias),)
 
-    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
-        if without_columns(state):
-            return self.follow_by_steps(state, pulled, held, s)
-        return LSTMColumns.follow(state, pulled, held, self.bias + self.drive(s), self.weight)
+    def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.by_torch(torch.lstm, state, steps, s)

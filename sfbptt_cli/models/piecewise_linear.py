@@ -7,9 +7,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 # (z (batch, M), constant (M) or (batch, M)) -> z' (batch, M)
 Map = Callable[[Tensor, Tensor], Tensor]
@@ -37,6 +39,26 @@ class PiecewiseLinear(LatentModel):
     @abstractmethod
     def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients."""
+
+    def bent(
+        self, W: Tensor, t: Tensor, a: Tensor, *, V: Tensor | None = None, linear: int = 0
+    ) -> Compiled:
+        """Return `kernel` of z' = A z + W φ(V z) + h + C s, V the identity where None is given.
+
+        φ_i(y) = Σ_b a_b relu(y − t_ib), t (L, B) and a (1, B); y of the first `linear` units.
+        """
+        A, _, h = self.linear_terms()
+        V = W.new_zeros(0, self.latent_dim) if V is None else V
+        return columns.bent(linear), (A[:, None], self.driven(W, h), V, t, a)
+
+    def pieces(self, t: Tensor, a: Tensor, *, clipped: bool) -> tuple[Tensor, Tensor]:
+        """Return thresholds (L, B) and slopes (1, B) of φ(y) = Σ_b a_b relu(y − t_b), a (B).
+
+        `clipped`: Σ_b a_b [relu(y − t_b) − relu(y)], a piece more.
+        """
+        if not clipped:
+            return t, a[None]
+        return nn.functional.pad(t, (0, 1)), torch.cat([a, -a.sum()[None]])[None]
 
     def stepper(self) -> Callable[[Tensor, Tensor | None], Tensor]:
         constant, advance = self.prepared()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import uniform
-from sfbptt_cli.models.kernels.plrnn import PLRNNColumns, alone
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import Map, PiecewiseLinear, off_diagonal
 
 
@@ -44,18 +44,9 @@ class PLRNN(PiecewiseLinear):
         A, W = self.A, off_diagonal(self.W).T
         return self.h, lambda z, h: torch.addcmul(torch.addmm(h, z.relu(), W), A, z)
 
-    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        self.check_inputs(s, len(state), steps)
-        constant, W = self.h + self.drive(s), off_diagonal(self.W)
-        if len(state) == 1 and not (state.is_cuda or torch.is_grad_enabled()):
-            constants = constant.expand(1, steps, -1)[0]
-            z = alone(*(x.numpy() for x in (state[0], constants, self.A, W)))
-            return torch.from_numpy(z)[None], torch.from_numpy(z[-1:])
-        return PLRNNColumns.rollout(state, steps, constant, self.A[:, None], W)
-
-    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
-        constant, W = self.h + self.drive(s), off_diagonal(self.W)
-        return PLRNNColumns.follow(state, pulled, held, constant, self.A[:, None], W)
+    def kernel(self) -> Compiled:
+        zero = self.h.new_zeros(self.latent_dim, 1)
+        return self.bent(off_diagonal(self.W), zero, zero[:1] + 1)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D, D = diag(z > 0)."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sfbptt_cli.models.fused import FusedModel
-from sfbptt_cli.models.kernels.columns import without_columns
-from sfbptt_cli.models.kernels.rnn import RNNColumns
+from sfbptt_cli.models.kernels import columns
+from sfbptt_cli.models.kernels.columns import Compiled
 
 
 class RNN(FusedModel):
@@ -23,13 +23,8 @@ class RNN(FusedModel):
         """Return diag(1 - z'²) W."""
         return (1 - self.step(state, s) ** 2)[:, :, None] * self.weight
 
-    def rollout(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if without_columns(state):
-            return self.fused(torch.rnn_tanh, state, steps, s)
-        self.check_inputs(s, len(state), steps)
-        return RNNColumns.rollout(state, steps, self.bias + self.drive(s), self.weight)
+    def kernel(self) -> Compiled:
+        return columns.TANH, (self.driven(self.weight, self.bias),)
 
-    def follow(self, state: Tensor, pulled: Tensor, held: Tensor, s: Tensor | None) -> Tensor:
-        if without_columns(state):
-            return self.follow_by_steps(state, pulled, held, s)
-        return RNNColumns.follow(state, pulled, held, self.bias + self.drive(s), self.weight)
+    def fused(self, state: Tensor, steps: int, s: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.by_torch(torch.rnn_tanh, state, steps, s)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sfbptt_cli.models.base import Common
 from sfbptt_cli.models.initialization import normalized_positive_definite, uniform
+from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.piecewise_linear import MOST_REGIONS, Map, PiecewiseLinear
 
 
@@ -85,6 +86,10 @@ class ShallowPLRNN(PiecewiseLinear):
             return torch.addcmul(torch.addmm(h1, active, W1), A, z)
 
         return self.h1, advance_clipped if self.clipped else advance
+
+    def kernel(self) -> Compiled:
+        t, a = self.pieces(-self.h2[:, None], self.h2.new_ones(1), clipped=self.clipped)
+        return self.bent(self.W1, t, a, V=self.W2)
 
     def jacobian(self, state: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W1 D W2, D = diag(W2 z + h2 > 0), less diag(W2 z > 0) when clipped."""

@@ -65,7 +65,7 @@ for arguments in sys.argv[1:]:
         main()
     except SystemExit as ended:
         print(f"\\0{ended.code}", end="\\0", flush=True)
-heavy = {"torch", "scipy", "matplotlib", "h5py", "pandas"} & sys.modules.keys()
+heavy = {"torch", "numba", "scipy", "matplotlib", "h5py", "pandas"} & sys.modules.keys()
 print("imported:", *heavy)
 """
 

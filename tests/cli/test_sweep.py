@@ -97,7 +97,7 @@ def test_a_finished_sweep_needs_no_torch(finished: Finished) -> None:
     script = (
         "import sys; from sfbptt_cli.cli.main import main\n"
         "try: main()\n"
-        "finally: print({'torch', 'scipy', 'matplotlib', 'h5py'} & sys.modules.keys())"
+        "finally: print({'torch', 'numba', 'scipy', 'matplotlib', 'h5py'} & sys.modules.keys())"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, "train", "-m", *TINY, "seed=0", *JOBLIB[:1]],

@@ -1,1 +1,1 @@
-"""Reverse passes written by hand, apart from the equations."""
+"""Compiled passes over time, forward and reverse, apart from the equations."""
