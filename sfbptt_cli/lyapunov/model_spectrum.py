@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sfbptt_cli.common.progress import progress
+from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.models.base import LatentModel
 
@@ -16,6 +20,8 @@ _MOST_STEPS = 10  # between two orthonormalisations
 # How far apart the stretching of the first and the last direction may get between two of them, in
 # logarithms: e^25 of the 1e16 of float64, so that the last exponent keeps five digits.
 _MOST_SPREAD = 25.0
+# Trajectories of a thread, whatever their number: what is found does not depend on it.
+_TOGETHER = 16
 
 
 @torch.no_grad()
@@ -70,26 +76,54 @@ def _stretching(
     """Return means of ln R_ii over the steps that count, (starts, k), NaN for what diverges."""
     generator = torch.Generator().manual_seed(seed)
     Q = torch.randn(len(state), model.state_dim, k, generator=generator, dtype=state.dtype)
-    Q = torch.linalg.qr(Q.to(state.device))[0]
-    growth = state.new_zeros(len(state), k)
+    # Rows are vectors: Q' = Q Jᵀ.
+    frames = Q.to(state.device).transpose(1, 2).contiguous()
+    parts = [(z, q) for z, q in zip(state.split(_TOGETHER), frames.split(_TOGETHER), strict=True)]
+    driving = [None] * len(parts) if inputs is None else inputs[:, -steps:].split(_TOGETHER)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # of one part
+    try:
+        with (
+            progress(steps * len(parts), "exponents") as bar,
+            ThreadPoolExecutor(min(threads, len(parts))) as pool,
+        ):
+            follow = [
+                pool.submit(_follow, model, *part, steps, s, bar)
+                for part, s in zip(parts, driving, strict=True)
+            ]
+            return torch.cat([future.result() for future in follow])
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.no_grad()
+def _follow(
+    model: LatentModel, state: Tensor, Q: Tensor, steps: int, inputs: Tensor | None, bar: Any
+) -> Tensor:
+    Q, _ = _orthonormalised(Q)
+    growth = state.new_zeros(Q.shape[:2])
     turning, done, between = steps // 10, 0, 1
     while done < steps:
         between = min(between, (turning if done < turning else steps) - done)
         for _ in range(between):
-            now = [] if inputs is None else [inputs[:, inputs.shape[1] - steps + done]]
-            Q = model.jacobian(state, *now) @ Q
+            now = [] if inputs is None else [inputs[:, done]]
+            Q = Q @ model.jacobian(state, *now).mT
             state = model.step(state, *now)
             done += 1
-        finite = state.isfinite().all(dim=1) & Q.isfinite().flatten(1).all(dim=1)
-        growth[~finite] = math.nan
-        # What has diverged goes on from elsewhere: LAPACK refuses NaN.
-        state = state.where(finite[:, None], 0.0)
-        Q = Q.where(finite[:, None, None], 0.0)
-        Q, R = torch.linalg.qr(Q)
-        stretched = R.diagonal(dim1=1, dim2=2).abs().log()
+        Q, stretched = _orthonormalised(Q)
         if done > turning:
             growth += stretched
-        spread = (stretched.amax(dim=1) - stretched.amin(dim=1))[finite]
-        widest = spread.nan_to_num(math.inf).max().item() if len(spread) else 0.0
+        spread = stretched.amax(dim=1) - stretched.amin(dim=1)
+        spread = spread[~spread.isnan()]  # of what has diverged
+        widest = spread.max().item() if len(spread) else 0.0
         between = max(1, min(_MOST_STEPS, int(between * _MOST_SPREAD / max(widest, 1e-9))))
+        bar.update(between)
     return growth / (steps - turning)
+
+
+def _orthonormalised(Q: Tensor) -> tuple[Tensor, Tensor]:
+    """Return orthonormal rows instead of those of Q (starts, k, N), and ln of what was left."""
+    frames = Q.contiguous().cpu()
+    lengths = frames.new_empty(frames.shape[:2])
+    orthonormalise(frames.numpy(), lengths.numpy())
+    return frames.to(Q.device), lengths.log().to(Q.device)
