@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sfbptt_cli.common.progress import progress
 from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.lyapunov.spectrum import Spectrum
+from sfbptt_cli.lyapunov.threads import Tick, in_threads, split
 from sfbptt_cli.models.base import LatentModel
 
 _MOST_STEPS = 10  # between two orthonormalisations
@@ -34,6 +34,7 @@ def model_spectrum(
     *,
     s: Tensor | None = None,
     seed: int = 0,
+    bar: Any = None,
 ) -> Spectrum:
     """Return λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
 
@@ -43,6 +44,8 @@ def model_spectrum(
     ten, as keep the last of them above rounding. The first tenth of the steps, in which they turn
     into their directions, is not counted. External inputs s (transient + steps, input_dim) are
     those of the times at which the steps arrive, the same for every start.
+
+    A `bar` is moved by each step of each start.
 
     k is `exponents`, by default state_dim, which is 2 latent_dim for an LSTM. A direction that the
     map wipes out has an exponent of −∞, or one of below about −30, which is rounding.
@@ -58,7 +61,7 @@ def model_spectrum(
     if transient:
         head = None if inputs is None else inputs[:, :transient]
         state = model.rollout(state, transient, head)[1]
-    growth = _stretching(model, state, steps, k, inputs, seed)
+    growth = _stretching(model, state, steps, k, inputs, seed, bar)
     values = growth[(growth < math.inf).all(dim=1)].cpu().numpy()
     if not len(values):
         return Spectrum(np.full(k, np.nan), np.full(k, np.inf), 0)
@@ -71,34 +74,27 @@ def model_spectrum(
 
 
 def _stretching(
-    model: LatentModel, state: Tensor, steps: int, k: int, inputs: Tensor | None, seed: int
+    model: LatentModel,
+    state: Tensor,
+    steps: int,
+    k: int,
+    inputs: Tensor | None,
+    seed: int,
+    bar: Any,
 ) -> Tensor:
     """Return means of ln R_ii over the steps that count, (starts, k), NaN for what diverges."""
     generator = torch.Generator().manual_seed(seed)
     Q = torch.randn(len(state), model.state_dim, k, generator=generator, dtype=state.dtype)
     # Rows are vectors: Q' = Q Jᵀ.
     frames = Q.to(state.device).transpose(1, 2).contiguous()
-    parts = [(z, q) for z, q in zip(state.split(_TOGETHER), frames.split(_TOGETHER), strict=True)]
-    driving = [None] * len(parts) if inputs is None else inputs[:, -steps:].split(_TOGETHER)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # of one part
-    try:
-        with (
-            progress(steps * len(parts), "exponents") as bar,
-            ThreadPoolExecutor(min(threads, len(parts))) as pool,
-        ):
-            follow = [
-                pool.submit(_follow, model, *part, steps, s, bar)
-                for part, s in zip(parts, driving, strict=True)
-            ]
-            return torch.cat([future.result() for future in follow])
-    finally:
-        torch.set_num_threads(threads)
+    driving = None if inputs is None else inputs[:, -steps:]
+    parts = split(_TOGETHER, state, frames, driving)
+    return in_threads(partial(_follow, model, steps), parts, bar)
 
 
 @torch.no_grad()
 def _follow(
-    model: LatentModel, state: Tensor, Q: Tensor, steps: int, inputs: Tensor | None, bar: Any
+    model: LatentModel, steps: int, state: Tensor, Q: Tensor, inputs: Tensor | None, tick: Tick
 ) -> Tensor:
     Q, _ = _orthonormalised(Q)
     growth = state.new_zeros(Q.shape[:2])
@@ -116,8 +112,8 @@ def _follow(
         spread = stretched.amax(dim=1) - stretched.amin(dim=1)
         spread = spread[~spread.isnan()]  # of what has diverged
         widest = spread.max().item() if len(spread) else 0.0
+        tick(between * len(state))
         between = max(1, min(_MOST_STEPS, int(between * _MOST_SPREAD / max(widest, 1e-9))))
-        bar.update(between)
     return growth / (steps - turning)
 
 
