@@ -142,7 +142,7 @@ def from_model(
     state = states_at(model, standardiser, dataset.test, starts, inputs)
     with progress(steps * len(starts), "exponents") as bar:
         found = model_spectrum(
-            model, state, steps, transient, count, s=s, seed=settings.seed, bar=bar
+            model, state, steps, transient, count, s=s, seed=settings.seed, tick=bar.update
         )
     return _significant(
         f"tangent map of the model, QR, {found.trajectories} trajectories of {steps} steps",

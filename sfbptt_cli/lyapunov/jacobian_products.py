@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sfbptt_cli.lyapunov.spectral_norm import spectral_norms
 from sfbptt_cli.lyapunov.spectrum import GrowthRate
-from sfbptt_cli.lyapunov.threads import Tick, in_threads, split
+from sfbptt_cli.lyapunov.threads import Tick, by_rows
 from sfbptt_cli.models.base import LatentModel
 
 # Jacobians computed at once: so few that what makes them stays in the processor's cache.
@@ -48,7 +48,7 @@ def jacobian_products(
     s: Tensor | None = None,
     *,
     before: Tensor | None = None,
-    bar: Any = None,
+    tick: Tick | None = None,
 ) -> LogNorms:
     """Return ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
 
@@ -56,8 +56,8 @@ def jacobian_products(
     some steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
     Frobenius norm after each few factors and the logarithm of that kept, so that neither overflows.
     External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
-    `before` (orbits, state_dim, state_dim) are products that these go on from. A
-    `bar` is moved by each step of each orbit.
+    `before` (orbits, state_dim, state_dim) are products that these go on from. `tick`
+    is called now and then with the steps since, of all orbits.
 
     −∞ where the product vanishes. Raises ValueError when s does not fit.
     """
@@ -68,8 +68,8 @@ def jacobian_products(
     if product is None:
         identity = torch.eye(model.state_dim, dtype=state.dtype, device=state.device)
         product = identity.expand(len(state), -1, -1)
-    parts = split(_FEW if len(state) <= _MANY else _MANY, state, product, inputs)
-    log_norms = in_threads(partial(_follow, model, steps, every), parts, bar)
+    follow, size = partial(_follow, model, steps, every), _FEW if len(state) <= _MANY else _MANY
+    log_norms = by_rows(follow, size, state, product, inputs, tick=tick)
     return LogNorms(np.arange(every, steps + 1, every), log_norms.numpy())
 
 
@@ -109,7 +109,7 @@ def _follow(
 
 @torch.no_grad()
 def forced_jacobian_products(
-    model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None, *, bar: Any = None
+    model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None, *, tick: Tick | None = None
 ) -> LogNorms:
     """Return ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, f being where the segment of step t starts.
 
@@ -135,7 +135,7 @@ def forced_jacobian_products(
         driving = torch.cat([s[1 + warmup :], beyond]).unflatten(0, (len(first), tau))
     contexts = torch.stack([x[f : f + 1 + warmup] for f in first]).double()
     before, state = _warm_up_products(model, contexts, warming)
-    values = jacobian_products(model, state, tau, s=driving, before=before, bar=bar).values
+    values = jacobian_products(model, state, tau, s=driving, before=before, tick=tick).values
     return LogNorms(np.arange(1, steps + 1), values.reshape(1, -1)[:, :steps])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.lyapunov.spectrum import Spectrum
-from sfbptt_cli.lyapunov.threads import Tick, in_threads, split
+from sfbptt_cli.lyapunov.threads import Tick, by_rows
 from sfbptt_cli.models.base import LatentModel
 
 _MOST_STEPS = 10  # between two orthonormalisations
@@ -34,7 +33,7 @@ def model_spectrum(
     *,
     s: Tensor | None = None,
     seed: int = 0,
-    bar: Any = None,
+    tick: Tick | None = None,
 ) -> Spectrum:
     """Return λ_1 ≥ … ≥ λ_k of the freely running model over its whole state (Benettin et al. 1980).
 
@@ -45,7 +44,7 @@ def model_spectrum(
     into their directions, is not counted. External inputs s (transient + steps, input_dim) are
     those of the times at which the steps arrive, the same for every start.
 
-    A `bar` is moved by each step of each start.
+    `tick` is called now and then with the steps since, of all starts.
 
     k is `exponents`, by default state_dim, which is 2 latent_dim for an LSTM. A direction that the
     map wipes out has an exponent of −∞, or one of below about −30, which is rounding.
@@ -57,11 +56,7 @@ def model_spectrum(
     model = copy.deepcopy(model).double()
     inputs = None if s is None else s.double().expand(len(state), -1, -1)
     model.check_inputs(inputs, len(state), transient + steps)
-    state = state.double()
-    if transient:
-        head = None if inputs is None else inputs[:, :transient]
-        state = model.rollout(state, transient, head)[1]
-    growth = _stretching(model, state, steps, k, inputs, seed, bar)
+    growth = _stretching(model, state.double(), steps, transient, k, inputs, seed, tick)
     values = growth[(growth < math.inf).all(dim=1)].cpu().numpy()
     if not len(values):
         return Spectrum(np.full(k, np.nan), np.full(k, np.inf), 0)
@@ -77,32 +72,41 @@ def _stretching(
     model: LatentModel,
     state: Tensor,
     steps: int,
+    transient: int,
     k: int,
     inputs: Tensor | None,
     seed: int,
-    bar: Any,
+    tick: Tick | None,
 ) -> Tensor:
     """Return means of ln R_ii over the steps that count, (starts, k), NaN for what diverges."""
     generator = torch.Generator().manual_seed(seed)
     Q = torch.randn(len(state), model.state_dim, k, generator=generator, dtype=state.dtype)
     # Rows are vectors: Q' = Q Jᵀ.
     frames = Q.to(state.device).transpose(1, 2).contiguous()
-    driving = None if inputs is None else inputs[:, -steps:]
-    parts = split(_TOGETHER, state, frames, driving)
-    return in_threads(partial(_follow, model, steps), parts, bar)
+    follow = partial(_follow, model, transient, steps)
+    return by_rows(follow, _TOGETHER, state, frames, inputs, tick=tick)
 
 
 @torch.no_grad()
 def _follow(
-    model: LatentModel, steps: int, state: Tensor, Q: Tensor, inputs: Tensor | None, tick: Tick
+    model: LatentModel,
+    transient: int,
+    steps: int,
+    state: Tensor,
+    Q: Tensor,
+    inputs: Tensor | None,
+    tick: Tick,
 ) -> Tensor:
+    if transient:
+        head = None if inputs is None else inputs[:, :transient]
+        state = model.rollout(state, transient, head)[1]
     Q, _ = _orthonormalised(Q)
     growth = state.new_zeros(Q.shape[:2])
     turning, done, between = steps // 10, 0, 1
     while done < steps:
         between = min(between, (turning if done < turning else steps) - done)
         for _ in range(between):
-            now = [] if inputs is None else [inputs[:, done]]
+            now = [] if inputs is None else [inputs[:, transient + done]]
             Q = Q @ model.jacobian(state, *now).mT
             state = model.step(state, *now)
             done += 1

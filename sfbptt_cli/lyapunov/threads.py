@@ -1,4 +1,4 @@
-"""Orbits side by side in threads."""
+"""Computations side by side in threads."""
 
 from __future__ import annotations
 
@@ -10,39 +10,49 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Tick = Callable[[int], None]
+Tick = Callable[[int], Any]  # is called now and then with the steps since the last call
 
 
-def in_threads(follow: Callable[..., Tensor], parts: Sequence[Any], bar: Any = None) -> Tensor:
-    """Return follow(*part, tick) of all parts, one after another along the first axis.
+def side_by_side(tasks: Sequence[Callable[[Tick], Any]], tick: Tick | None = None) -> list[Any]:
+    """Return task(tick) of all tasks, as many at once as torch has threads, each in one of them.
 
-    As many parts at once as torch has threads, each in one of them: threads that share the small
-    operations of a step would wait for each other. `follow` calls tick(steps) now and then, which
-    moves the bar and, after Ctrl-C, raises. What is found depends on the parts, not the threads.
+    Threads that share the small operations of a step instead wait for each other, on a busy machine
+    twenty times as long as they compute. After Ctrl-C the tick that a task gets raises.
     """
     threads, stopped = torch.get_num_threads(), Event()
 
-    def tick(steps: int) -> None:
+    def tick_unless_stopped(steps: int) -> None:
         if stopped.is_set():
             raise CancelledError
-        if bar is not None:
-            bar.update(steps)
+        if tick is not None:
+            tick(steps)
 
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-            futures = [pool.submit(follow, *part, tick) for part in parts]
+        with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
+            futures = [pool.submit(task, tick_unless_stopped) for task in tasks]
             try:
-                return torch.cat([future.result() for future in futures])
+                return [future.result() for future in futures]
             except BaseException:
                 stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
     finally:
         torch.set_num_threads(threads)
 
 
-def split(size: int, *tensors: Tensor | None) -> list[tuple[Tensor | None, ...]]:
-    """Return parts of `size` rows of all tensors, None for those that are None."""
+def by_rows(
+    follow: Callable[..., Tensor], size: int, *tensors: Tensor | None, tick: Tick | None = None
+) -> Tensor:
+    """Return follow(*part, tick) of parts of `size` rows of all tensors, one below the other.
+
+    None has parts that are None. What is found depends on the size, not on the threads.
+    """
     count = next(len(x) for x in tensors if x is not None)
-    pieces = [[None] * -(-count // size) if x is None else list(x.split(size)) for x in tensors]
-    return list(zip(*pieces, strict=True))
+    nothing = [None] * -(-count // size)
+    parts = zip(*(nothing if x is None else x.split(size) for x in tensors), strict=True)
+
+    def task(part: tuple[Tensor | None, ...]) -> Callable[[Tick], Tensor]:
+        return lambda tick: follow(*part, tick)
+
+    return torch.cat(side_by_side([task(part) for part in parts], tick))
