@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from sfbptt_cli.common.cache import cache_folder
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 # What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
 _RELAXED = {"nsz", "arcp", "contract", "reassoc"}
+# Division by zero gives what IEEE 754 says; without Python's lock, so that threads gain.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _FOLDERS: dict[Path, Path] = {}
 
 
@@ -38,16 +41,19 @@ def _one_thread_for_products() -> None:
 _one_thread_for_products()
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function for the types that it is called with, without Python's lock.
+def compiled(function: Callable[..., Any] | None = None, *, exact: bool = False) -> Any:
+    """Compile a function for the types that it is called with.
 
     Machine code is kept in the user's cache folder; where that cannot be written, every process
     compiles for itself. A compiled function may call those of its own package and none of another:
     the code is made anew after a change in the folder of its source. Functions given as arguments
     would be compiled in every process. Sums may be taken in another order than the written one, the
-    same in every run.
+    same in every run, unless the arithmetic is to be `exact`.
     """
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=_RELAXED)(function)
+    if function is None:
+        return partial(compiled, exact=exact)
+    relaxed: dict[str, Any] = {} if exact else {"fastmath": _RELAXED}
+    dispatcher: Any = numba.njit(**OPTIONS, **relaxed)(function)
     with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
         dispatcher._cache = _Cache(function)
     return dispatcher

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from sfbptt_cli.common.errors import RunFailed
+from sfbptt_cli.common.progress import progress
+from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
 from sfbptt_cli.systems.integration import integrate
-from sfbptt_cli.systems.runge_kutta import Field, inner_steps, runge_kutta, scale_of, vector_field
+from sfbptt_cli.systems.runge_kutta import (
+    Advance,
+    Field,
+    advance_by,
+    inner_steps,
+    repeated,
+    scale_of,
+    vector_field,
+)
 from sfbptt_cli.systems.system import Array, System, Times
 
 # Length of a tangent vector, in standard deviations: rounding spoils 1e-10 of it, curvature 1e-12.
@@ -27,7 +38,7 @@ _APART = 1e-3
 
 
 def growth_rates(
-    step: Callable[[Array], Array],
+    advance: Advance,
     states: Array,
     vectors: int,
     steps: int,
@@ -35,37 +46,40 @@ def growth_rates(
     every: int = 1,
     scale: Array | None = None,
     visit: Callable[[Array], None] | None = None,
+    bar: Any = None,
 ) -> Array:
     """Return exponents per step of a map along many trajectories, (trajectories, vectors).
 
     Benettin et al. (1980), Shimada and Nagashima (1979): tangent vectors are carried by the map and
-    orthogonalised every `every` steps; the logarithms of R's diagonal add up to the exponents. The
-    map takes states (N, ...) to states; its derivative along a vector q is the central difference
-    (F(x + εq) − F(x − εq)) / 2ε with ε = 1e-6 in units of `scale` (N,), which no kink or modulus in
-    the equations misleads. states (N, trajectories); `visit` sees them at every orthogonalisation
-    after the transient. Raises RunFailed where a trajectory leaves the numbers.
+    orthogonalised every `every` steps; the logarithms of what is left of them add up to the
+    exponents. `advance` takes states (N, ...) some steps of the map on; its derivative along a
+    vector q is the central difference (F(x + εq) − F(x − εq)) / 2ε with ε = 1e-6 in units of
+    `scale` (N,), which no kink or modulus in the equations misleads. states (N, trajectories);
+    `visit` sees them at every orthogonalisation after the transient, a `bar` counts steps. Raises
+    RunFailed where a trajectory leaves the numbers.
     """
     n, count = states.shape
     unit = np.ones((n, 1, 1)) if scale is None else scale[:, None, None]
     # A random frame: one along the axes may lie in an invariant subspace and never leave it.
     frame = np.random.default_rng(0).standard_normal((count, n, vectors))
-    q = np.linalg.qr(frame)[0].transpose(1, 2, 0)
-    growth, counted = np.zeros((count, vectors)), 0
+    frames = np.ascontiguousarray(frame.transpose(0, 2, 1))  # rows are vectors
+    lengths, growth, counted = np.empty((count, vectors)), np.zeros((count, vectors)), 0
+    orthonormalise(frames, lengths)
     with np.errstate(all="ignore"):
         for i in range(math.ceil((transient + steps) / every)):
-            offset = _LENGTH * unit * q
+            offset = _LENGTH * unit * frames.transpose(2, 1, 0)
             middle = states[:, None, :]
             z = np.concatenate([middle, middle + offset, middle - offset], axis=1)
-            for _ in range(every):
-                z = step(z)
+            z = advance(z, every)
             if not np.isfinite(z).all():
                 raise RunFailed("a trajectory leaves the numbers")
             states = z[:, 0]
             grown = (z[:, 1 : vectors + 1] - z[:, vectors + 1 :]) / (2 * _LENGTH * unit)
-            frames, r = np.linalg.qr(grown.transpose(2, 0, 1))
-            q = frames.transpose(1, 2, 0)
+            frames = np.ascontiguousarray(grown.transpose(2, 1, 0))
+            orthonormalise(frames, lengths)
+            if bar is not None:
+                bar.update(every)
             if i * every >= transient:
-                lengths = np.abs(np.diagonal(r, axis1=1, axis2=2))
                 growth += np.log(np.maximum(lengths, np.finfo(float).tiny))
                 counted += every
                 if visit is not None:
@@ -97,21 +111,23 @@ def spectrum_from_equations(
     field = vector_field(system, parameters)
     count = vectors or len(start)
     if system.discrete:  # the field is the map itself
-        rates = growth_rates(field, starts, count, steps, transient, scale=scale)
+        rates = growth_rates(repeated(field), starts, count, steps, transient, scale=scale)
         return _spectrum(rates / dt)
     inner = inner_steps(field, samples, scale, dt)
     traces: list[float] = []
     complete = count == len(start)
-    rates = growth_rates(
-        lambda x: runge_kutta(field, x, dt / inner),
-        starts,
-        count,
-        steps * inner,
-        transient * inner,
-        every=_EVERY,
-        scale=scale,
-        visit=(lambda z: traces.append(_divergence(field, z, scale))) if complete else None,
-    )
+    with progress((steps + transient) * inner, "exponents of the equations") as bar:
+        rates = growth_rates(
+            advance_by(system, parameters, dt / inner),
+            starts,
+            count,
+            steps * inner,
+            transient * inner,
+            every=_EVERY,
+            scale=scale,
+            visit=(lambda z: traces.append(_divergence(field, z, scale))) if complete else None,
+            bar=bar,
+        )
     return _spectrum(rates * inner / dt, float(np.mean(traces)) if traces else None)
 
 
@@ -165,5 +181,8 @@ def _delay_rates(
 
     scale = np.broadcast_to(scale_of(system, samples), shape).ravel()
     states = history.reshape(-1, starts.shape[1])
-    rates = growth_rates(step, states, vectors, delays, transient, scale=scale)
+    with progress(delays + transient, "exponents of the equations", "delay") as bar:
+        rates = growth_rates(
+            repeated(step), states, vectors, delays, transient, scale=scale, bar=bar
+        )
     return rates / parameters[system.delay]

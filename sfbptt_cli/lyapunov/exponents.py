@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import singular, word_or_number
+from sfbptt_cli.common.progress import progress
 from sfbptt_cli.data.contexts import states_at
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.settings import SimulatedSettings
@@ -139,7 +140,10 @@ def from_model(
         inputs = dataset.inputs.test
         s = torch.from_numpy(inputs[first + 1 : first + 1 + transient + steps])
     state = states_at(model, standardiser, dataset.test, starts, inputs)
-    found = model_spectrum(model, state, steps, transient, count, s=s, seed=settings.seed)
+    with progress(steps * len(starts), "exponents") as bar:
+        found = model_spectrum(
+            model, state, steps, transient, count, s=s, seed=settings.seed, tick=bar.update
+        )
     return _significant(
         f"tangent map of the model, QR, {found.trajectories} trajectories of {steps} steps",
         found._replace(

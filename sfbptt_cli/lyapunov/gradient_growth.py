@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.common.progress import progress
 from sfbptt_cli.data.contexts import states_at
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.lyapunov.fixed_points import Cycle, find_cycles
@@ -25,6 +27,7 @@ from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.loss_gradients import loss_gradients
 from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.lyapunov.spectrum import GrowthRate
+from sfbptt_cli.lyapunov.threads import Tick, side_by_side
 from sfbptt_cli.models.base import LatentModel
 
 # Points of a curve of Jacobian products that are kept.
@@ -129,37 +132,52 @@ def gradient_growth(
     driving = None if inputs is None else inputs.test
     begun = states_at(model, standardiser, dataset.test, starts, driving)
     T = np.unique(np.geomspace(1, steps, settings.lengths).round().astype(int)).tolist()
-    products = _free_products(model, begun, settings, s_orbits)
     counted = steps if s is not None else _EXPONENT_STEPS
-    cycles: list[Cycle] = []
-    if settings.cycles and s is None:
-        cycles = find_cycles(model, begun, settings.cycles, settings.starts, seed=settings.seed)
+
+    def cycles() -> list[Cycle]:
+        if not settings.cycles or s is not None:
+            return []
+        return find_cycles(model, begun, settings.cycles, settings.starts, seed=settings.seed)
+
     # A window shorter than τ is not forced: its gradient is the free one.
-    forced = tau is not None
+    parts: dict[str, Callable[[Tick], Any]] = {
+        "products": lambda tick: _free_products(model, begun, settings, s_orbits, tick),
+        "losses": lambda _: loss_gradients(model, x, T, None, s_window),
+        "lambda_max": lambda _: largest_exponent(model, begun, counted, transient, s=s_orbits),
+        "cycles": lambda _: cycles(),
+        "forced_products": lambda _: None,
+        "forced_losses": lambda _: None,
+    }
+    if tau is not None:
+        parts["forced_products"] = lambda tick: forced_jacobian_products(
+            model, x, tau, s_window, tick=tick
+        )
+        parts["forced_losses"] = lambda _: loss_gradients(model, x, T, tau, s_window)
+    with progress(steps * (orbits + (tau is not None)), "gradients") as bar:
+        found = dict(zip(parts, side_by_side(list(parts.values()), bar.update), strict=True))
     return GradientGrowth(
-        products=products,
-        forced_products=forced_jacobian_products(model, x, tau, s_window) if forced else None,
-        losses=loss_gradients(model, x, T, None, s_window),
-        forced_losses=loss_gradients(model, x, T, tau, s_window) if forced else None,
-        rate=growth_rate(products),
-        lambda_max=largest_exponent(model, begun, counted, transient, s=s_orbits),
+        rate=growth_rate(found["products"]),
         tau=tau,
         warmup=warmup,
-        cycles=cycles,
-        cycles_observed=[standardiser.restore(cycle.observed) for cycle in cycles],
+        cycles_observed=[standardiser.restore(cycle.observed) for cycle in found["cycles"]],
+        **found,
     )
 
 
 @torch.no_grad()
 def _free_products(
-    model: LatentModel, state: torch.Tensor, settings: GradientsSettings, s: torch.Tensor | None
+    model: LatentModel,
+    state: torch.Tensor,
+    settings: GradientsSettings,
+    s: torch.Tensor | None,
+    tick: Tick,
 ) -> LogNorms:
     """Return products along orbits from their states after the transient; s (orbits, …, K)."""
     steps, transient = settings.steps, settings.transient
     if transient:
         _, state = model.rollout(state, transient, None if s is None else s[:, :transient])
     driven = None if s is None else s[:, transient : transient + steps]
-    return jacobian_products(model, state, steps, max(1, steps // _POINTS), driven)
+    return jacobian_products(model, state, steps, max(1, steps // _POINTS), driven, tick=tick)
 
 
 def growth_table(growth: GradientGrowth, variables: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +19,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sfbptt_cli.lyapunov.spectral_norm import spectral_norms
 from sfbptt_cli.lyapunov.spectrum import GrowthRate
+from sfbptt_cli.lyapunov.threads import Tick, by_rows
 from sfbptt_cli.models.base import LatentModel
 
-_CHUNK = 2048  # Jacobians held at once
+# Jacobians computed at once: so few that what makes them stays in the processor's cache.
+_CHUNK = 64
+_UNSCALED = 4  # most factors between two divisions by the norm, each below 1e75
+# Orbits of a thread: a few, or more of them where there are many.
+_FEW, _MANY = 4, 16
 _BLOCKS = 10  # of a single orbit, whose rates give a standard error
 
 
@@ -41,14 +48,16 @@ def jacobian_products(
     s: Tensor | None = None,
     *,
     before: Tensor | None = None,
+    tick: Tick | None = None,
 ) -> LogNorms:
     """Return ln ‖∂z_{1+t}/∂z_1‖₂ along free orbits, at t = every, 2 · every, … ≤ steps.
 
     state (orbits, state_dim): z_1, the whole state, (h, c) of an LSTM; `model.warm_up(x)` and
     some steps lie on the attractor. The product J_t … J_1, J_r = ∂F/∂z at z_r, is divided by its
-    Frobenius norm after each factor and the logarithm of that kept, so that neither overflows.
+    Frobenius norm after each few factors and the logarithm of that kept, so that neither overflows.
     External inputs s ((orbits,) steps, input_dim) are those of the times the steps arrive at.
-    `before` (orbits, state_dim, state_dim) are products that these go on from.
+    `before` (orbits, state_dim, state_dim) are products that these go on from. `tick`
+    is called now and then with the steps since, of all orbits.
 
     −∞ where the product vanishes. Raises ValueError when s does not fit.
     """
@@ -59,8 +68,24 @@ def jacobian_products(
     if product is None:
         identity = torch.eye(model.state_dim, dtype=state.dtype, device=state.device)
         product = identity.expand(len(state), -1, -1)
+    follow, size = partial(_follow, model, steps, every), _FEW if len(state) <= _MANY else _MANY
+    log_norms = by_rows(follow, size, state, product, inputs, tick=tick)
+    return LogNorms(np.arange(every, steps + 1, every), log_norms.numpy())
+
+
+@torch.no_grad()
+def _follow(
+    model: LatentModel,
+    steps: int,
+    every: int,
+    state: Tensor,
+    product: Tensor,
+    inputs: Tensor | None,
+    tick: Tick,
+) -> Tensor:
+    """Return ln of the norms of products along orbits, (orbits, points)."""
     scale = state.new_zeros(len(state))
-    values = []
+    values = [state.new_empty(len(state), 0).cpu()]
     chunk = max(1, _CHUNK // len(state))
     for first in range(0, steps, chunk):
         now = None if inputs is None else inputs[:, first : first + chunk]
@@ -68,19 +93,23 @@ def jacobian_products(
         kept = []
         for t, jacobian in enumerate(jacobians.unbind(1), first + 1):
             product = jacobian @ product
-            norm = torch.linalg.matrix_norm(product)
-            scale = scale + norm.log()
-            product = product / norm.clamp_min(1e-300)[:, None, None]
+            if t % every == 0 or t % _UNSCALED == 0:
+                norm = torch.linalg.matrix_norm(product)
+                scale = scale + norm.log()
+                product = product / norm.clamp_min(1e-300)[:, None, None]
             if t % every == 0:
                 kept.append((product, scale))
-        values += [_log_norms(*map(torch.stack, zip(*kept, strict=True)))] if kept else []
-    log_norms = torch.cat(values).T if values else state.new_empty(len(state), 0)
-    return LogNorms(np.arange(every, steps + 1, every), log_norms.cpu().numpy())
+        if kept:
+            products, scales = (torch.stack(x, dim=1).cpu() for x in zip(*kept, strict=True))
+            norms = torch.from_numpy(spectral_norms(products.flatten(0, 1).numpy()))
+            values.append(scales + norms.unflatten(0, scales.shape).log())
+        tick(jacobians.shape[1] * len(state))
+    return torch.cat(values, dim=1)
 
 
 @torch.no_grad()
 def forced_jacobian_products(
-    model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None
+    model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None, *, tick: Tick | None = None
 ) -> LogNorms:
     """Return ln ‖∂z_{1+t}/∂z_f‖₂, t = 1 … T, f being where the segment of step t starts.
 
@@ -106,7 +135,7 @@ def forced_jacobian_products(
         driving = torch.cat([s[1 + warmup :], beyond]).unflatten(0, (len(first), tau))
     contexts = torch.stack([x[f : f + 1 + warmup] for f in first]).double()
     before, state = _warm_up_products(model, contexts, warming)
-    values = jacobian_products(model, state, tau, s=driving, before=before).values
+    values = jacobian_products(model, state, tau, s=driving, before=before, tick=tick).values
     return LogNorms(np.arange(1, steps + 1), values.reshape(1, -1)[:, :steps])
 
 
@@ -167,10 +196,3 @@ def _jacobians(
     states = torch.stack(visited, dim=1)
     flat = model.jacobian(states.flatten(0, 1), None if s is None else s.flatten(0, 1))
     return flat.unflatten(0, states.shape[:2]), state
-
-
-def _log_norms(products: Tensor, scales: Tensor) -> Tensor:
-    """Return ln of the spectral norms of products · exp(scales), (points, orbits)."""
-    finite = products.isfinite().flatten(2).all(dim=2)
-    norms = torch.linalg.matrix_norm(products.where(finite[..., None, None], 0.0), ord=2)
-    return (scales + norms.log()).where(finite, math.nan)

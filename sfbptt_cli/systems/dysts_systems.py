@@ -92,17 +92,29 @@ def _instances(kind: type[Any]) -> Callable[[Mapping[str, float]], Any]:
 
 
 def _field(kind: type[Any], plain: type[Any]) -> Callable[..., Sequence[Any]]:
-    instances = _instances(kind)
-    if kind.rhs is plain.rhs:  # a function of the variables; numbers are faster than an array
-        return lambda state, **parameters: kind._rhs(*state, 0.0, *instances(parameters).param_list)
-    return lambda state, **parameters: instances(parameters).rhs(np.asarray(state), 0.0)
+    instances, defaults = _instances(kind), kind()
+    if kind.rhs is not plain.rhs:
+        return lambda state, **parameters: instances(parameters).rhs(np.asarray(state), 0.0)
+    rhs = _plain(kind._rhs)
+    names = sorted(defaults.params)
+    if all(np.ndim(value) == 0 for value in defaults.params.values()):
+        # As a function of numbers alone, which can be compiled.
+        variables = ", ".join(f"state[{i}]" for i in range(len(defaults.ic)))
+        source = f"lambda state, {', '.join(names)}: rhs({variables}, 0.0, {', '.join(names)})"
+        return eval(source, {"rhs": rhs})
+    return lambda state, **parameters: rhs(*state, 0.0, *instances(parameters).param_list)
 
 
 def _delayed_field(kind: type[Any]) -> Callable[..., Sequence[Any]]:
-    instances = _instances(kind)
+    instances, rhs = _instances(kind), _plain(kind._rhs)
     return lambda state, delayed, **parameters: [
-        kind._rhs(state[0], delayed[0], 0.0, *instances(parameters).param_list)
+        rhs(state[0], delayed[0], 0.0, *instances(parameters).param_list)
     ]
+
+
+def _plain(function: Any) -> Any:
+    """Return the function in Python of one that dysts gave to numba: it takes arrays, too."""
+    return getattr(function, "py_func", function)
 
 
 def _observation(kind: type[Any]) -> Callable[[Array, Mapping[str, float]], Array]:

@@ -10,10 +10,12 @@ from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.systems.system import Array, System
 
 Field = Callable[[Array], Array]
+Advance = Callable[[Array, int], Array]  # states (N, ...) and a number of steps to states
 
 # Largest difference between one step and two half steps, in standard deviations of a variable.
 _TOLERANCE = 1e-5
 _SHORTEST = 128  # steps an observation interval
+_FEW = 10  # variables, up to which compiled fields are faster than arrays of many states
 
 
 def vector_field(system: System, parameters: Mapping[str, float]) -> Field:
@@ -40,6 +42,33 @@ def runge_kutta(field: Field, x: Array, h: float) -> Array:
     k3 = field(x + h / 2 * k2)
     k4 = field(x + h * k3)
     return x + h / 6 * (k1 + 2 * (k2 + k3) + k4)
+
+
+def advance_by(system: System, parameters: Mapping[str, float], h: float) -> Advance:
+    """Return the map of states (N, ...) to those after some Runge-Kutta steps of h."""
+    field = vector_field(system, parameters)
+    in_arrays = repeated(lambda x: runge_kutta(field, x, h))
+    if system.vectorised and len(system.start) > _FEW:
+        return in_arrays
+    from sfbptt_cli.systems.compiled_field import compiled_field  # numba takes 0.4 s to import
+    from sfbptt_cli.systems.compiled_runge_kutta import follow
+
+    values = np.array([parameters[name] for name in system.parameters])
+    compiled = compiled_field(system, values)
+    if compiled is None:
+        return in_arrays
+    return lambda x, steps: follow(compiled, values, x, h, steps)
+
+
+def repeated(step: Field) -> Advance:
+    """Return what applies a map of states several times."""
+
+    def advance(x: Array, steps: int) -> Array:
+        for _ in range(steps):
+            x = step(x)
+        return x
+
+    return advance
 
 
 def scale_of(system: System, states: Array) -> Array:

@@ -58,8 +58,14 @@ class System:
     discrete: bool = False  # a map: `derivative` is the next state, and dt a name for its step
 
     def text(self) -> str:
-        """Return the equations as they are written: other equations have another text."""
-        return self.definition or inspect.getsource(self.derivative)
+        """Return the equations as they are written: other equations have another text.
+
+        With powers they also have another one than before fields were compiled, as a power then
+        differs in its last digit.
+        """
+        text = self.definition or inspect.getsource(self.derivative)
+        compiled = self.delay is None and not self.discrete
+        return text + "compiled" if compiled and ("**" in text or "pow" in text) else text
 
 
 def complete_parameters(system: System, given: Mapping[str, float]) -> dict[str, float]:

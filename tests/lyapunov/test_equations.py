@@ -14,7 +14,13 @@ from sfbptt_cli.lyapunov.equations import growth_rates, spectrum_from_equations
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.lyapunov.spectrum import kaplan_yorke_dimension
 from sfbptt_cli.systems.equations import SYSTEMS
-from sfbptt_cli.systems.runge_kutta import inner_steps, runge_kutta
+from sfbptt_cli.systems.runge_kutta import (
+    advance_by,
+    inner_steps,
+    repeated,
+    runge_kutta,
+    vector_field,
+)
 from sfbptt_cli.systems.system import System, complete_parameters
 
 Array = npt.NDArray[np.float64]
@@ -32,7 +38,7 @@ def test_henon_map_contracts_areas_by_b(every: int) -> None:
         return np.stack([1 - 1.4 * x[0] ** 2 + x[1], 0.3 * x[0]])
 
     starts = 0.01 * np.random.default_rng(1).standard_normal((2, 100))
-    rates = growth_rates(henon, starts, 2, steps=5000, transient=200, every=every)
+    rates = growth_rates(repeated(henon), starts, 2, steps=5000, transient=200, every=every)
     # det DF = −b at every point; central differences of a quadratic map are exact but for rounding,
     # of which five steps make more.
     np.testing.assert_allclose(rates.sum(axis=1), np.log(0.3), rtol=1e-7 if every == 1 else 1e-5)
@@ -54,7 +60,7 @@ def test_linear_system_has_the_real_parts_of_its_eigenvalues() -> None:
 def test_a_modulus_is_differentiated_on_both_sides() -> None:
     # x' = −2|x| decays at rate 2 from above.
     rates = growth_rates(
-        lambda x: runge_kutta(lambda y: -2 * np.abs(y), x, 0.05),
+        repeated(lambda x: runge_kutta(lambda y: -2 * np.abs(y), x, 0.05)),
         np.array([[1.0, 2.0, 3.0]]),
         vectors=1,
         steps=100,
@@ -183,7 +189,7 @@ def test_what_cannot_be_followed_fails() -> None:
             explodes, {}, 0.1, OrbitSettings(exponents=1, steps=100, transient=100, trajectories=2)
         )
     with pytest.raises(RunFailed, match="leaves the numbers"):
-        growth_rates(lambda x: x**3, np.array([[0.5, 1.5]]), 1, steps=100, transient=10)
+        growth_rates(repeated(lambda x: x**3), np.array([[0.5, 1.5]]), 1, steps=100, transient=10)
 
 
 def test_steps_as_short_as_the_field_needs() -> None:
@@ -213,3 +219,15 @@ def test_steps_as_short_as_the_field_needs() -> None:
 )
 def test_kaplan_yorke(exponents: list[float], dimension: float) -> None:
     assert kaplan_yorke_dimension(np.array(exponents)) == pytest.approx(dimension)
+
+
+@pytest.mark.parametrize("name", ["rossler", "duffing"])
+def test_compiled_steps_are_those_of_arrays(name: str) -> None:
+    system = SYSTEMS[name]
+    field = vector_field(system, system.parameters)
+    x = np.array(system.start)[:, None, None] + np.random.default_rng(0).random((1, 2, 3))
+    expected = x
+    for _ in range(20):
+        expected = runge_kutta(field, expected, 0.01)
+    found = advance_by(system, system.parameters, 0.01)(x, 20)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)  # here: to the bit

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
+from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.gru import GRU
 from sfbptt_cli.models.lstm import LSTM
@@ -93,6 +94,52 @@ def test_a_network_agrees_with_two_nearby_trajectories() -> None:
     error = math.hypot(near.standard_error, found.standard_errors[0])
     assert near.value > 10 * error, "the example should be chaotic"
     assert found.exponents[0] == pytest.approx(near.value, abs=4 * error)
+
+
+@pytest.mark.parametrize("kind", [LSTM, RNN])
+def test_rare_orthonormalisations_lose_nothing(
+    kind: type[LSTM] | type[RNN], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _network(kind, 1.5)
+    x = _states(model, 3)
+    rare = model_spectrum(model, x, steps=400, transient=20)
+    monkeypatch.setattr("sfbptt_cli.lyapunov.model_spectrum._MOST_STEPS", 1)
+    each = model_spectrum(model, x, steps=400, transient=20)
+    assert len(each.exponents) == model.state_dim
+    np.testing.assert_allclose(rare.exponents, each.exponents, atol=1e-6)
+
+
+def test_threads_change_nothing() -> None:
+    model, before = _network(LSTM, 8.0), torch.get_num_threads()
+    x, found = _states(model, 40), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(model_spectrum(model, x, steps=100, transient=20).exponents)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("spread", [0, 10, 25])
+def test_orthonormal_frames_are_those_of_householder(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((3, 20, 30)) @ np.diag(np.exp(-spread * np.linspace(0, 1, 30)))
+    frames, lengths = vectors.copy(), np.empty((3, 20))
+    orthonormalise(frames, lengths)
+    R = np.linalg.qr(vectors.transpose(0, 2, 1))[1]
+    np.testing.assert_allclose(lengths, np.abs(np.diagonal(R, axis1=1, axis2=2)), rtol=1e-5)
+    gram = frames @ frames.transpose(0, 2, 1)
+    np.testing.assert_allclose(gram, np.broadcast_to(np.eye(20), gram.shape), atol=1e-8)
+
+
+def test_dependent_vectors_leave_rounding_or_nothing() -> None:
+    frames, lengths = np.array([[[1.0, 2, 2], [2, 4, 4], [0, 3, -3], [0, 0, 0]]]), np.empty((1, 4))
+    orthonormalise(frames, lengths)
+    np.testing.assert_allclose(lengths[0], [3, 0, math.sqrt(18), 0], atol=1e-15)
+    np.testing.assert_allclose(frames[0, 2], np.array([0, 1, -1]) / math.sqrt(2), atol=1e-15)
+    assert np.isfinite(frames).all()
 
 
 def test_inputs_are_those_of_the_times_the_steps_arrive_at() -> None:

@@ -244,7 +244,7 @@ def test_refusals_name_the_field(tmp_path: Path) -> None:
         report(tmp_path / "good", statistic="mode")
     with pytest.raises(RequestError, match=r"^metrics: 'd_stps' is unknown; .*mean 'd_stsp'"):
         report(tmp_path / "good", metrics=["d_stps"])
-    with pytest.raises(RequestError, match=r"^metrics: no run has d_stsp_paper2022; accepted: d_h, d_s"):
+    with pytest.raises(RequestError, match=r"^metrics: no run has d_stsp_paper2022; accepted: "):
         report(tmp_path / "good", metrics=["d_stsp_paper2022"])
 
 

@@ -17,8 +17,10 @@ from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.lyapunov.equations import spectrum_from_equations
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.compiled_field import compiled_field
+from sfbptt_cli.systems.dormand_prince import follow
 from sfbptt_cli.systems.equations import SYSTEMS, lorenz
-from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.integration import _integrate_ordinary, integrate
 from sfbptt_cli.systems.system import System, Times, complete_parameters, known_exponent
 
 Array = npt.NDArray[np.float64]
@@ -108,6 +110,52 @@ def test_tighter_tolerances_come_closer_to_the_forty_digits(exact: dict[int, Arr
     errors = [_lorenz_errors(exact, 0.25, x, x)[0] for x in (1e-8, 1e-10, 1e-12, 1e-13)]
     np.testing.assert_array_less(errors, [3e-3, 4e-5, 4e-7, 3e-8])
     np.testing.assert_array_less(5 * np.array(errors[1:]), errors[:-1])
+
+
+@pytest.mark.parametrize("name", ["lorenz", "rossler", "duffing", "lorenz96"])
+@pytest.mark.parametrize("dt", [0.01, 0.3])
+def test_compiled_fields_are_followed_as_scipy_follows_them(name: str, dt: float) -> None:
+    system = SYSTEMS[name]
+    values = np.array(list(system.parameters.values()))
+    start, times = np.array(system.start) + np.array(system.spread), Times(3, round(10 / dt), dt)
+    field = compiled_field(system, values)
+    assert field is not None
+    found = follow(field, values, start, times, **DEFAULTS)
+    expected = _integrate_ordinary(system, system.parameters, start, times, **DEFAULTS)
+    assert found is not None
+    assert expected is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)  # here: to the bit
+
+
+def _squared(x: float) -> float:
+    return x**2
+
+
+def _not_compiled(state: Sequence[Any]) -> Sequence[Any]:
+    return [
+        -_squared(value) for value in dict(enumerate(state)).values() if isinstance(value, float)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("derivative", "compiles"),
+    [(lambda state: [-_squared(state[0])], True), (_not_compiled, False)],
+)
+def test_fields_that_call_and_fields_that_do_not_compile(derivative: Any, compiles: bool) -> None:
+    # x' = −x² from 1: x = 1 / (1 + t).
+    system = System("test", derivative, ("x",), {}, (1.0,), (0.1,), (), "")
+    assert (compiled_field(system, np.array([])) is not None) == compiles
+    states = integrate(system, {}, np.array([1.0]), Times(0, 50, 0.1), **DEFAULTS)
+    np.testing.assert_allclose(states[:, 0], 1 / (1 + 0.1 * np.arange(50)), rtol=1e-9)
+
+
+def test_a_field_that_is_another_one_when_compiled_is_not_used() -> None:
+    rates = [1.0]  # what is global or enclosed is frozen by numba
+    system = System("test", lambda state: [rates[0] * state[0]], ("x",), {}, (1.0,), (0.1,), (), "")
+    for rate in (1.0, 2.0):
+        rates[0] = rate
+        states = integrate(system, {}, np.array([1.0]), Times(0, 11, 0.1), **DEFAULTS)
+        np.testing.assert_allclose(states[-1, 0], np.exp(rate), rtol=1e-8)
 
 
 @pytest.mark.parametrize("first", [1, 7, 300])
