@@ -42,7 +42,7 @@ def generate(
     for first in range(0, steps, chunk):
         now = min(chunk, steps - first)
         driving = None if s is None else s[:, warmup + first : warmup + first + now]
-        z, state = model.rollout(state, now, driving)
-        predicted = model.readout(z).double().cpu().numpy()
-        generated[:, first : first + chunk] = standardiser.restore(predicted)
+        predicted, state = model.predict(state, now, driving)
+        found = standardiser.restore(predicted.double().cpu().numpy())
+        generated[:, first : first + chunk] = found
     return generated

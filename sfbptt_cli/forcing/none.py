@@ -16,5 +16,4 @@ class Unforced(Method):
     """
 
     def __call__(self, model: LatentModel, x: Tensor, s: Tensor | None = None) -> Tensor:
-        z, _ = model.rollout(model.force(x[:, 0]), x.shape[1] - 1, arriving(s, x))
-        return model.readout(z)
+        return model.predict(model.force(x[:, 0]), x.shape[1] - 1, arriving(s, x))[0]

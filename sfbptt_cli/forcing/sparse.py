@@ -35,16 +35,14 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
     short = []
     if rest:
         # all segments, as far as the short ones go
-        z, state = model.rollout(state, rest, None if inputs is None else inputs[:, :rest])
-        head = model.readout(z)
+        head, state = model.predict(state, rest, None if inputs is None else inputs[:, :rest])
         whole, short = head[: full * batch], [head[full * batch :]]  # (batch, rest, obs)
         if full:
             remaining = None if inputs is None else inputs[: full * batch, rest:]
-            z, _ = model.rollout(state[: full * batch], tau - rest, remaining)
-            whole = torch.cat([whole, model.readout(z)], dim=1)
+            tail, _ = model.predict(state[: full * batch], tau - rest, remaining)
+            whole = torch.cat([whole, tail], dim=1)
     else:
-        z, _ = model.rollout(state, tau, inputs)
-        whole = model.readout(z)
+        whole, _ = model.predict(state, tau, inputs)
     # (full * batch, tau, obs) -> (batch, full * tau, obs)
     whole = whole.reshape(full, batch, tau, obs_dim).transpose(0, 1)
     return torch.cat([whole.reshape(batch, full * tau, obs_dim), *short], dim=1)

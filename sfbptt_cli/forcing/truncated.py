@@ -24,7 +24,7 @@ class Truncated(IntervalMethod):
         for first in range(0, steps, tau):
             after = min(first + tau, steps)
             block = None if inputs is None else inputs[:, first:after]
-            z, state = model.rollout(state, after - first, block)
-            blocks.append(z)
+            predicted, state = model.predict(state, after - first, block)
+            blocks.append(predicted)
             state = state.detach()
-        return model.readout(torch.cat(blocks, dim=1))
+        return torch.cat(blocks, dim=1)

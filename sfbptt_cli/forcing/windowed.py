@@ -20,5 +20,5 @@ class Windowed(Method):
         batch, length, _ = x.shape
         inputs = arriving(s, x)
         rows = 1 if inputs is None else batch
-        z, _ = model.rollout(model.start(x.new_zeros(rows, model.latent_dim)), length - 1, inputs)
-        return model.readout(z).expand(batch, -1, -1)
+        start = model.start(x.new_zeros(rows, model.latent_dim))
+        return model.predict(start, length - 1, inputs)[0].expand(batch, -1, -1)

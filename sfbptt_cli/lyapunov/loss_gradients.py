@@ -107,8 +107,8 @@ def _free(
         start = states[first // _CHUNK].detach().requires_grad_(True)
         target = x[None, first : first + _CHUNK]
         now = None if inputs is None else inputs[:, first : first + target.shape[1]]
-        z, last = model.rollout(start, target.shape[1], now)
-        loss = (model.readout(z) - target).square().sum() / (steps * model.obs_dim)
+        predicted, last = model.predict(start, target.shape[1], now)
+        loss = (predicted - target).square().sum() / (steps * model.obs_dim)
         objective = loss * math.exp(-scale) + (adjoint * last).sum()
         at_start, by_parameters = _gradients(objective, parameters, start)
         if not (at_start.isfinite().all() and by_parameters.isfinite().all()):

@@ -157,6 +157,16 @@ class LatentModel(nn.Module, ABC):
         self.check_inputs(s, len(state), steps)
         return columns.run(*compiled, state, self.latent_dim, steps, s)
 
+    def predict(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Do `rollout` and read out: x̂ (batch, steps, obs_dim) and the last whole state."""
+        compiled = self._compiled(state, s)
+        if compiled is None:
+            z, last = self.rollout(state, steps, s)
+            return self.readout(z), last
+        self.check_inputs(s, len(state), steps)
+        B = self.readout.weight
+        return columns.run(*compiled, state, self.latent_dim, steps, s, readout=B)
+
     def kernel(self) -> Compiled | None:
         """Return the compiled passes of the step and their weights, with gradients, or None.
 

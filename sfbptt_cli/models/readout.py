@@ -37,10 +37,6 @@ class LinearReadout(Readout):
         self.weight = nn.Parameter(weight)
 
     def forward(self, z: Tensor) -> Tensor:
-        if z.dim() == 3 and z.stride(0) == 1:  # columns of a rollout, multiplied as they lie
-            columns = z.permute(1, 2, 0)
-            weight = self.weight.expand(len(columns), -1, -1)
-            return torch.bmm(weight, columns).permute(2, 0, 1)
         return z @ self.weight.T
 
     def invert(self, x: Tensor) -> Tensor:

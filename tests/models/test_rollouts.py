@@ -15,7 +15,6 @@ from torch import Tensor
 
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import MODELS
-from sfbptt_cli.models.readout import LinearReadout
 
 _every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
@@ -28,16 +27,17 @@ def _randn(*shape: int) -> Tensor:
 def _passes(
     model: LatentModel, sources: dict[str, Tensor], compiled: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Free states, the last one and that of a warm-up; gradients by all that they depend on."""
+    """Free states, the last one, that of a warm-up, predictions; gradients by all behind them."""
     state, x, s = (sources.get(name) for name in ("state", "x", "s"))
     assert state is not None
     assert x is not None
     steps, gain = x.shape[1], model.correction()
     if compiled:
         found = [*model.rollout(state, steps, s), model.follow(state, x, gain, s)]
+        found += model.predict(state, steps, s)
     else:
-        found = [*model.rollout_by_steps(state, steps, s)]
-        found += [model.follow_by_steps(state, x, gain, s)]
+        z, last = model.rollout_by_steps(state, steps, s)
+        found = [z, last, model.follow_by_steps(state, x, gain, s), model.readout(z), last]
     loss = sum((z * _randn(*z.shape).to(z)).sum() for z in found)
     assert isinstance(loss, Tensor)
     by = [*sources.values(), *model.parameters()]
@@ -126,21 +126,6 @@ def test_every_number_of_threads_gives_the_same_bits() -> None:
         _printed(n, OMP_NUM_THREADS=str(n), OPENBLAS_NUM_THREADS=str(n)) for n in (1, 2, 3)
     )
     assert one == two == three
-
-
-def test_a_readout_of_columns_is_that_of_rows() -> None:
-    readout = LinearReadout(3, 7, torch.Generator().manual_seed(0)).double()
-    rows = _randn(4, 9, 7).requires_grad_()
-    columns = rows.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1).requires_grad_()
-    assert columns.stride(0) == 1
-    weights = _randn(4, 9, 3)
-    torch.testing.assert_close(readout(columns), readout(rows), rtol=1e-12, atol=1e-14)
-    found, expected = (
-        torch.autograd.grad((readout(z) * weights).sum(), [z, readout.weight])
-        for z in (columns, rows)
-    )
-    for mine, right in zip(found, expected, strict=True):
-        torch.testing.assert_close(mine, right, rtol=1e-12, atol=1e-13)
 
 
 def test_a_diverged_orbit_is_infinite_and_no_warning() -> None:

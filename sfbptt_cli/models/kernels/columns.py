@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sfbptt_cli.models.kernels import gated, piecewise_linear
+from sfbptt_cli.models.kernels.observer import read_out, read_out_reverse
 
 # Columns that go through all steps together: what a step needs of them stays near the processor.
 _WIDEST = 192
@@ -67,13 +68,15 @@ def run(
     steps: int,
     s: Tensor | None,
     observer: Observer | None = None,
+    readout: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Step from states (R, S) with inputs s (R, steps, K): latents (R, steps, M), last states.
 
-    With an observer, the state gets K (x_t − B z) after each step.
+    With an observer, the state gets K (x_t − B z) after each step. With a readout B (N, M), B z
+    (R, steps, N) takes the place of the latents, which need not leave the processor's cache.
     """
     x, gain, weight = observer or (None, None, None)
-    tensors = (state.T, _columns(s), _columns(x), gain, weight, *weights)
+    tensors = (state.T, _columns(s), _columns(x), gain, weight, readout, *weights)
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
     count = max(1, -(-len(state) // _WIDEST))
     parts = zip(*(_parts(x, count) for x in tensors[:3]), strict=True)
@@ -96,8 +99,9 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 class Columns(torch.autograd.Function):
-    """(state (S, R), s (steps, K, R), x (steps, N, R), K, B, weights …) -> z (steps, M, R), last.
+    """(state (S, R), s (steps, K, R), x (steps, N, R), K, B, readout, weights …) -> series, last.
 
+    The series is z (steps, M, R), or B z (steps, N, R) where there is a readout B.
     Kept for the way back: the states, what the kernel keeps of each step, and of a warm-up the
     errors x − B z and the z in them.
     """
@@ -114,6 +118,7 @@ class Columns(torch.autograd.Function):
         x: Tensor | None,
         gain: Tensor | None,
         weight: Tensor | None,
+        readout: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         S, R = state.shape
@@ -131,34 +136,46 @@ class Columns(torch.autograd.Function):
             observer = [errors, *map(_ready, (gain, weight)), state.new_empty(steps, M, R)]
         numbers = [_ready(w) for w in weights]
         kernel.forward(kernel.kind, *_arrays(states, kept), _arrays(*observer), _arrays(*numbers))
+        series = states[1:, :M]
+        if readout is not None:
+            readout, series = _ready(readout), state.new_empty(steps, len(readout), R)
+            read_out(*_arrays(states, readout, series))
         if keep:
             ctx.kernel, ctx.sizes = kernel, (S, M, rows)
-            ctx.save_for_backward(states, kept, *observer, *numbers)
+            ctx.save_for_backward(states, kept, readout, *observer, *numbers)
             ctx.set_materialize_grads(False)
-        return states[1:, :M], torch.cat([states[-1, :M], states[-1, rows:]])
+        return series, torch.cat([states[-1, :M], states[-1, rows:]])
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, by_z: Tensor | None, by_last: Tensor | None
+        ctx: Any, by_series: Tensor | None, by_last: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        states, kept, *saved = ctx.saved_tensors
+        states, kept, readout, *saved = ctx.saved_tensors
         observer, weights = saved[:4], saved[4:]
         S, M, rows = ctx.sizes
         steps, _, R = kept.shape
         d = states.new_zeros(S, R)
         if by_last is not None:
             d.copy_(by_last)
-        of_steps = states.new_empty(0, M, R) if by_z is None else by_z.contiguous()
+        by_readout = None
+        by_z = states.new_empty(0, M, R) if by_series is None else by_series.contiguous()
+        if readout is not None:
+            by_readout, by_x, by_z = (
+                torch.zeros_like(readout),
+                by_z,
+                states.new_empty(len(by_z), M, R),
+            )
+            read_out_reverse(*_arrays(by_x, states, readout, by_z, by_readout))
         by_s = states.new_empty(steps, rows - 1 - M, R)
         by_observer = [torch.zeros_like(t) for t in observer[:3]]
         by_weights = [torch.zeros_like(w) for w in weights]
         ctx.kernel.reverse(
             ctx.kernel.kind,
-            *_arrays(d, of_steps, by_s, states, kept),
+            *_arrays(d, by_z, by_s, states, kept),
             *(_arrays(*group) for group in (observer, by_observer, weights, by_weights)),
         )
-        optional = zip([by_s, *by_observer], ctx.needs_input_grad[5:9], strict=True)
+        optional = zip([by_s, *by_observer, by_readout], ctx.needs_input_grad[5:10], strict=True)
         found = [gradient if needed else None for gradient, needed in optional]
         return None, None, None, None, d, *found, *by_weights
 

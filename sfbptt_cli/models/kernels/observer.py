@@ -1,4 +1,4 @@
-"""The correction of a warm-up, compiled: forward and reverse."""
+"""The readout of free steps and the correction of a warm-up, compiled: forward and reverse."""
 
 from __future__ import annotations
 
@@ -33,3 +33,18 @@ def uncorrect(k, d, observer, by_observer):
     np.dot(gain.T, d, by_x[k])
     subtract(by_weight, np.dot(by_x[k], seen[k].T))
     subtract(d[: weight.shape[1]], np.dot(weight.T, by_x[k]))
+
+
+@compiled
+def read_out(states, weight, predicted):
+    """Fill predicted (steps, N, R) with B z of states[1:]."""
+    for k in range(len(predicted)):
+        np.dot(weight, states[k + 1][: weight.shape[1]], predicted[k])
+
+
+@compiled
+def read_out_reverse(by_x, states, weight, by_z, by_weight):
+    """Fill ∂L/∂z (steps, M, R) from ∂L/∂x̂ (steps, N, R); add by B."""
+    for k in range(len(by_x)):
+        np.dot(weight.T, by_x[k], by_z[k])
+        add(by_weight, np.dot(by_x[k], states[k + 1][: weight.shape[1]].T))
