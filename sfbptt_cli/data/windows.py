@@ -46,7 +46,9 @@ class Windows:
         self._ends = np.cumsum(counts, dtype=np.int64)
         before = self._ends - counts
         self._shifts = np.array([part.start for part in rows], dtype=np.int64) - before
-        self._standardiser = standardiser
+        # Of the rows of a window end to end: numpy is slow along an axis as short as N.
+        scale = (np.tile(of_each, window + 1) for of_each in (standardiser.mean, standardiser.std))
+        self._standardiser = Standardiser(*scale)
         self._shape = (batches_per_epoch, batch_size)
         self._seed = seed
         self._device = device
@@ -63,7 +65,9 @@ class Windows:
 
     def batch(self, starts: NDArray[np.int64]) -> Tensor:
         """Return the windows at `starts` (batch,), standardised: (batch, window + 1, N)."""
-        return self._tensor(self._standardiser.standardise(self._views[starts].swapaxes(1, 2)))
+        windows = self._views[starts].swapaxes(1, 2)
+        joined = self._standardiser.standardise(windows.reshape(len(starts), -1))
+        return self._tensor(joined.reshape(windows.shape))
 
     def inputs(self, starts: NDArray[np.int64]) -> Tensor | None:
         """Return the external inputs of the windows: (batch, window + 1, K), or None."""

@@ -21,11 +21,11 @@ class SOAP(Optimizer):
     Of the gradients G of a matrix, L and R are averages of G Gᵀ and Gᵀ G, with the eigenvectors
     Q_L, Q_R. Each update is
 
-        G' = Q_Lᵀ G Q_R,  M ← β₁ M + (1 − β₁) G',  V ← β₂ V + (1 − β₂) G'²
-        W ← W − rate · Q_L (M / √V) Q_Rᵀ                    with M, V free of their bias
+        M ← β₁ M + (1 − β₁) G,  V ← β₂ V + (1 − β₂) (Q_Lᵀ G Q_R)²
+        W ← W − rate · Q_L (Q_Lᵀ M Q_R / √V) Q_Rᵀ           with M, V free of their bias
 
-    and every `basis_every` updates L Q_L and R Q_R, made orthogonal, are the next bases, into which
-    M is turned. β₂ also averages L and R.
+    and every `basis_every` updates L Q_L and R Q_R, made orthogonal, are the next bases. β₂ also
+    averages L and R.
 
     Steps are the same bits on any number of threads. Eigenvectors and products of another number
     of threads differ by rounding. In directions of the eigenbasis along which there is no gradient,
@@ -59,10 +59,10 @@ class SOAP(Optimizer):
             return
         bases, M, V = state["bases"], state["M"], state["V"]
         turned = _turned(G, bases)
-        M.lerp_(turned, 1 - beta1)
         V.mul_(beta2).addcmul_(turned, turned, value=1 - beta2)
+        M.lerp_(G, 1 - beta1)
         rate = group["lr"] * math.sqrt(1 - beta2**step) / (1 - beta1**step)
-        move = _turned(M / V.sqrt().add_(_EPSILON), bases, back=True)
+        move = _turned(_turned(M, bases) / V.sqrt().add_(_EPSILON), bases, back=True)
         parameter.add_(move, alpha=-rate)
         for side, product in enumerate(state["products"]):
             if product is not None:
@@ -90,14 +90,12 @@ def _renew(state: dict[str, Any]) -> None:
 
     Basis vectors are sorted by their eigenvalue, and V with them.
     """
-    M = _turned(state["M"], state["bases"], back=True)
     for side, (product, Q) in enumerate(zip(state["products"], state["bases"], strict=True)):
         if product is not None:
             powered = product @ Q
             order = (Q * powered).sum(0).argsort(descending=True)
             state["V"] = state["V"].index_select(side, order)
             state["bases"][side] = torch.linalg.qr(powered.index_select(1, order))[0]
-    state["M"] = _turned(M, state["bases"])
 
 
 def _rows(G: Tensor, side: int) -> Tensor:
