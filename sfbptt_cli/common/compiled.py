@@ -21,8 +21,10 @@ from sfbptt_cli.common.cache import cache_folder
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 # What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
 _RELAXED = {"nsz", "arcp", "contract", "reassoc"}
-# Division by zero gives what IEEE 754 says; without Python's lock, so that threads gain.
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+# Division by zero gives what IEEE 754 says; without Python's lock, so that threads gain. Each function
+# holds those that it calls: code that calls others is linked to theirs in the process that compiles
+# it and to copies when it comes from the cache, and the two may round otherwise.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "forceinline": True}
 _FOLDERS: dict[Path, Path] = {}
 
 
