@@ -16,9 +16,9 @@ Tick = Callable[[int], Any]  # is called now and then with the steps since the l
 def side_by_side(tasks: Sequence[Callable[[Tick], Any]], tick: Tick | None = None) -> list[Any]:
     """Return task(tick) of all tasks, as many at once as torch has threads, each in one of them.
 
-    The first failure is raised. Threads that share the small operations of a step instead wait for each other, on a busy machine
-    twenty times as long as they compute. After that and after Ctrl-C the tick that a task
-    gets raises.
+    Threads that share the small operations of a step instead wait for each other, on a busy machine
+    twenty times as long as they compute. The first failure is raised. After it, and after Ctrl-C,
+    the tick that a task gets raises.
     """
     threads, stopped = torch.get_num_threads(), Event()
 
