@@ -50,9 +50,9 @@ def compiled(
     compiles for itself. A compiled function may call those of its own package and none of another:
     the code is made anew after a change in the folder of its source. Functions given as arguments
     would be compiled in every process. Sums may be taken in another order than the written one, the
-    same in every run, unless the arithmetic is to be `exact`. A function that takes such sums and is
-    called by compiled ones is to be `inline`: a process that compiles its caller would link another
-    copy of it than one that loads that, and their sums would differ in the last digit.
+    same in every run, unless the arithmetic is to be `exact`. What takes such sums and is called by
+    compiled functions is to be `inline`: a process that compiles its caller would link another copy
+    of it than one that loads that, and their sums would differ in the last digit.
     """
     if function is None:
         return partial(compiled, exact=exact, inline=inline)
