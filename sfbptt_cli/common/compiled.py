@@ -41,24 +41,21 @@ def _one_thread_for_products() -> None:
 _one_thread_for_products()
 
 
-def compiled(
-    function: Callable[..., Any] | None = None, *, exact: bool = False, inline: bool = False
-) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, exact: bool = False) -> Any:
     """Compile a function for the types that it is called with.
 
     Machine code is kept in the user's cache folder; where that cannot be written, every process
     compiles for itself. A compiled function may call those of its own package and none of another:
     the code is made anew after a change in the folder of its source. Functions given as arguments
     would be compiled in every process. Sums may be taken in another order than the written one, the
-    same in every run, unless the arithmetic is to be `exact`. What takes such sums and is called by
-    compiled functions is to be `inline`: a process that compiles its caller would link another copy
-    of it than one that loads that, and their sums would differ in the last digit.
+    same in every run, unless the arithmetic is to be `exact`.
     """
     if function is None:
-        return partial(compiled, exact=exact, inline=inline)
-    relaxed: dict[str, Any] = {} if exact else {"fastmath": _RELAXED}
-    place = "always" if inline else "never"
-    dispatcher: Any = numba.njit(**OPTIONS, **relaxed, inline=place)(function)
+        return partial(compiled, exact=exact)
+    # What is relaxed becomes part of its callers. Else a process that compiles a caller would link
+    # another copy of it than one that loads it, and their sums would differ in the last digit.
+    options: dict[str, Any] = {} if exact else {"fastmath": _RELAXED, "inline": "always"}
+    dispatcher: Any = numba.njit(**OPTIONS, **options)(function)
     with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
         dispatcher._cache = _Cache(function)
     return dispatcher

@@ -14,7 +14,7 @@ _LEFT = 1e-6
 _MOST = 4  # times
 
 
-@compiled(inline=True)
+@compiled
 def _reduce(rows, j, i):
     """Subtract from row j its part along the unit vector of row i."""
     along = 0.0
@@ -24,7 +24,7 @@ def _reduce(rows, j, i):
         rows[j, m] -= along * rows[i, m]
 
 
-@compiled(inline=True)
+@compiled
 def _reduce_by_four(rows, j, i):
     """Subtract from row j its parts along the unit vectors of rows i to i + 3, in one go."""
     a = b = c = d = 0.0
@@ -39,7 +39,7 @@ def _reduce_by_four(rows, j, i):
         rows[j, m] -= taken
 
 
-@compiled(inline=True)
+@compiled
 def _length(rows, j):
     square = 0.0
     for m in range(rows.shape[1]):

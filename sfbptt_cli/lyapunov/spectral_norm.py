@@ -58,7 +58,7 @@ def _norms(matrices, start, norms):
                 basis[k + 1, j] /= left
 
 
-@compiled(inline=True)
+@compiled
 def _dot(x, y):
     total = 0.0
     for i in range(len(x)):
@@ -66,7 +66,7 @@ def _dot(x, y):
     return total
 
 
-@compiled(inline=True)
+@compiled
 def _apply(A, x, image, result):
     """Write AᵀA x to the result and A x to the image."""
     m, n = A.shape
