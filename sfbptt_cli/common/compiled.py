@@ -54,8 +54,10 @@ def compiled(function: Callable[..., Any] | None = None, *, exact: bool = False)
     """
     if function is None:
         return partial(compiled, exact=exact)
-    relaxed: dict[str, Any] = {} if exact else {"fastmath": _RELAXED}
-    dispatcher: Any = numba.njit(**OPTIONS, **relaxed)(function)
+    # What is relaxed becomes part of its callers. Else a process that compiles a caller would link
+    # another copy of it than one that loads it, and their sums would differ in the last digit.
+    options: dict[str, Any] = {} if exact else {"fastmath": _RELAXED, "inline": "always"}
+    dispatcher: Any = numba.njit(**OPTIONS, **options)(function)
     with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
         dispatcher._cache = _Cache(function)
     return dispatcher

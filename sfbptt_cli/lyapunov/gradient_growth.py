@@ -133,35 +133,38 @@ def gradient_growth(
     begun = states_at(model, standardiser, dataset.test, starts, driving)
     T = np.unique(np.geomspace(1, steps, settings.lengths).round().astype(int)).tolist()
     counted = steps if s is not None else _EXPONENT_STEPS
-
-    def cycles() -> list[Cycle]:
-        if not settings.cycles or s is not None:
-            return []
-        return find_cycles(model, begun, settings.cycles, settings.starts, seed=settings.seed)
-
+    searched = settings.cycles if s is None else 0
     # A window shorter than τ is not forced: its gradient is the free one.
-    parts: dict[str, Callable[[Tick], Any]] = {
+    parts: dict[str, Callable[[Tick], Any] | None] = {
         "products": lambda tick: _free_products(model, begun, settings, s_orbits, tick),
         "losses": lambda _: loss_gradients(model, x, T, None, s_window),
         "lambda_max": lambda _: largest_exponent(model, begun, counted, transient, s=s_orbits),
-        "cycles": lambda _: cycles(),
-        "forced_products": lambda _: None,
-        "forced_losses": lambda _: None,
+        "cycles": lambda _: _cycles(model, begun, searched, settings),
+        "forced_products": None,
+        "forced_losses": None,
     }
     if tau is not None:
+        parts["forced_losses"] = lambda _: loss_gradients(model, x, T, tau, s_window)
         parts["forced_products"] = lambda tick: forced_jacobian_products(
             model, x, tau, s_window, tick=tick
         )
-        parts["forced_losses"] = lambda _: loss_gradients(model, x, T, tau, s_window)
+    given = {name: part for name, part in parts.items() if part is not None}
     with progress(steps * (orbits + (tau is not None)), "gradients") as bar:
-        found = dict(zip(parts, side_by_side(list(parts.values()), bar.update), strict=True))
+        made = side_by_side(list(given.values()), bar.update)
+    found: dict[str, Any] = dict.fromkeys(parts) | dict(zip(given, made, strict=True))
     return GradientGrowth(
+        **found,
         rate=growth_rate(found["products"]),
         tau=tau,
         warmup=warmup,
         cycles_observed=[standardiser.restore(cycle.observed) for cycle in found["cycles"]],
-        **found,
     )
+
+
+def _cycles(
+    model: LatentModel, state: torch.Tensor, order: int, settings: GradientsSettings
+) -> list[Cycle]:
+    return find_cycles(model, state, order, settings.starts, seed=settings.seed) if order else []
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
 
@@ -17,7 +17,8 @@ def side_by_side(tasks: Sequence[Callable[[Tick], Any]], tick: Tick | None = Non
     """Return task(tick) of all tasks, as many at once as torch has threads, each in one of them.
 
     Threads that share the small operations of a step instead wait for each other, on a busy machine
-    twenty times as long as they compute. After Ctrl-C the tick that a task gets raises.
+    twenty times as long as they compute. The first failure is raised. After it, and after Ctrl-C,
+    the tick that a task gets raises.
     """
     threads, stopped = torch.get_num_threads(), Event()
 
@@ -32,6 +33,8 @@ def side_by_side(tasks: Sequence[Callable[[Tick], Any]], tick: Tick | None = Non
         with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
             futures = [pool.submit(task, tick_unless_stopped) for task in tasks]
             try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()  # raises
                 return [future.result() for future in futures]
             except BaseException:
                 stopped.set()

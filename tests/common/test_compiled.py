@@ -72,3 +72,27 @@ def test_without_a_cache_every_process_compiles(folder: Path, cache: str) -> Non
     for _ in range(2):
         assert _run(folder, folder / cache) == (4, False)
     assert {path.name for path in folder.iterdir()} == {"source.py", "other.py", "file"}
+
+
+_SUMS = """
+import hashlib
+import numpy as np
+from sfbptt_cli.lyapunov.orthonormal import orthonormalise
+
+frames, lengths = np.random.default_rng(0).standard_normal((4, 60, 60)), np.empty((4, 60))
+orthonormalise(frames, lengths)
+print(hashlib.sha256(frames.tobytes()).hexdigest(), sum(orthonormalise.stats.cache_hits.values()))
+"""
+
+
+def test_a_loaded_function_sums_as_the_compiled_one(tmp_path: Path) -> None:
+    environment = {**os.environ, "SFBPTT_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", _SUMS]
+    (compiled, misses), (loaded, hits) = (
+        subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert (misses, hits) == ("0", "1")
+    assert loaded == compiled

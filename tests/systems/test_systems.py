@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,6 +149,21 @@ def test_fields_that_call_and_fields_that_do_not_compile(derivative: Any, compil
     assert (compiled_field(system, np.array([])) is not None) == compiles
     states = integrate(system, {}, np.array([1.0]), Times(0, 50, 0.1), **DEFAULTS)
     np.testing.assert_allclose(states[:, 0], 1 / (1 + 0.1 * np.arange(50)), rtol=1e-9)
+
+
+def _cubic(state: Sequence[Any]) -> Sequence[Any]:
+    return [-(state[0] ** 3)]
+
+
+def test_a_field_with_powers_has_another_text_than_before() -> None:
+    # Their last digits differ between machine code and Python: cached data are not mixed.
+    names = {"name": "test", "variables": ("x",), "parameters": {}, "citation": ""}
+    start = {"start": (1.0,), "spread": (0.1,), "exponents": ()}
+    cubic = System(derivative=_cubic, **names, **start)
+    assert cubic.text() == inspect.getsource(_cubic) + "compiled"
+    for same in (replace(cubic, discrete=True), replace(cubic, definition="x' = -x")):
+        assert not same.text().endswith("compiled")
+    assert SYSTEMS["lorenz"].text() == inspect.getsource(lorenz)
 
 
 def test_a_field_that_is_another_one_when_compiled_is_not_used() -> None:
