@@ -21,9 +21,9 @@ from sfbptt_cli.common.cache import cache_folder
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 # What the compiler may change in arithmetic: nothing that takes NaN or infinity to be impossible.
 _RELAXED = {"nsz", "arcp", "contract", "reassoc"}
-# Division by zero gives what IEEE 754 says; without Python's lock, so that threads gain. Each function
-# holds those that it calls: code that calls others is linked to theirs in the process that compiles
-# it and to copies when it comes from the cache, and the two may round otherwise.
+# Division by zero gives what IEEE 754 says; without Python's lock, so that threads gain. What is
+# called becomes part of the caller: else a process that compiles a caller would link another copy
+# of it than one that loads it, and the two may round otherwise.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "forceinline": True}
 _FOLDERS: dict[Path, Path] = {}
 
@@ -54,10 +54,8 @@ def compiled(function: Callable[..., Any] | None = None, *, exact: bool = False)
     """
     if function is None:
         return partial(compiled, exact=exact)
-    # What is relaxed becomes part of its callers. Else a process that compiles a caller would link
-    # another copy of it than one that loads it, and their sums would differ in the last digit.
-    options: dict[str, Any] = {} if exact else {"fastmath": _RELAXED, "inline": "always"}
-    dispatcher: Any = numba.njit(**OPTIONS, **options)(function)
+    relaxed: dict[str, Any] = {} if exact else {"fastmath": _RELAXED}
+    dispatcher: Any = numba.njit(**OPTIONS, **relaxed)(function)
     with suppress(OSError, RuntimeError):  # no home, or no folder that can be written
         dispatcher._cache = _Cache(function)
     return dispatcher
