@@ -40,7 +40,10 @@ _DOUBLE = np.float64, 708.0, 14, 6.93147180369123816490e-1, 1.908214929270587700
 
 
 # In the order that is written: `shifted - shift` is not x · per_two.
-@overload(exp, jit_options={**OPTIONS, "fastmath": {"contract"}})
+_IN_ORDER: Any = {**OPTIONS, "fastmath": {"contract"}}
+
+
+@overload(exp, jit_options=_IN_ORDER)
 def _exp(x: Any) -> Any:
     number, bound, terms, first, second = _SINGLE if x == types.float32 else _DOUBLE
     bound, first, second = number(bound), number(first), number(second)
