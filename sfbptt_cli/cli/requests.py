@@ -70,13 +70,11 @@ def _absolute(group: str, key: str, path: str) -> str:
 
 def _train(config: TrainSettings) -> None:
     from sfbptt_cli.cli.identity import identify
-    from sfbptt_cli.cli.sweep.job import apart, within
+    from sfbptt_cli.cli.sweep.job import within
 
     identity = identify(config)
     # With the defaults of the choices filled in, so that a later version repeats it.
     stored = asdict(config)
-    if config.threads == "auto" and apart():
-        config.threads = 1  # the cores are shared by as many runs
     if config.figures == "auto":
         config.figures = "none" if within() else "png"
     from sfbptt_cli.commands.train import run_training

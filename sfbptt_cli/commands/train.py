@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import TrainSettings
@@ -22,11 +24,9 @@ from sfbptt_cli.experiment.training import (
     conclude,
     prepare,
     train,
-    use_threads,
 )
 from sfbptt_cli.storage.evaluations import find, measured
 from sfbptt_cli.storage.event_files import log_run
-from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
 
@@ -42,7 +42,7 @@ def run_training(
     """
     try:
         with StopSignals() as stop:
-            use_threads(RunFolder(path), config, stored)
+            torch.set_num_threads(config.threads)
             run = prepare(config, stored, path, origin)
             stop.check()
             with run.folder.claimed(run.stored, config.overwrite):

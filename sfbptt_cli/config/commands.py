@@ -56,10 +56,8 @@ class TrainSettings(Settings):
     batches_per_epoch: int = whole(100, 1, 1_000_000)
     epochs: int = whole(20, 1, 200_000)
     device: str = word("auto", "cpu", "cuda")
-    # Of torch, or auto: 2, a third faster than 1 while more do not pay at these sizes, and 1 in the
-    # jobs of a sweep over processes. The last digits may depend on it: matrix products are summed
-    # in another order from some sizes on.
-    threads: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007
+    # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
+    threads: int = whole(1, 1, 1_024)
     # pdf: PDF beside PNG; auto: png, and none in a sweep, whose runs `evaluate` can draw later.
     figures: str = word("auto", "png", "pdf", "none")
     overwrite: bool = False  # start again in a folder that holds another run

@@ -19,6 +19,8 @@ from sfbptt_cli.config.store import GROUPS, settings_of
 NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures"})
 # Settings of earlier versions, which stored runs may have: what to give instead.
 REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
+# And values, in whose place the default is taken.
+REMOVED_VALUES = {("threads", "auto")}
 # Beside those of evaluation, the settings that change no trained model beyond its last digits.
 _NOT_RESULTS = NOT_KEPT | {"threads", "device"}
 

@@ -36,8 +36,6 @@ from sfbptt_cli.training.trainer import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
 
-# A tenth to a third faster than one; at these sizes more do not pay.
-_THREADS = 2
 # Seconds between two checkpoints of training: what a killed run may have to repeat.
 _CHECKPOINT_SECONDS = 5.0
 
@@ -59,15 +57,6 @@ class TrainingRun:
     def finished(self) -> bool:
         """Whether the run is trained and measured."""
         return self.folder.manifest().get("status") == "finished"
-
-
-def use_threads(folder: RunFolder, config: TrainSettings, stored: dict[str, Any]) -> None:
-    """Let torch use the threads of the run."""
-    threads = _THREADS if config.threads == "auto" else int(config.threads)
-    if stored["threads"] == "auto" and not config.overwrite:
-        # Those that the run was begun with, as the last digits may depend on them.
-        threads = folder.manifest().get("threads", threads)
-    torch.set_num_threads(threads)
 
 
 def prepare(

@@ -484,7 +484,8 @@ def test_load_run_of_either_checkpoint(own_run: Path) -> None:
 def test_settings_of_earlier_versions_are_passed_over(cli: Cli, copy: Path) -> None:
     """The run is finished, measured and repeated as any other."""
     run = RunFolder(run_folder(copy))
-    run.config_file.write_text(run.config_file.read_text() + "ensemble: 1\n")
+    stored = run.config_file.read_text().replace("threads: 1\n", "threads: auto\n")
+    run.config_file.write_text(stored + "ensemble: 1\n")
     before = results(run.path)
     assert "is finished" in train(cli, copy).stderr
     assert cli("evaluate", f"run={run.path}", cwd=copy).status == 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import TINY, Cli, Finished, at_update, results, run_folders, tree
@@ -246,27 +245,6 @@ def test_a_stop_signal(to: str, cwd: Path) -> None:
     rows = ended(sweep, cwd, 130)
     assert [row[1] for row in rows] == ["interrupted"] * 2 + ["waiting"]
     assert [status(run) for run in run_folders(cwd)] == ["interrupted"] * 2
-
-
-def test_threads(cli: Cli, tmp_path: Path, no_figures: None, monkeypatch: Any) -> None:
-    """Two; a run that began in a sweep over processes, with one, goes on so."""
-    from sfbptt_cli.cli.sweep import job
-
-    overrides = ("train", "threads=auto", *TINY[1:], "model=rnn")
-    with monkeypatch.context() as patch:
-        patch.setattr(job, "apart", lambda: True)
-        patch.setattr("sfbptt_cli.commands.train.measure", _interrupt)
-        assert cli(*overrides, cwd=tmp_path).status == 130
-    (run,) = map(RunFolder, run_folders(tmp_path))
-    assert run.manifest()["threads"] == 1
-    assert cli(*overrides, cwd=tmp_path).status == 0
-    assert (run.manifest()["status"], run.manifest()["threads"]) == ("finished", 1)
-    assert cli(*overrides, "overwrite=true", cwd=tmp_path).status == 0
-    assert run.manifest()["threads"] == 2
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def test_a_score_may_be_a_word(own_run: Path) -> None:

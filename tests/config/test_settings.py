@@ -192,7 +192,7 @@ _POSITIVE = "a number above 0, or auto"
         ("window=null", "window: null", "a whole number"),
         ("window=999 dataset.train_steps=999", "window: 999", "at most dataset."),
         ("seed=-1", "seed: -1", "a whole number of at least 0"),
-        ("threads=0", "threads: 0", "a whole number of at least 1, or auto"),
+        ("threads=0", "threads: 0", "a whole number of at least 1"),
         ("device=tpu", "device: 'tpu'", "auto, cpu, cuda"),
         ("logger=csw", "logger: 'csw'", "csv, tensorboard (did you me"),
         ("overwrite=maybe", "overwrite: 'maybe'", "true or false"),
