@@ -232,9 +232,9 @@ def test_again_with_other_evaluation_settings_measures_beside(
     (other,) = (stored := content(run / "evaluation.json")).pop("others")
     assert (stored, other["steps"]) == (own, 600)
     assert run_folder(copy) == run
-    shown = f"{other['metrics']['d_h']['value']:.4g}"
+    shown = f"{other['metrics']['d_stsp']['value']:.4g}"
     assert shown in outcome.stdout
-    assert shown != f"{own['metrics']['d_h']['value']:.4g}"
+    assert shown != f"{own['metrics']['d_stsp']['value']:.4g}"
 
 
 def test_again_trains_nothing(cli: Cli, finished: Finished, copy: Path) -> None:
