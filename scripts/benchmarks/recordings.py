@@ -7,6 +7,8 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", default=["lstm"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--runs", type=Path, help="folder of the runs; finished ones are kept")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once, a thread each")
     parser.add_argument("overrides", nargs="*", help="further settings of sfbptt train")
 
 
@@ -74,10 +77,9 @@ def _rows(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
             for variant in arguments.variants:
                 settings = [*STAND_INS[name].data, f"model={model}", *_variant(name, variant)]
                 where = f"{name}-{model}-{variant}".replace(" ", "_").replace(",", "")
-                runs = [
-                    _train(folder / where, [*settings, f"seed={seed}", *arguments.overrides])
-                    for seed in arguments.seeds
-                ]
+                given = [[*settings, f"seed={s}", *arguments.overrides] for s in arguments.seeds]
+                with ThreadPoolExecutor(arguments.jobs) as pool:
+                    runs = list(pool.map(partial(_train, folder / where), given))
                 row = {"data": name, "model": model, "variant": variant, "settings": settings}
                 yield {**row, "runs": runs}
                 print(_line({**row, "runs": runs}), flush=True)
@@ -94,10 +96,11 @@ def _train(folder: Path, settings: list[str]) -> dict[str, Any]:
     seed = next(s for s in settings if s.startswith("seed="))
     place = folder / seed.replace("=", "")
     failure = ""
-    try:
-        run([SFBPTT, "train", "threads=1", f"outputs={place}", *settings])
-    except SystemExit as error:
-        failure = str(error)
+    if not any(_status(file) == "finished" for file in place.rglob("run.json")):
+        try:
+            run([SFBPTT, "train", "figures=none", f"outputs={place}", *settings])
+        except SystemExit as error:
+            failure = str(error)
     stored = json.loads(next(place.rglob("run.json")).read_text())
     lost = stored["status"] == "diverged"
     if failure and not lost:
@@ -113,6 +116,10 @@ def _train(folder: Path, settings: list[str]) -> dict[str, Any]:
     parts["lambda_max"] = [metrics["lambda_max"]["value"], metrics["lambda_max"]["truth"]]
     result = {**own, "verdict": found["verdict"], **parts}
     return {**result, "reconstructed": _reconstructed(result)}
+
+
+def _status(manifest: Path) -> str:
+    return json.loads(manifest.read_text())["status"]
 
 
 def _reconstructed(run: dict[str, Any]) -> bool:
