@@ -47,9 +47,9 @@ class TrainSettings(Settings):
     # w, steps along the data in which the state is corrected, before the free steps of each segment
     # and before each free run; auto: from the data, 0 for complete ones without noise.
     warmup: Union[int, str] = whole("auto", 0, MOST_STEPS, "auto")  # noqa: UP007
-    # How strongly an error of one standard deviation corrects the state: learned, or a part of what
-    # forcing would change.
-    gain: Union[float, int, str] = number("learned", "learned", above=0, at_most=1)  # noqa: UP007
+    # How strongly errors correct the state: learned, or a part of what forcing would change; auto:
+    # 0.3 for noisy data, learned for others.
+    gain: Union[float, int, str] = number("auto", "auto", "learned", above=0, at_most=1)  # noqa: UP007
     # T, predicted steps of a training sequence; auto: four segments, at least 120.
     window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007
     batch_size: int = whole(32, 1, MOST_STEPS)  # sequences an update

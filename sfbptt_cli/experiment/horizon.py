@@ -8,7 +8,7 @@ from functools import cache
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.config.commands import LEAST_WINDOW, TrainSettings
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.experiment.memory import memory_of, suggested_warmup
+from sfbptt_cli.experiment.memory import memory_of, suggested_gain, suggested_warmup
 from sfbptt_cli.experiment.tau_choice import predicted_tau
 
 # Of a window by default, so that an update of 32 sequences has 128 segments.
@@ -17,12 +17,13 @@ _SEGMENTS = 4
 
 @dataclass(frozen=True)
 class Horizon:
-    """τ, w and T of a training, in steps, and where τ and w come from."""
+    """τ, w and T of a training, in steps, where τ and w come from, and the gain of the warm-up."""
 
     tau: int | None
     tau_source: str
     warmup: int
     warmup_source: str
+    gain: float | str
     window: int
 
     def without_sequence(self, dataset: Dataset) -> str | None:
@@ -54,7 +55,10 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
     if isinstance(tau, str):
         most = train - warmup - 1 if config.window == "auto" else int(config.window)
         tau, tau_source = predicted_tau(dataset, most, memory)
-    horizon = Horizon(None, "", warmup, warmup_source, window=0)
+    gain: float | str = config.gain
+    if gain == "auto":
+        gain = suggested_gain(config.dataset, memory) if warmup else "learned"
+    horizon = Horizon(None, "", warmup, warmup_source, gain, window=0)
     return with_interval(horizon, config, dataset, tau, tau_source)
 
 

@@ -83,6 +83,16 @@ class Run:
             raise RequestError(f"checkpoint: '{self.checkpoint}' has a warmup that is no length")
         return warmup
 
+    @property
+    def _gain(self) -> float | str:
+        """The gain of the warm-up; in a checkpoint without one, that of the settings."""
+        gain = self.config.gain
+        if gain == "auto":
+            gain = self._state.get("gain", "learned")
+        if gain != "learned" and not (isinstance(gain, int | float) and 0 < gain <= 1):
+            raise RequestError(f"checkpoint: '{self.checkpoint}' has a gain that is none")
+        return gain
+
     @cached_property
     def model(self) -> LatentModel:
         """The trained model, on the CPU."""
@@ -95,7 +105,7 @@ class Run:
         try:
             if not fits:
                 raise RuntimeError("the checkpoint has fewer numbers")
-            observer = self._warmup, self.config.gain
+            observer = self._warmup, self._gain
             model = build_model(described, observed, len(inputs), 0, *observer)
             model.load_state_dict(stored)
         except RuntimeError as error:

@@ -19,7 +19,7 @@ from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.recorded import check_measured
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.experiment.build import build_device, build_trainer, seed_torch
+from sfbptt_cli.experiment.build import build_device, build_trainer, latent_weight, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.signals import StopSignals
@@ -75,12 +75,18 @@ def prepare(
     horizon = choose_horizon(config, dataset)
     if config.warmup == "auto" and horizon.warmup:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
+    if config.gain == "auto" and horizon.gain != "learned":
+        log.info("gain = %g, as the data are noisy", horizon.gain)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
     if short := horizon.without_sequence(dataset):
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, horizon)
+    weight = latent_weight(config, dataset, trainer.model)
+    if config.regularization.latent_weight == "auto" and weight:
+        reason = "as there are few data for so many parameters"
+        log.info("regularization.latent_weight = %g, %s", weight, reason)
     require_measurable(config.evaluation, dataset, horizon.warmup)
     found = (dataset, standardiser, horizon, trainer)
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
@@ -141,6 +147,7 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in run.trainer.model.parameters()),
+        latent_weight=latent_weight(run.config, run.dataset, run.trainer.model),
         started=run.folder.manifest().get("started", now()),
         status="running",
     )
@@ -224,7 +231,8 @@ def _saver(run: TrainingRun, stop: Callable[[], bool]) -> Callable[[str], None]:
         folder.checkpoints.mkdir(exist_ok=True)
         if which == "last":
             keep_previous(folder)
-        content = {"standardiser": scale, "warmup": run.horizon.warmup, **trainer.state_dict()}
+        observer = {"warmup": run.horizon.warmup, "gain": run.horizon.gain}
+        content = {"standardiser": scale, **observer, **trainer.state_dict()}
         save_checkpoint(folder.last if which == "last" else folder.best, content)
         saved = time.monotonic()
 

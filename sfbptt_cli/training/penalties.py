@@ -1,4 +1,4 @@
-"""Penalties added to the prediction error, and noise on the teacher: off by default."""
+"""Penalties added to the prediction error, and noise on the teacher."""
 
 from __future__ import annotations
 
@@ -49,18 +49,20 @@ def _sum_of_squares(model: LatentModel, parameters: list[torch.nn.Parameter]) ->
 class Regularizer:
     """w_m · manifold_attractor + w_l · latent_l2 + w_r · readout_l2, added to the loss (scalar).
 
-    The loss is the mean squared error in standardised units. A weight of 0 is off.
+    The loss is the mean squared error in standardised units. A weight of 0 is off; w_l is
+    `latent_weight`, as that of the settings may be `auto`.
     """
 
     settings: RegularizationSettings
+    latent_weight: float
 
     def __call__(self, model: LatentModel) -> Tensor:
         w, penalty = self.settings, model.readout.weight.new_zeros(())
         if w.manifold_weight:
             term = manifold_attractor(model, w.manifold_fraction)
             penalty = penalty + w.manifold_weight * term
-        if w.latent_weight:
-            penalty = penalty + w.latent_weight * latent_l2(model)
+        if self.latent_weight:
+            penalty = penalty + self.latent_weight * latent_l2(model)
         if w.readout_weight:
             penalty = penalty + w.readout_weight * readout_l2(model)
         return penalty
@@ -73,7 +75,7 @@ class Regularizer:
     def __bool__(self) -> bool:
         """Return whether any term is on."""
         w = self.settings
-        return bool(w.manifold_weight or w.latent_weight or w.readout_weight)
+        return bool(w.manifold_weight or self.latent_weight or w.readout_weight)
 
 
 @dataclass(frozen=True)

@@ -99,13 +99,15 @@ class DecaySettings(LRScheduleSettings):
 
 @dataclass
 class RegularizationSettings(Settings):
-    """What is added to the loss, and noise on what states are computed from; off by default."""
+    """What is added to the loss, and noise on what states are computed from."""
 
     group: ClassVar[str] = "regularization"
 
     manifold_weight: float = number(0.0, at_least=0)  # manifold-attractor term (PLRNN family)
     manifold_fraction: float = number(0.5, above=0, at_most=1)  # of the latents, the last ones
-    latent_weight: float = number(0.0, at_least=0)  # of the squared parameters of the latent map
+    # Of the squared parameters of the latent map; auto: 1e-6 where the training data have fewer
+    # than ten numbers for each parameter of the model, else 0.
+    latent_weight: Union[float, int, str] = number("auto", "auto", at_least=0)  # noqa: UP007
     readout_weight: float = number(0.0, at_least=0)  # of the squared parameters of the readout
     teacher_noise: float = number(0.0, at_least=0)  # standard deviation, in those of the data
 

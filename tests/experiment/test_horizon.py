@@ -10,7 +10,11 @@ from conftest import as_dataset, composed
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.experiment.build import build_model, latent_weight
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon
+from sfbptt_cli.systems.catalogue import find_system
+from sfbptt_cli.systems.integration import integrate
+from sfbptt_cli.systems.system import Times
 
 
 def _choose(train: int, *overrides: str, lengths: tuple[int, ...] = ()) -> Horizon:
@@ -58,9 +62,12 @@ def test_what_is_longer_than_the_data_is_refused(overrides: str, message: str) -
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ("gain=0", "gain: 0 was given; accepted: a number above 0, at most 1, or learned"),
-        ("gain=1.1", "gain: 1.1 was given; accepted: a number above 0, at most 1, or learned"),
-        ("gain=0.5 warmup=0", "gain: 0.5 was given; accepted: learned where warmup is 0"),
+        ("gain=0", "gain: 0 was given; accepted: a number above 0, at most 1, or auto, or learned"),
+        (
+            "gain=1.1",
+            "gain: 1.1 was given; accepted: a number above 0, at most 1, or auto, or learned",
+        ),
+        ("gain=0.5 warmup=0", "gain: 0.5 was given; accepted: auto where warmup is 0"),
         ("warmup=-1", "warmup: -1 was given; accepted: a whole number of at least 0, or auto"),
         ("warmup=5 forcing=none", "warmup: 5 was given; accepted: 0, as forcing=none has no"),
     ],
@@ -70,14 +77,49 @@ def test_observers_that_make_no_sense_are_refused(overrides: str, message: str) 
         typed_config(composed("train", *overrides.split()))
 
 
+@pytest.mark.parametrize(
+    ("observed", "noise", "gain"),
+    [(slice(None), 0.05, 0.3), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.3)],
+    ids=["noise", "unseen variables", "both"],
+)
+def test_the_gain_is_fixed_against_noise(observed: slice, noise: float, gain: float | str) -> None:
+    system = find_system("lorenz", "sfbptt")
+    times = Times(2_000, 10_000, 0.01)
+    series = integrate(system, system.parameters, np.array(system.start), times, 1e-9, 1e-9)
+    series = series[:, observed]
+    series += noise * series.std(axis=0) * np.random.default_rng(0).normal(size=series.shape)
+    config = typed_config(composed("train", "dataset=csv", "dataset.path=x.csv", "tau=30"))
+    found = choose_horizon(config, as_dataset(series))
+    assert found.warmup > 0
+    assert found.gain == gain
+
+
+@pytest.mark.parametrize(
+    ("steps", "overrides", "weight"),
+    [
+        (5_000, (), 1e-6),
+        (50_000, (), 0),
+        (50_000, ("model.latent_dim=100",), 1e-6),
+        (5_000, ("regularization.latent_weight=0",), 0),
+        (50_000, ("regularization.latent_weight=1e-4",), 1e-4),
+    ],
+)
+def test_few_data_for_many_parameters_hold_them_back(
+    steps: int, overrides: tuple[str, ...], weight: float
+) -> None:
+    config = typed_config(composed("train", *overrides))
+    model = build_model(config.model, 3, 0, seed=0)  # 3,900 parameters, or 40,000
+    assert latent_weight(config, as_dataset(np.zeros((steps, 3))), model) == weight
+
+
 def test_trajectories_that_give_no_sequence_are_said() -> None:
     data = as_dataset(np.zeros((620, 1)), train_lengths=(300, 120, 100, 100))
-    found = Horizon(30, "", 20, "", 100)
+    found = Horizon(30, "", 20, "", "learned", 100)
     assert found.without_sequence(data) == (
         "3 of 4 training trajectories are not trained on: they have at most warmup + window = 120 "
         "steps"
     )
-    assert Horizon(30, "", 0, "", 99).without_sequence(data) is None
+    assert Horizon(30, "", 0, "", "learned", 99).without_sequence(data) is None
 
 
 def test_the_default_interval_is_that_of_the_kind_of_data() -> None:

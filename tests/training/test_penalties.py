@@ -68,8 +68,8 @@ def test_manifold_attractor_vanishes_where_latents_keep_their_value(variant: str
 def test_manifold_attractor_is_for_the_piecewise_linear(variant: str) -> None:
     model = make_model(variant, 6, 2)
     with pytest.raises(RequestError, match=r"regularization\.manifold_weight: .*; accepted: 0, or"):
-        Regularizer(RegularizationSettings(manifold_weight=0.1)).check(model)
-    Regularizer(RegularizationSettings(latent_weight=0.1)).check(model)
+        Regularizer(RegularizationSettings(manifold_weight=0.1), 0).check(model)
+    Regularizer(RegularizationSettings(), 0.1).check(model)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -94,9 +94,9 @@ def test_l2_of_an_identity_readout() -> None:
 
 def test_terms_are_weighted_and_off_by_default() -> None:
     model = make_model("plrnn", 6, 2)
-    assert not Regularizer(RegularizationSettings())
-    assert Regularizer(RegularizationSettings())(model).item() == 0
-    regularizer = Regularizer(RegularizationSettings(0.1, 0.5, 0.2, 0.3))
+    assert not Regularizer(RegularizationSettings(), 0)
+    assert Regularizer(RegularizationSettings(), 0)(model).item() == 0
+    regularizer = Regularizer(RegularizationSettings(0.1, 0.5, readout_weight=0.3), 0.2)
     assert regularizer
     expected = 0.1 * manifold_attractor(model, 0.5)
     expected = expected + 0.2 * latent_l2(model) + 0.3 * readout_l2(model)

@@ -88,7 +88,7 @@ def _everything() -> dict[str, Any]:
     return {
         "method": Generalized(Adaptive(1.0, "product", gamma=0.5, every=3)),
         "noise": TeacherNoise(0.1, seed=0),
-        "penalty": Regularizer(RegularizationSettings(latent_weight=1e-3, readout_weight=1e-3)),
+        "penalty": Regularizer(RegularizationSettings(readout_weight=1e-3), 1e-3),
         "clip_value": 0.01,
     }
 
