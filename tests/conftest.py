@@ -24,6 +24,7 @@ from sfbptt_cli.storage.run_folder import RunFolder
 
 # Settings of a run that takes two seconds, half of them for its figures.
 TINY = (
+    "regularization.latent_weight=0",  # or a line says what it is
     "threads=1",  # the cores belong to the other workers of the tests
     "tau=30",
     "window=100",

@@ -83,10 +83,6 @@ def prepare(
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, horizon)
-    weight = latent_weight(config, dataset, trainer.model)
-    if config.regularization.latent_weight == "auto" and weight:
-        reason = "as there are few data for so many parameters"
-        log.info("regularization.latent_weight = %g, %s", weight, reason)
     require_measurable(config.evaluation, dataset, horizon.warmup)
     found = (dataset, standardiser, horizon, trainer)
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
@@ -136,6 +132,10 @@ def train(run: TrainingRun, stop: StopSignals) -> None:
 
 def _begin(run: TrainingRun, fingerprint: str) -> None:
     """Write into run.json what is about to be trained, and on what data."""
+    weight = latent_weight(run.config, run.dataset, run.trainer.model)
+    if run.config.regularization.latent_weight == "auto" and weight:
+        reason = "as there are few data for so many parameters"
+        log.info("regularization.latent_weight = %g, %s", weight, reason)
     run.folder.update_manifest(
         **provenance(),
         **run.origin,
@@ -147,7 +147,7 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in run.trainer.model.parameters()),
-        latent_weight=latent_weight(run.config, run.dataset, run.trainer.model),
+        latent_weight=weight,
         started=run.folder.manifest().get("started", now()),
         status="running",
     )

@@ -174,7 +174,7 @@ def test_processes_share_the_work(cwd: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     varied = ("model=rnn", "optimizer.learning_rate=0.01,1e30", "seed=0,1")
     sweep = subprocess.Popen(
-        [SFBPTT, "train", "-m", *TINY[1:], *JOBLIB, *varied],
+        [SFBPTT, "train", "-m", *TINY, *JOBLIB, *varied],
         cwd=cwd,
         env={**os.environ, "SFBPTT_CACHE": str(cache)},
         stdout=subprocess.PIPE,
