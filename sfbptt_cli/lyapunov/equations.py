@@ -10,7 +10,6 @@ import numpy as np
 
 from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.common.progress import progress
-from sfbptt_cli.lyapunov.orthonormal import orthonormalise
 from sfbptt_cli.lyapunov.settings import OrbitSettings
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.delay import advance_a_delay, blocks_for, constant_history
@@ -58,6 +57,8 @@ def growth_rates(
     `visit` sees them at every orthogonalisation after the transient, a `bar` counts steps. Raises
     RunFailed where a trajectory leaves the numbers.
     """
+    from sfbptt_cli.lyapunov.orthonormal import orthonormalise  # numba takes 0.4 s to import
+
     n, count = states.shape
     unit = np.ones((n, 1, 1)) if scale is None else scale[:, None, None]
     # A random frame: one along the axes may lie in an invariant subspace and never leave it.
