@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -54,6 +55,8 @@ def _compiled(derivative: Callable[..., Any], names: tuple[str, ...], n: int) ->
             return callback(scope["field"])
         except Exception:  # of many kinds, as what a field may be
             return None
+        finally:
+            gc.collect()  # a Ctrl-C while Python disposes of the compiler's objects is lost
 
 
 def _machine(function: Any) -> Any:

@@ -250,7 +250,7 @@ from sfbptt_cli.systems.system import Times
 
 parameters = SYSTEMS["lorenz"].parameters
 start = numpy.array([1.0, 1.0, 25.0])
-integrate("lorenz", parameters, start, Times(0, 1, 0.01), 1e-10, 1e-10)
+integrate("lorenz", parameters, start, Times(0, 2, 0.01), 1e-10, 1e-10)  # compiles
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 for i in range(20):
     try:
