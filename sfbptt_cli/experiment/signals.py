@@ -46,9 +46,11 @@ class StopSignals:
         self._previous = {number: signal.signal(number, self._handle) for number in _STOP}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         for number, previous in self._previous.items():
             signal.signal(number, previous)
+        if self._ended is not None and isinstance(error, Exception):
+            raise Stopped(self._ended) from error  # of a library that was interrupted within
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         impatient = any(n == signal.SIGINT for n, _ in self._received) or self._ended is not None

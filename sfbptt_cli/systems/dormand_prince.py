@@ -25,8 +25,9 @@ _BHH = (0.244094488188976377952755905512, 0.733846688281611857341361741547, 3 / 
 _SAFETY, _LARGEST, _SMALLEST = 0.9, 6.0, 0.3  # of the ratio of two steps
 _MOST_STEPS = 100_000  # between two kept states
 _ROUNDING = 2.220446049250313e-16
-# Kept states between two looks at Ctrl-C.
-_AT_ONCE = 1_000
+# Kept states between two looks at Ctrl-C, some 20 ms; at the call itself numba may make an error
+# of another kind of it.
+_AT_ONCE = 20_000
 
 
 def follow(
