@@ -118,12 +118,15 @@ def test_a_lost_stop_is_found_again() -> None:
 
 
 def test_a_stop_that_a_library_made_an_error_of_is_a_stop() -> None:
-    with pytest.raises(Stopped, match="^in its evaluation by SIGTERM$"):  # noqa: SIM117
+    def interrupted() -> None:
         with StopSignals("in its evaluation"):
             try:
                 os.kill(os.getpid(), signal.SIGTERM)
             except KeyboardInterrupt:
                 raise TypeError("an argument is missing") from None
+
+    with pytest.raises(Stopped, match=r"^in its evaluation by SIGTERM$"):
+        interrupted()
 
 
 def test_a_signal_that_is_ignored_stays_ignored_at_once(handle: Callable[..., None]) -> None:
