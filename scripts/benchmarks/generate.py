@@ -26,7 +26,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     scale = Standardiser(np.zeros(3), np.ones(3))
     models = {name: make_model(name) for name in arguments.models}
     rivals = {
-        name: lambda model=model: generate(model, scale, np.ones((1, 3)), arguments.steps)
+        name: lambda model=model: generate(model, scale, np.ones((1, 1, 3)), arguments.steps)
         for name, model in models.items()
     }
     times = alternate(rivals, arguments.rounds)
