@@ -10,7 +10,7 @@ from typing import Any
 
 import sfbptt_cli
 
-_PACKAGES = ("torch", "numpy", "scipy", "hydra-core", "omegaconf", "h5py")
+_PACKAGES = ("torch", "numpy", "numba", "scipy", "hydra-core", "omegaconf", "h5py")
 
 
 def provenance() -> dict[str, Any]:

@@ -122,7 +122,7 @@ def test_manifest(finished: Finished) -> None:
     assert {key: manifest[key] for key in expected} == expected
     assert "Viswanath" in manifest["lambda_source"]
     assert manifest["device"] in ("cpu", "cuda")
-    assert manifest["packages"].keys() >= {"torch", "numpy", "scipy", "h5py"}
+    assert manifest["packages"].keys() >= {"torch", "numpy", "numba", "scipy", "h5py"}
     assert re.fullmatch(r"[0-9a-f]{40}", manifest["commit"])
     assert 0 < manifest["training_seconds"] < 60
     assert manifest["started"] <= manifest["finished"]
