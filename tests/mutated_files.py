@@ -177,7 +177,7 @@ def readers(folder: Path, run: Path) -> Iterator[Reader]:
     yield Reader("config.yaml", copy / "config.yaml", lambda: (_report(copy), _model(copy, "best")))
     yield Reader("run.json", copy / "run.json", lambda: _report(copy))
     evaluated = copy / "evaluation.json"
-    yield Reader("evaluation.json", evaluated, lambda: (_report(copy), _verdict(copy)))
+    yield Reader("evaluation.json", evaluated, lambda: (_report(copy), _words(copy)))
     yield Reader("metrics.csv", copy / "metrics.csv", lambda: (_report(copy), Run(copy).history))
     yield from _data_readers(folder)
     yield from _cache_readers(folder)
@@ -199,8 +199,8 @@ def _continued(path: Path) -> Callable[[], object]:
     return lambda: repr(load_training(path, beginning, epochs, batches))
 
 
-def _verdict(run: Path) -> object:
-    return Run(run).verdict, Run(run).metrics
+def _words(run: Path) -> object:
+    return Run(run).dynamics, Run(run).result, Run(run).metrics
 
 
 def _write_short_trajectories(path: Path) -> None:

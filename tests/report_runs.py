@@ -61,7 +61,7 @@ def spiral(variables: int, steps: int = STEPS, phase: float = 0.0) -> np.ndarray
     return 20 * np.sin(t + phase) * np.cos(0.31 * t)
 
 
-def evaluation(d_stsp: float | str, d_h: float | str, verdict: str = "chaotic") -> dict[str, Any]:
+def evaluation(d_stsp: float | str, d_h: float | str, dynamics: str = "chaotic") -> dict[str, Any]:
     """The content of an evaluation.json."""
     floors = {"d_stsp": (0.05, 0.04, 0.06), "d_h": (0.05, 0.045, 0.055)}
     metrics: dict[str, Any] = {
@@ -80,7 +80,7 @@ def evaluation(d_stsp: float | str, d_h: float | str, verdict: str = "chaotic") 
     return {
         "checkpoint": "best",
         "transient": TRANSIENT,
-        "verdict": verdict,
+        "dynamics": dynamics,
         "steps": STEPS - TRANSIENT,
         "metrics": metrics,
     }
@@ -91,7 +91,7 @@ def write_run(
     status: str = "finished",
     d_stsp: float | str = 0.1,
     d_h: float | str = 0.2,
-    verdict: str = "chaotic",
+    dynamics: str = "chaotic",
     variables: int = 3,
     manifest: dict[str, Any] | None = None,
     **settings: Any,
@@ -127,7 +127,7 @@ def write_run(
              for e in range(1, 21)]  # fmt: skip
     (path / "metrics.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     if status in ("finished", "trained"):
-        stored_evaluation = evaluation(d_stsp, d_h, verdict)
+        stored_evaluation = evaluation(d_stsp, d_h, dynamics)
         (path / "evaluation.json").write_text(json.dumps(stored_evaluation), encoding="utf-8")
         write_trajectories(
             path / "trajectories.h5",

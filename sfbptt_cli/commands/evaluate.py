@@ -16,6 +16,7 @@ from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
 from sfbptt_cli.common.numbers import number_text
 from sfbptt_cli.common.terminal import log_to, say
 from sfbptt_cli.config.commands import EvaluateSettings
+from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.evaluations import Entry, find
 from sfbptt_cli.storage.run_folder import runs_below
@@ -30,7 +31,8 @@ class Measured:
     path: Path
     done: str  # measured, unchanged, or why it could not be
     failed: bool = False
-    verdict: str = ""
+    result: str = ""
+    dynamics: str = ""
     values: tuple[float | str, ...] = ()  # D_stsp, D_H
 
 
@@ -81,7 +83,7 @@ def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSetting
     context = multiprocessing.get_context("spawn")
     failed = 0
     width = max(len(str(path.relative_to(folder))) for path in paths)
-    say(f"{'run':<{width}}  {'verdict':<11}  {'D_stsp':>8}  {'D_H':>8}  done")
+    say(f"{'run':<{width}}  {'result':<17}  {'dynamics':<11}  {'D_stsp':>8}  {'D_H':>8}  done")
     workers = len(os.sched_getaffinity(0)) if isinstance(chosen.jobs, str) else chosen.jobs
     with ProcessPoolExecutor(min(len(paths), workers), mp_context=context) as pool:
         waiting = [pool.submit(_evaluate_one, p, changes, chosen) for p in paths]
@@ -93,7 +95,7 @@ def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSetting
                 log.error("sfbptt: %s: %s", run.path, run.done)
                 continue
             numbers = "  ".join(f"{number_text(value):>8}" for value in run.values)
-            say(f"{name:<{width}}  {run.verdict:<11}  {numbers}  {run.done}")
+            say(f"{name:<{width}}  {run.result:<17}  {run.dynamics:<11}  {numbers}  {run.done}")
             sys.stdout.flush()
     if failed:
         raise RunFailed(f"{failed} of {len(paths)} runs could not be measured")
@@ -129,4 +131,5 @@ def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings)
 def _row(path: Path, entry: Entry, done: str) -> Measured:
     metrics = entry["metrics"]
     values = tuple(metrics[name]["value"] if name in metrics else "-" for name in ("d_stsp", "d_h"))
-    return Measured(path, done, verdict=entry["verdict"], values=values)
+    words = {"result": result_of(entry).result, "dynamics": dynamics_of(entry)}
+    return Measured(path, done, **words, values=values)

@@ -15,9 +15,9 @@ from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.contexts import states_at, stretches
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.distances import measure_distances
+from sfbptt_cli.evaluation.dynamics import dynamics, undecided
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
-from sfbptt_cli.evaluation.verdict import verdict
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.lyapunov.spectrum import GrowthRate, kaplan_yorke_dimension
@@ -29,6 +29,7 @@ Metric = dict[str, Any]
 
 # Parallel free trajectories behind the model's largest exponent.
 _LYAPUNOV_STARTS = 32
+_LONGER = 4  # times the steps where it is near its error
 _DIMENSION_STARTS = 16
 # Valid prediction is followed for this many Lyapunov times, or steps where λ_max is unknown.
 _VALID_LYAPUNOV_TIMES = 15
@@ -39,9 +40,10 @@ _PREDICTION_CHUNK = 10_000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Verdict and metrics as in evaluation.json, and the trajectories they were computed from."""
+    """Dynamics and metrics as in evaluation.json, and the trajectories they were computed from."""
 
-    verdict: str
+    dynamics: str
+    recorded: bool  # floors are between the halves of a record, not between true trajectories
     measured_steps: int
     metrics: dict[str, Metric]
     generated: Array  # (transient + steps, N), the first step one step after the forced start
@@ -100,7 +102,7 @@ def evaluate(
     start = np.array([subject.first])
     truth = stretches(dataset.test, start, 1, transient + steps)[0].astype(np.float64)
     generated = subject.free(start, transient + steps)[0]
-    exponent = _exponent(subject)
+    exponent, followed = _exponent(subject)
     after, compared = truth[transient:], generated[transient:]
     metrics: dict[str, Metric] = {
         **measure_distances(after, compared, dataset, transient, settings),
@@ -110,12 +112,14 @@ def evaluate(
             "value": word_or_number(exponent.value / dataset.dt),
             "standard_error": word_or_number(exponent.standard_error / dataset.dt),
             "truth": dataset.lambda_max,
+            "resolution": 1 / (followed * dataset.dt),  # a distance grows by a factor of e
             "unit": f"per {singular(dataset.time_unit)}",
         },
         "kaplan_yorke_dimension": _dimension(subject),
     }
-    word = verdict(compared, after.std(axis=0), *exponent, centre=after.mean(axis=0))
-    return Evaluation(word.value, steps, metrics, generated, truth)
+    word = dynamics(compared, after.std(axis=0), exponent, followed, centre=after.mean(axis=0))
+    recorded = dataset.independent is None
+    return Evaluation(word.value, recorded, steps, metrics, generated, truth)
 
 
 def _of_training(dataset: Dataset) -> Dataset:
@@ -177,8 +181,12 @@ def _valid_prediction(subject: _Subject) -> Metric:
     }
 
 
-def _exponent(subject: _Subject) -> GrowthRate:
-    """Return the model's largest exponent, per step."""
+def _exponent(subject: _Subject) -> tuple[GrowthRate, int]:
+    """Return the model's largest exponent, per step, and the steps that it was followed for.
+
+    One near its error is followed for longer: the error of a zero falls with the steps, that of
+    chaos with their square root.
+    """
     settings, inputs = subject.settings, subject.inputs
     first, last = subject.first, len(subject.dataset.test) - 1
     steps, transient = settings.lyapunov_steps, settings.transient
@@ -190,7 +198,11 @@ def _exponent(subject: _Subject) -> GrowthRate:
     if inputs is not None:
         s = subject.on_device(stretches(inputs, starts, 1, transient + steps))
     state = subject.states(starts)
-    return largest_exponent(subject.model, state, steps=steps, transient=transient, s=s)
+    found = largest_exponent(subject.model, state, steps=steps, transient=transient, s=s)
+    if s is None and undecided(found):
+        steps *= _LONGER
+        found = largest_exponent(subject.model, state, steps=steps, transient=transient)
+    return found, steps
 
 
 def _dimension(subject: _Subject) -> Metric:

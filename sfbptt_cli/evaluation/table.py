@@ -6,6 +6,7 @@ from typing import Any
 
 from sfbptt_cli.common.numbers import number_text
 from sfbptt_cli.common.tables import aligned
+from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 
 # The metrics of evaluation.json, with the words for them.
 METRICS: dict[str, str] = {
@@ -21,13 +22,15 @@ METRICS: dict[str, str] = {
 
 
 def table(evaluation: dict[str, Any]) -> str:
-    """Format the verdict, then a row a metric: value, floor or true value, a note."""
+    """Format dynamics and result, then a row a metric: value, floor or true value, a note."""
     rows = [("metric", "value", "floor", "note")]
     for name, metric in evaluation["metrics"].items():
         floor = metric.get("floor", metric.get("truth"))
         value, floor = number_text(metric["value"]), number_text(floor)
         rows.append((METRICS.get(name) or str(name), value, floor, _note(name, metric)))
-    return f"verdict: {evaluation['verdict']}\n{aligned(rows, right=(1, 2))}"
+    found = result_of(evaluation)
+    head = f"result: {found.result}: {found.reason}\ndynamics: {dynamics_of(evaluation)}"
+    return f"{head}\n{aligned(rows, right=(1, 2))}"
 
 
 def _note(name: str, metric: dict[str, Any]) -> str:

@@ -1,69 +1,124 @@
-"""The long-run behaviour of a generated trajectory, in a word."""
+"""Whether a model reconstructs the system that it was trained on, in words."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-# Standard deviations of truth from its centre: no attractor reaches so far, any blow-up does.
-_DIVERGED_DISTANCE = 1e3
-# Standard deviations of truth: still moving less than this at the end is standing still. Far
-# above float32 rounding (1e-7), far below any oscillation worth reporting.
-_FIXED_POINT_MOTION = 1e-4
-_FIXED_POINT_TAIL = 0.1  # fraction of the steps, at the end
-# Standard errors by which an exponent has to exceed zero.
-_CHAOS_STANDARD_ERRORS = 2.0
-# Per step, natural log: along 10⁴ to 10⁵ steps the zero exponent of a cycle is estimated as a
-# number of order 1/steps; the Lorenz system at dt = 0.01 has 0.011.
-_CHAOS_MIN_EXPONENT = 1e-4
+from sfbptt_cli.common.numbers import number_of
 
 
-class Verdict(StrEnum):
-    """What a generation does in the long run."""
+class Result(StrEnum):
+    """Whether a model reconstructs the system that it was trained on."""
 
-    CHAOTIC = "chaotic"
-    CYCLE = "cycle"
-    FIXED_POINT = "fixed point"
-    DIVERGED = "diverged"
+    RECONSTRUCTED = "reconstructed"
+    IN_PART = "in part"
+    NOT = "not reconstructed"
 
 
-def verdict(
-    generated: npt.ArrayLike,
-    scale: npt.ArrayLike,
-    lyapunov: float,
-    standard_error: float,
-    centre: npt.ArrayLike = 0.0,
-) -> Verdict:
-    """Return whether a generation diverged, came to rest, is chaotic, or cycles.
+class Judgement(NamedTuple):
+    """A result and its reason, a part of a sentence."""
 
-    The first that holds:
+    result: Result
+    reason: str
 
-    - diverged: a non-finite value, |x − centre| > 10³ · scale somewhere, or no exponent (NaN),
-      as every trajectory behind it left the finite numbers;
-    - fixed point: over the last tenth of the steps the standard deviation is below 10⁻⁴ · scale
-      in every dimension;
-    - chaotic: lyapunov > max(2 · standard_error, 10⁻⁴ per step);
-    - cycle: everything else that keeps moving in bounds, periodic or quasi-periodic. A spiral
-      that has not come to rest by the end counts here too; longer generations separate them.
 
-    Args:
-        generated: (S, N), data units, S at least 2, transient discarded.
-        scale, centre: (N,), standard deviation and mean of truth, data units.
-        lyapunov: largest exponent of the generating model, natural log, per step; −∞ is a
-            superstable cycle.
-        standard_error: of lyapunov, per step; infinite where one trajectory left none.
+# How many times its floor a distance may be, of a simulated system and of recorded data, whose
+# floor, between the halves of a record, holds what is not stationary in it.
+_WITHIN, _WITHIN_IN_PART = 2.0, 10.0
+_RECORDED_WITHIN, _RECORDED_IN_PART = 1.0, 2.0
+_RECORDED_D_H = 0.1
+# By how much of it λ_max may be off.
+_EXPONENT = 0.15
+_EXPONENT_STANDARD_ERRORS = 2.0
+
+
+def dynamics_of(entry: Mapping[str, Any]) -> str:
+    """Return the dynamics of an entry of evaluation.json; earlier versions called it verdict."""
+    return entry["dynamics"] if "dynamics" in entry else entry["verdict"]
+
+
+def result_of(entry: Mapping[str, Any]) -> Judgement:
+    """Return the result of an entry of evaluation.json, and why.
+
+    - reconstructed: D_stsp and D_H at most twice their floors, the dynamics are of the system's
+      kind, and λ_max is within 15% of the system's, or within two standard errors. Of recorded
+      data: D_stsp at most its floor, D_H at most twice its floor or 0.1, neither diverged nor at
+      rest.
+    - in part: of the system's kind, and D_stsp at most ten times its floor; of recorded data twice.
     """
-    generated, scale = np.asarray(generated), np.asarray(scale)
-    with np.errstate(over="ignore"):
-        # Not-a-number is not within the limit either.
-        bounded = (np.abs(generated - centre) <= _DIVERGED_DISTANCE * scale).all()
-    if not bounded or math.isnan(lyapunov):
-        return Verdict.DIVERGED
-    # Two steps at least: the standard deviation of one is always 0.
-    tail = generated[-max(2, int(_FIXED_POINT_TAIL * len(generated))) :]
-    if (tail.std(axis=0) < _FIXED_POINT_MOTION * scale).all():
-        return Verdict.FIXED_POINT
-    error = standard_error if math.isfinite(standard_error) else 0.0
-    chaotic = lyapunov > max(_CHAOS_STANDARD_ERRORS * error, _CHAOS_MIN_EXPONENT)
-    return Verdict.CHAOTIC if chaotic else Verdict.CYCLE
+    metrics, found = entry["metrics"], dynamics_of(entry)
+    exponent = metrics.get("lambda_max", {})
+    recorded = bool(entry.get("recorded", exponent.get("truth") is None))
+    kinds = _kinds_of_system(exponent)
+    if found not in kinds:
+        wanted = "" if recorded else f", the system is {_either(kinds)}"
+        return Judgement(Result.NOT, f"the model runs into {_article(found)}{wanted}")
+    d_stsp, d_h = (_ratio(metrics[name]) for name in ("d_stsp", "d_h"))
+    within, in_part = (_WITHIN, _WITHIN_IN_PART)
+    if recorded:
+        within, in_part = (_RECORDED_WITHIN, _RECORDED_IN_PART)
+    faults = []
+    if not d_stsp <= within:
+        faults.append(f"D_stsp is {_times(d_stsp)}")
+    near = recorded and number_of(metrics["d_h"]["value"]) <= _RECORDED_D_H
+    if not (d_h <= _WITHIN or near):
+        faults.append(f"D_H is {_times(d_h)}")
+    if (off := _exponent_off(exponent)) is not None:
+        faults.append(f"lambda_max is {off}")
+    if not faults:
+        return Judgement(Result.RECONSTRUCTED, f"D_stsp is {_times(d_stsp)}, D_H {_times(d_h)}")
+    reason = _listed(faults)
+    return Judgement(Result.IN_PART if d_stsp <= in_part else Result.NOT, reason)
+
+
+def _kinds_of_system(exponent: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the dynamics that a system with this λ_max may have; unknown: all that moves."""
+    truth = exponent.get("truth")
+    if truth is None:
+        return ("chaotic", "torus", "cycle")
+    zero = exponent.get("resolution", 0.0)
+    if truth > zero / 10:
+        return ("chaotic",)
+    return ("torus", "cycle") if truth >= -zero else ("cycle", "fixed point")
+
+
+def _exponent_off(exponent: Mapping[str, Any]) -> str | None:
+    """Return by how much λ_max misses the system's; None where it does not, or that is unknown."""
+    truth = exponent.get("truth")
+    if truth is None:
+        return None
+    value, error = number_of(exponent["value"]), number_of(exponent.get("standard_error", 0.0))
+    error = error if math.isfinite(error) else 0.0
+    zero = exponent.get("resolution", 0.0)
+    within = max(_EXPONENT * abs(truth), _EXPONENT_STANDARD_ERRORS * error, zero)
+    if abs(value - truth) <= within or (truth < 0 and value < 0):
+        return None
+    return f"{value:.3g} where the system has {truth:.3g}"
+
+
+def _ratio(metric: Mapping[str, Any]) -> float:
+    """Return how many times its floor a distance is; NaN where that cannot be said."""
+    value, floor = number_of(metric["value"]), number_of(metric.get("floor", "nan"))
+    return value / floor if floor > 0 else math.nan
+
+
+def _times(ratio: float) -> str:
+    if not math.isfinite(ratio):
+        return "infinite" if ratio > 0 else "not to be compared with a floor"
+    return f"{max(0.0, ratio):.3g} times its floor"
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _either(kinds: tuple[str, ...]) -> str:
+    return " or ".join(kind if kind == "chaotic" else f"a {kind}" for kind in kinds)
+
+
+def _article(found: str) -> str:
+    """Return the dynamics as what a model runs into."""
+    return {"chaotic": "chaos", "diverged": "infinity"}.get(found, f"a {found}")

@@ -61,9 +61,10 @@ def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> 
     entry = {
         **origin,
         "settings": asdict(config),
-        "verdict": result.verdict,
+        "dynamics": result.dynamics,
+        "recorded": result.recorded,
         "steps": result.measured_steps,
-        "metrics": _in_words(result.metrics, result.verdict),
+        "metrics": _in_words(result.metrics, result.dynamics),
     }
     if not belongs_at_top(run.folder, config, run.config.evaluation):
         keep(run.folder, entry, at_top=False)
@@ -96,7 +97,7 @@ def _name_the_other(run: Run, config: EvaluationSettings) -> None:
     )
 
 
-def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
+def _in_words(metrics: dict[str, Any], dynamics: str) -> dict[str, Any]:
     """Return the metrics with the word `diverged` for what a diverged model has no number of.
 
     That is not-a-number, and an exponent that is not positive: far away from everything two nearby
@@ -108,7 +109,7 @@ def _in_words(metrics: dict[str, Any], verdict: str) -> dict[str, Any]:
     }
     exponent = named["lambda_max"]
     value = exponent["value"]
-    if verdict == "diverged" and (isinstance(value, str) or value <= 0):
+    if dynamics == "diverged" and (isinstance(value, str) or value <= 0):
         exponent["value"] = exponent["standard_error"] = "diverged"
     dimension = named["kaplan_yorke_dimension"]
     dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]

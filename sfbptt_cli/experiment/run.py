@@ -17,6 +17,7 @@ from sfbptt_cli.config.commands import MOST_STEPS, TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.generation import generate
+from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 from sfbptt_cli.experiment.build import build_model
 from sfbptt_cli.experiment.stored_data import stored_data
 from sfbptt_cli.models.base import LatentModel
@@ -139,9 +140,14 @@ class Run:
         return measured(self.folder)["metrics"]
 
     @cached_property
-    def verdict(self) -> str:
-        """chaotic, cycle, fixed point or diverged."""
-        return measured(self.folder)["verdict"]
+    def dynamics(self) -> str:
+        """chaotic, torus, cycle, fixed point or diverged."""
+        return dynamics_of(measured(self.folder))
+
+    @cached_property
+    def result(self) -> str:
+        """reconstructed, in part, or not reconstructed (`result_of`)."""
+        return result_of(measured(self.folder)).result
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:

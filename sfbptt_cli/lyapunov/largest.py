@@ -38,7 +38,9 @@ def largest_exponent(
     back after every step instead.
 
     The mean is over the starts that stay finite, NaN when none does; −∞ means that the distance
-    vanished within a step.
+    vanished within a step. Its standard error is that over the starts, or half the difference
+    between the two halves of the steps if that is more: a distance that grows with a power of
+    time, as where frequencies differ, slows down.
     """
     given, model = (model, state, s), copy.deepcopy(model).double()
     state = state.double()
@@ -49,7 +51,8 @@ def largest_exponent(
     offset = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state.device)
     offset *= _SEPARATION / offset.norm(dim=1, keepdim=True)
     rounds = max(1, steps // every)
-    growth, counted = state.new_zeros(len(state)), 0
+    first_counted, middle = rounds // 10, (rounds + rounds // 10) // 2
+    halves = state.new_zeros(2, len(state))
     for i in range(rounds):
         driven = None
         if s is not None:
@@ -60,11 +63,17 @@ def largest_exponent(
         offset = other - state
         distance = offset.norm(dim=1, keepdim=True)
         offset = offset * (_SEPARATION / distance.clamp_min(1e-300))
-        if i >= rounds // 10:
-            growth += torch.log(distance[:, 0] / _SEPARATION)
-            counted += every
-    exponents = growth[~growth.isnan() & (growth < math.inf)] / counted
+        if i >= first_counted:
+            halves[int(i >= middle)] += torch.log(distance[:, 0] / _SEPARATION)
+    growth = halves.sum(dim=0)
+    finite = ~growth.isnan() & (growth < math.inf)
+    exponents = growth[finite] / (every * (rounds - first_counted))
     if every > 1 and (exponents * every < _SHRUNK).any():
         return largest_exponent(*given[:2], steps, transient, every=1, s=given[2])
     error = exponents.std().item() / math.sqrt(len(exponents)) if len(exponents) > 1 else math.inf
-    return GrowthRate(exponents.mean().item(), error)
+    lengths = halves.new_tensor([[max(1, middle - first_counted)], [rounds - middle]]) * every
+    early, late = (halves[:, finite] / lengths).mean(dim=1).tolist()
+    slowing = abs(late - early) / 2 if middle > first_counted else 0.0
+    return GrowthRate(
+        exponents.mean().item(), max(error, slowing if math.isfinite(slowing) else 0.0)
+    )

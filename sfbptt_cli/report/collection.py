@@ -203,9 +203,10 @@ def _evaluation(folder: RunFolder) -> tuple[str, Any, dict[str, Metric]]:
     if not folder.evaluation_file.is_file():
         raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
     content = folder.evaluation()
-    verdict, stored = content.get("verdict"), content.get("metrics")
+    verdict = content.get("dynamics", content.get("verdict"))
+    stored = content.get("metrics")
     if not isinstance(verdict, str) or not verdict.isprintable() or not isinstance(stored, dict):
-        raise ValueError("damaged: evaluation.json has no verdict and metrics")
+        raise ValueError("damaged: evaluation.json has no dynamics and metrics")
     steps = content.get("steps")
     return verdict, steps, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
 

@@ -14,6 +14,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.table import table
+from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 from sfbptt_cli.storage.run_folder import RunFolder
 
 Entry = dict[str, Any]
@@ -26,7 +27,7 @@ def measured(folder: RunFolder) -> Entry:
     """Return the entry at the top; RequestError where there is none, or one of a wrong shape."""
     entry = folder.evaluation()
     if not _is_entry(entry):
-        raise RequestError(f"run: '{folder.evaluation_file}' is damaged: no verdict and metrics")
+        raise RequestError(f"run: '{folder.evaluation_file}' is damaged: no dynamics and metrics")
     return entry
 
 
@@ -76,6 +77,7 @@ def _is_entry(entry: Any) -> bool:
         for metric in entry["metrics"].values():
             number_of(metric["value"])
         table(entry)
+        result_of(entry)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
-    return isinstance(entry, Mapping) and isinstance(entry["verdict"], str)
+    return isinstance(entry, Mapping) and isinstance(dynamics_of(entry), str)

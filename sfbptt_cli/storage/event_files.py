@@ -22,6 +22,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.files import MIB, open_regular
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.config.schema import changes_results, flatten
+from sfbptt_cli.evaluation.verdict import dynamics_of
 from sfbptt_cli.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -105,13 +106,13 @@ def _write(writer: SummaryWriter, folder: RunFolder) -> None:
         return
     evaluation = folder.evaluation()
     try:
-        metrics = _metrics(evaluation["metrics"])
+        metrics, found = _metrics(evaluation["metrics"]), dynamics_of(evaluation)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RequestError(f"run: '{folder.evaluation_file}' has no metrics") from error
     epoch = _measured_epoch(history, evaluation)
     for name, value in metrics.items():
         writer.add_scalar(name, value, epoch)
-    writer.add_text("verdict", str(evaluation.get("verdict")), epoch)
+    writer.add_text("dynamics", str(found), epoch)
     settings = {**flatten(config), "tau used": folder.manifest().get("tau")}
     for summary in [*_hyperparameters(settings, metrics), *_figures(folder)]:
         assert writer.file_writer is not None

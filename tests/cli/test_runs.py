@@ -78,9 +78,10 @@ def test_files(finished: Finished) -> None:
 def test_output_is_the_table_and_the_paths_and_errors_the_progress(finished: Finished) -> None:
     head, _, tail = finished.outcome.stdout.partition("\n\n")
     lines = head.splitlines()
-    assert lines[0] == "verdict: " + content(finished.run / "evaluation.json")["verdict"]
-    assert lines[1].split() == ["metric", "value", "floor", "note"]
-    labels = {re.split(r"\s{2,}", line)[0] for line in lines[2:]}
+    assert lines[0].startswith("result: not reconstructed: ")
+    assert lines[1] == "dynamics: " + content(finished.run / "evaluation.json")["dynamics"]
+    assert lines[2].split() == ["metric", "value", "floor", "note"]
+    labels = {re.split(r"\s{2,}", line)[0] for line in lines[3:]}
     assert {"D_stsp", "D_H", "prediction error", "lambda_max"} <= labels
     assert {finished.cwd / line for line in tail.splitlines()} == files(finished.run)
     progress = finished.outcome.stderr
@@ -89,7 +90,7 @@ def test_output_is_the_table_and_the_paths_and_errors_the_progress(finished: Fin
         "epoch 2 of 2",
     ]
     assert "loss" in progress
-    assert "verdict" not in progress
+    assert "result: " not in progress
 
 
 def test_config_holds_every_setting(finished: Finished) -> None:
@@ -443,7 +444,7 @@ def test_load_run(finished: Finished) -> None:
     assert run.model.obs_dim == 3
     stored = content(finished.run / "evaluation.json")
     assert run.metrics == stored["metrics"]
-    assert run.verdict == stored["verdict"]
+    assert run.dynamics == stored["dynamics"]
     assert [(row["epoch"], row["tau"]) for row in run.history] == [(1, 30), (2, 30)]
     for row in run.history:
         assert 0 < row["loss"] < 2

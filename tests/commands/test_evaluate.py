@@ -98,7 +98,7 @@ def test_an_evaluation_of_a_wrong_shape_is_measured_again(
     run = RunFolder(several / "a")
     own = run.evaluation()
     run.write_evaluation({**own, "metrics": metrics})
-    with pytest.raises(RequestError, match="is damaged: no verdict and metrics"):
+    with pytest.raises(RequestError, match="is damaged: no dynamics and metrics"):
         _ = Run(run.path).metrics
     outcome = cli("evaluate", "runs=runs", "jobs=1", cwd=several.parent, status=0)
     assert [row.split()[-1] for row in outcome.stdout.splitlines()[1:]].count("measured") == 1
@@ -112,10 +112,10 @@ def test_a_finished_run_whose_evaluation_is_damaged_is_measured_again(
     run = RunFolder(run_folder(project))
     own = run.evaluation()
     for sweep in ([], ["-m"]):
-        run.write_evaluation({**own, "metrics": {"d_stsp": {}}, "verdict": 3})
+        run.write_evaluation({**own, "metrics": {"d_stsp": {}}, "dynamics": 3})
         outcome = cli("train", *TINY, *sweep, cwd=project, status=0)
         if not sweep:
-            assert "is damaged: no verdict and metrics; it is measured again" in outcome.stderr
+            assert "is damaged: no dynamics and metrics; it is measured again" in outcome.stderr
         assert run.evaluation() == own
 
 

@@ -90,7 +90,7 @@ def _evaluate(dataset: Dataset, kind: str, **changes: Any) -> Evaluation:
 
 def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
     result = _evaluate(dataset, "henon")
-    assert result.verdict == "chaotic"
+    assert result.dynamics == "chaotic"
     for name in ("d_stsp", "d_h", "d_stsp_paper2022", "d_h_paper2022"):
         metric = result.metrics[name]
         low, high = metric["floor_range"]
@@ -114,7 +114,7 @@ def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "verdict", "exponent"),
+    ("kind", "dynamics", "exponent"),
     [
         ("rest", "fixed point", math.log(0.5) / 0.5),
         ("rotate", "cycle", 0.0),
@@ -122,12 +122,12 @@ def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
     ],
 )
 def test_wrong_models_are_named_and_score_badly(
-    dataset: Dataset, kind: str, verdict: str, exponent: float | str
+    dataset: Dataset, kind: str, dynamics: str, exponent: float | str
 ) -> None:
     result = _evaluate(dataset, kind)
     found = result.metrics["lambda_max"]["value"]
     assert found == (exponent if exponent == "nan" else pytest.approx(exponent, rel=1e-6, abs=1e-8))
-    assert result.verdict == verdict
+    assert result.dynamics == dynamics
     metrics = result.metrics
     assert metrics["d_stsp"]["value"] > 20 * metrics["d_stsp"]["floor"]
     assert metrics["d_h"]["value"] > 3 * metrics["d_h"]["floor"]

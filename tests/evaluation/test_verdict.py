@@ -1,79 +1,75 @@
-"""The verdict on generations whose nature is known."""
+"""The result of entries of evaluation.json whose numbers are known."""
 
-import math
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Any
+
 import pytest
 
-from sfbptt_cli.evaluation.verdict import Verdict, verdict
-
-Array = npt.NDArray[np.float64]
-SCALE = np.array([1.0, 10.0])
-T = np.arange(1000)
+from sfbptt_cli.evaluation.verdict import Result, dynamics_of, result_of
 
 
-def moving() -> Array:
-    return np.column_stack([np.sin(0.1 * T), 10 * np.cos(0.1 * T)])
+def entry(
+    d_stsp: float | str = 0.1,
+    d_h: float | str = 0.05,
+    exponent: float | str = 0.9,
+    dynamics: str = "chaotic",
+    truth: float | None = 0.9,
+    **changes: Any,
+) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
+        "d_stsp": {"value": d_stsp, "floor": 0.1},
+        "d_h": {"value": d_h, "floor": 0.04},
+        "lambda_max": {
+            "value": exponent,
+            "standard_error": 0.01,
+            "truth": truth,
+            "resolution": 0.02,
+        },
+    }
+    return {"dynamics": dynamics, "recorded": truth is None, "metrics": metrics, **changes}
 
 
 @pytest.mark.parametrize(
-    ("lyapunov", "standard_error", "expected"),
+    ("changes", "result", "reason"),
     [
-        (0.011, 0.001, Verdict.CHAOTIC),
-        (0.011, 0.0056, Verdict.CYCLE),  # within two standard errors of zero
-        (0.011, 0.0054, Verdict.CHAOTIC),
-        (0.00011, 0.0, Verdict.CHAOTIC),
-        (0.00009, 0.0, Verdict.CYCLE),  # below what a cycle's zero is estimated as
-        (0.0, 0.001, Verdict.CYCLE),
-        (-0.2, 0.001, Verdict.CYCLE),
-        (-math.inf, 0.0, Verdict.CYCLE),
-        (0.1, math.inf, Verdict.CHAOTIC),  # of one trajectory: no error is known
-        (math.nan, math.inf, Verdict.DIVERGED),  # every trajectory left the numbers
+        ({"d_stsp": 0.2, "d_h": 0.08}, Result.RECONSTRUCTED, "D_stsp is 2 times its floor"),
+        ({"d_stsp": 0.21}, Result.IN_PART, "D_stsp is 2.1 times its floor"),
+        ({"d_stsp": 1.0, "d_h": 0.5}, Result.IN_PART, "10 times its floor and D_H is 12.5 times"),
+        ({"d_stsp": 1.01}, Result.NOT, "D_stsp is 10.1 times its floor"),
+        ({"d_stsp": 17.0}, Result.NOT, "D_stsp is 170 times its floor"),
+        ({"d_stsp": "infinite"}, Result.NOT, "D_stsp is infinite"),
+        ({"d_h": 0.081}, Result.IN_PART, "D_H is 2.02 times its floor"),
+        ({"exponent": 1.03}, Result.RECONSTRUCTED, "D_stsp is 1 times its floor"),
+        ({"exponent": 1.04}, Result.IN_PART, "lambda_max is 1.04 where the system has 0.9"),
+        ({"dynamics": "cycle"}, Result.NOT, "runs into a cycle, the system is chaotic"),
+        ({"dynamics": "fixed point"}, Result.NOT, "runs into a fixed point, the system is"),
+        ({"dynamics": "diverged", "exponent": "diverged"}, Result.NOT, "runs into infinity"),
+        # Systems that are not chaotic; an exponent of 0.001 is zero within 1 / (steps followed).
+        ({"truth": 0.001, "exponent": 0.0, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
+        ({"truth": 0.0, "exponent": 0.3}, Result.NOT, "chaos, the system is a torus or a cycle"),
+        ({"truth": -0.3, "exponent": -0.1, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
+        # Recorded data, whose system is not known.
+        ({"truth": None}, Result.RECONSTRUCTED, "D_stsp is 1 times its floor"),
+        ({"truth": None, "d_stsp": 0.11}, Result.IN_PART, "D_stsp is 1.1 times its floor"),
+        ({"truth": None, "d_stsp": 0.21}, Result.NOT, "D_stsp is 2.1 times its floor"),
+        ({"truth": None, "d_h": 0.1, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
+        ({"truth": None, "d_h": 0.11}, Result.IN_PART, "D_H is 2.75 times its floor"),
+        ({"truth": None, "dynamics": "fixed point"}, Result.NOT, "runs into a fixed point"),
+        # Recorded data with a λ_max that was given.
+        ({"recorded": True, "d_stsp": 0.15}, Result.IN_PART, "D_stsp is 1.5 times its floor"),
+        ({"recorded": True, "exponent": 1.5}, Result.IN_PART, "lambda_max is 1.5"),
     ],
 )
-def test_the_exponent_decides_about_what_keeps_moving(
-    lyapunov: float, standard_error: float, expected: Verdict
-) -> None:
-    assert verdict(moving(), SCALE, lyapunov, standard_error) is expected
+def test_result_and_reason(changes: dict[str, Any], result: Result, reason: str) -> None:
+    found = result_of(entry(**changes))
+    assert found.result is result
+    assert reason in found.reason
 
 
-def test_what_comes_to_rest_is_a_fixed_point_whatever_the_exponent() -> None:
-    resting = moving() * np.exp(-0.02 * T)[:, None] + 3.0
-    for lyapunov in (-0.02, 0.5):
-        assert verdict(resting, SCALE, lyapunov, 0.0) is Verdict.FIXED_POINT
-    assert verdict(np.full((100, 2), 0.1), SCALE, 0.0, 0.0) is Verdict.FIXED_POINT
-
-
-def test_a_fixed_point_rests_in_every_dimension_relative_to_its_scale() -> None:
-    generated = np.zeros((1000, 2))
-    generated[:, 1] = 1.3e-3 * np.sin(0.1 * T)  # standard deviation 0.92e-4 of scale 10
-    assert verdict(generated, SCALE, -0.1, 0.0) is Verdict.FIXED_POINT
-    generated[:, 1] *= 1.2
-    assert verdict(generated, SCALE, -0.1, 0.0) is Verdict.CYCLE
-
-
-def test_only_the_last_tenth_of_the_steps_decides_about_rest() -> None:
-    generated = moving()
-    generated[900:] = generated[900]
-    assert verdict(generated, SCALE, 0.1, 0.0) is Verdict.FIXED_POINT
-    generated = moving()
-    generated[910:] = generated[910]
-    assert verdict(generated, SCALE, 0.1, 0.0) is Verdict.CHAOTIC
-    assert verdict(moving()[:15], SCALE, 0.1, 0.0) is Verdict.CHAOTIC  # of which a tenth is one
-
-
-@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf, 1e308, 10_001.0, -10_001.0])
-def test_a_single_lost_value_is_divergence(lost: float) -> None:
-    generated = moving()
-    generated[500, 1] = 9_999.0
-    assert verdict(generated, SCALE, 0.01, 0.0) is Verdict.CHAOTIC
-    generated[500, 1] = lost
-    assert verdict(generated, SCALE, 0.01, 0.0) is Verdict.DIVERGED
-
-
-def test_distance_is_counted_from_the_centre() -> None:
-    centre = np.array([1e5, 0.0])
-    assert verdict(moving() + centre, SCALE, 0.01, 0.0) is Verdict.DIVERGED
-    assert verdict(moving() + centre, SCALE, 0.01, 0.0, centre=centre) is Verdict.CHAOTIC
-    assert verdict(moving(), SCALE, 0.01, 0.0, centre=centre) is Verdict.DIVERGED
+def test_an_entry_of_an_earlier_version_has_a_verdict() -> None:
+    before = entry(d_stsp=0.15)
+    before["verdict"] = before.pop("dynamics")
+    del before["recorded"], before["metrics"]["lambda_max"]["resolution"]
+    assert dynamics_of(before) == "chaotic"
+    assert result_of(before).result is Result.RECONSTRUCTED

@@ -121,10 +121,10 @@ def test_a_model_that_diverges_when_free_is_measured_in_words(
         content["model"]["A"].fill_(growth)
         save_checkpoint(best, content)
         outcome = cli("evaluate", f"run={run}", cwd=tmp_path, status=0)
-        assert outcome.stdout.splitlines()[0] == "verdict: diverged"
+        assert outcome.stdout.splitlines()[1] == "dynamics: diverged"
         assert not re.search(r"(?i)\b(nan|none|null)\b|-inf", outcome.stdout)
         stored = json.loads((run / "evaluation.json").read_text())
-        assert stored["verdict"] == "diverged"
+        assert stored["dynamics"] == "diverged"
         assert _words(stored["metrics"]) == []
         exponent = stored["metrics"]["lambda_max"]["value"]
         assert exponent == "diverged" or exponent > 0

@@ -58,7 +58,7 @@ def test_every_way_for_a_run_to_end_is_counted(tmp_path: Path) -> None:
     write_run(tmp_path, seed=0)
     write_run(tmp_path, seed=1, status="trained")
     write_run(tmp_path, seed=2, status="diverged")
-    path = write_run(tmp_path, seed=3, verdict="diverged", d_stsp="infinite", d_h=1.0)
+    path = write_run(tmp_path, seed=3, dynamics="diverged", d_stsp="infinite", d_h=1.0)
     exponent = {"value": "diverged", "standard_error": "diverged", "truth": 0.9}
     edit(path, "evaluation.json", lambda e: e["metrics"].update(lambda_max=exponent))
     for seed, status in enumerate(("interrupted", "running", "failed"), start=4):
@@ -102,9 +102,9 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("run.json", "dataset", ["a"], "dataset is no fingerprint"),
     ("config.yaml", "seed", "x", "seed is 'x'"),
     ("config.yaml", "dataset.name", GONE, "dataset.name is None"),
-    ("evaluation.json", "verdict", GONE, "no verdict and metrics"),
-    ("evaluation.json", "verdict", "\u2028", "no verdict and metrics"),
-    ("evaluation.json", "metrics", [], "no verdict and metrics"),
+    ("evaluation.json", "dynamics", GONE, "no dynamics and metrics"),
+    ("evaluation.json", "dynamics", "\u2028", "no dynamics and metrics"),
+    ("evaluation.json", "metrics", [], "no dynamics and metrics"),
     ("evaluation.json", "metrics.d_stsp", [], "d_stsp has no value"),
     ("evaluation.json", "metrics.d_h.value", GONE, "d_h has no value"),
     ("evaluation.json", "metrics.d_h.value", "x", "d_h: 'x' is no number"),

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_run(folder, d_stsp=score * tau, d_h=score / 10, tau=tau, seed=seed)
     write_run(folder, d_stsp=8.0, forcing="none", tau=None)
     write_run(folder, "diverged", tau=100, seed=7)
-    write_run(folder, d_stsp="infinite", d_h=1.0, verdict="diverged", tau=30, seed=8)
+    write_run(folder, d_stsp="infinite", d_h=1.0, dynamics="diverged", tau=30, seed=8)
     for seed in range(3):
         _name_everything(write_run(folder, dataset="hostile", seed=seed, d_stsp=seed + 1.0))
     half = write_run(folder, tau=99)
@@ -44,7 +44,7 @@ def _name_everything(path: Path) -> None:
         edit(path, "config.yaml", lambda content, group=group: content[group].update(name=HOSTILE))
     edit(path, "config.yaml", lambda content: content.update(extra={HOSTILE: HOSTILE}))
     edit(path, "run.json", lambda content: content.update({HOSTILE: HOSTILE, "commit": HOSTILE}))
-    edit(path, "evaluation.json", lambda content: content.update(verdict=HOSTILE))
+    edit(path, "evaluation.json", lambda content: content.update(dynamics=HOSTILE))
     edit(path, "evaluation.json", lambda c: c["metrics"]["lambda_max"].update(unit=HOSTILE))
     with h5py.File(path / "trajectories.h5", "r+") as file:
         file["variable"][...] = ("x", HOSTILE, TEX)  # type: ignore[index]

@@ -34,7 +34,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> list[Panel]:
         write_run(folder, d_stsp=8.0 + seed, d_h=0.7, forcing="none", tau=None, seed=seed)
     for seed in range(2):
         write_run(folder, "diverged", dataset="second $x$", tau=100, seed=seed)
-    write_run(folder, d_stsp="infinite", d_h=1.0, dataset="second $x$", tau=50, verdict="diverged")
+    write_run(folder, d_stsp="infinite", d_h=1.0, dataset="second $x$", tau=50, dynamics="diverged")
     write_run(folder, d_stsp=0.5, d_h=0.2, dataset="second $x$", tau=10)
     return panels(group_runs(collect(folder)[0]))
 

@@ -1,0 +1,97 @@
+"""The dynamics of generations whose nature is known."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sfbptt_cli.evaluation.dynamics import Dynamics, dynamics
+from sfbptt_cli.lyapunov.spectrum import GrowthRate
+
+Array = npt.NDArray[np.float64]
+SCALE = np.array([1.0, 10.0])
+T = np.arange(1000)
+
+
+def moving() -> Array:
+    return np.column_stack([np.sin(0.1 * T), 10 * np.cos(0.1 * T)])
+
+
+def dynamics_at(x: Array, value: float, error: float, **options: npt.ArrayLike) -> Dynamics:
+    return dynamics(x, SCALE, GrowthRate(value, error), 10_000, **options)
+
+
+@pytest.mark.parametrize(
+    ("lyapunov", "standard_error", "expected"),
+    [
+        (0.011, 0.001, Dynamics.CHAOTIC),
+        (0.011, 0.0037, Dynamics.CYCLE),  # within three standard errors of zero
+        (0.011, 0.0036, Dynamics.CHAOTIC),
+        (2e-6, 0.0, Dynamics.CHAOTIC),
+        (9e-7, 0.0, Dynamics.CYCLE),  # a growth of 0.9% in all
+        (0.0, 0.001, Dynamics.CYCLE),
+        (-0.2, 0.001, Dynamics.CYCLE),
+        (-math.inf, 0.0, Dynamics.CYCLE),
+        (0.1, math.inf, Dynamics.CHAOTIC),  # of one trajectory: no error is known
+        (math.nan, math.inf, Dynamics.DIVERGED),  # every trajectory left the numbers
+    ],
+)
+def test_the_exponent_decides_about_what_keeps_moving(
+    lyapunov: float, standard_error: float, expected: Dynamics
+) -> None:
+    assert dynamics_at(moving(), lyapunov, standard_error) is expected
+
+
+@pytest.mark.parametrize("exponent", [3e-5, 0.0, -9e-5])
+def test_two_frequencies_are_a_torus_where_the_exponent_is_zero(exponent: float) -> None:
+    golden = (1 + math.sqrt(5)) / 2
+    two = np.sin(0.1 * T) + 0.3 * np.sin(0.1 * golden * T)
+    torus = np.column_stack([two, 10 * np.cos(0.1 * T)])
+    assert dynamics_at(torus, exponent, 1e-5 + abs(exponent) / 3) is Dynamics.TORUS
+    assert dynamics_at(torus, -2e-4, 1e-5) is Dynamics.CYCLE  # a long transient
+    # Frequencies of 2 to 3 repeat after two maxima or three.
+    locked = np.sin(0.2 * T) + 0.3 * np.sin(0.3 * T)
+    locked = np.column_stack([locked, 10 * np.cos(0.1 * T)])
+    assert dynamics_at(locked, exponent, 1e-5 + abs(exponent) / 3) is Dynamics.CYCLE
+
+
+def test_what_comes_to_rest_is_a_fixed_point_whatever_the_exponent() -> None:
+    resting = moving() * np.exp(-0.02 * T)[:, None] + 3.0
+    for lyapunov in (-0.02, 0.5):
+        assert dynamics_at(resting, lyapunov, 0.0) is Dynamics.FIXED_POINT
+    assert dynamics_at(np.full((100, 2), 0.1), 0.0, 0.0) is Dynamics.FIXED_POINT
+
+
+def test_a_fixed_point_rests_in_every_dimension_relative_to_its_scale() -> None:
+    generated = np.zeros((1000, 2))
+    generated[:, 1] = 1.3e-3 * np.sin(0.1 * T)  # standard deviation 0.92e-4 of scale 10
+    assert dynamics_at(generated, -0.1, 0.0) is Dynamics.FIXED_POINT
+    generated[:, 1] *= 1.2
+    assert dynamics_at(generated, -0.1, 0.0) is Dynamics.CYCLE
+
+
+def test_only_the_last_tenth_of_the_steps_decides_about_rest() -> None:
+    generated = moving()
+    generated[900:] = generated[900]
+    assert dynamics_at(generated, 0.1, 0.0) is Dynamics.FIXED_POINT
+    generated = moving()
+    generated[910:] = generated[910]
+    assert dynamics_at(generated, 0.1, 0.0) is Dynamics.CHAOTIC
+    assert dynamics_at(moving()[:15], 0.1, 0.0) is Dynamics.CHAOTIC  # of which a tenth is one
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf, 1e308, 10_001.0, -10_001.0])
+def test_a_single_lost_value_is_divergence(lost: float) -> None:
+    generated = moving()
+    generated[500, 1] = 9_999.0
+    assert dynamics_at(generated, 0.01, 0.0) is Dynamics.CHAOTIC
+    generated[500, 1] = lost
+    assert dynamics_at(generated, 0.01, 0.0) is Dynamics.DIVERGED
+
+
+def test_distance_is_counted_from_the_centre() -> None:
+    centre = np.array([1e5, 0.0])
+    assert dynamics_at(moving() + centre, 0.01, 0.0) is Dynamics.DIVERGED
+    assert dynamics_at(moving() + centre, 0.01, 0.0, centre=centre) is Dynamics.CHAOTIC
+    assert dynamics_at(moving(), 0.01, 0.0, centre=centre) is Dynamics.DIVERGED
