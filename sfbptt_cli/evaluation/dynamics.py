@@ -21,12 +21,14 @@ _FIXED_POINT_MOTION = 1e-4
 _FIXED_POINT_TAIL = 0.1  # fraction of the steps, at the end
 # Standard errors by which an exponent has to exceed zero. Of a cycle, its estimate is zero within
 # three in all but one of a thousand; what is between is worth following for longer.
-_CHAOS_STANDARD_ERRORS = 3.0
+_STANDARD_ERRORS = 3.0
 _UNDECIDED_STANDARD_ERRORS = (1.0, 4.0)
 # Growth of a distance, natural log, over all the steps that an exponent was followed for: less is
 # rounding, and less than one leaves open whether an exponent is zero.
 _ROUNDING_GROWTH = 0.01
 _ZERO_GROWTH = 1.0
+# Steps between maxima: with fewer, as of a map, one zero exponent is what a torus has.
+_FLOW = 10
 # A cycle repeats within this many standard deviations, after at most so many maxima.
 _REPEATED = 0.02
 _LONGEST_PERIOD = 20
@@ -47,6 +49,8 @@ def dynamics(
     scale: npt.ArrayLike,
     exponent: GrowthRate,
     steps: int,
+    *,
+    second_is_zero: bool = True,
     centre: npt.ArrayLike = 0.0,
 ) -> Dynamics:
     """Return whether a generation diverged, came to rest, is chaotic, quasi-periodic, or cycles.
@@ -58,8 +62,8 @@ def dynamics(
     - fixed point: over the last tenth of the steps the standard deviation is below 10⁻⁴ · scale
       in every dimension;
     - chaotic: λ > max(3 standard errors, 0.01 / steps);
-    - torus: |λ| ≤ max(3 standard errors, 1 / steps), and the maxima of its principal component do
-      not repeat (`repeats`);
+    - torus: |λ| ≤ max(3 standard errors, 1 / steps), the second exponent is zero, too (of a flow),
+      and the maxima of the principal component do not repeat;
     - cycle: everything else that keeps moving in bounds. A spiral that has not come to rest by the
       end counts here too; longer generations separate them.
 
@@ -69,6 +73,7 @@ def dynamics(
         exponent: λ_max of the generating model, natural log, per step; −∞ is a superstable cycle.
             Its error is infinite where one trajectory left none.
         steps: that λ_max was followed for.
+        second_is_zero: whether the second exponent is (`is_zero`).
     """
     generated = np.asarray(generated, dtype=np.float64)
     scale, centre = np.asarray(scale), np.asarray(centre)
@@ -81,12 +86,21 @@ def dynamics(
     tail = generated[-max(2, int(_FIXED_POINT_TAIL * len(generated))) :]
     if (tail.std(axis=0) < _FIXED_POINT_MOTION * scale).all():
         return Dynamics.FIXED_POINT
-    error = exponent.standard_error if math.isfinite(exponent.standard_error) else 0.0
-    uncertain = _CHAOS_STANDARD_ERRORS * error
-    if exponent.value > max(uncertain, _ROUNDING_GROWTH / steps):
+    if exponent.value > max(_uncertain(exponent), _ROUNDING_GROWTH / steps):
         return Dynamics.CHAOTIC
-    zero = abs(exponent.value) <= max(uncertain, _ZERO_GROWTH / steps)
-    return Dynamics.TORUS if zero and not repeats(generated) else Dynamics.CYCLE
+    if is_zero(exponent, steps) and not _repeats(generated, second_is_zero):
+        return Dynamics.TORUS
+    return Dynamics.CYCLE
+
+
+def is_zero(exponent: GrowthRate, steps: int) -> bool:
+    """Return whether an exponent may be zero: within three errors, or 1 / (steps followed)."""
+    return abs(exponent.value) <= max(_uncertain(exponent), _ZERO_GROWTH / steps)
+
+
+def _uncertain(exponent: GrowthRate) -> float:
+    error = exponent.standard_error
+    return _STANDARD_ERRORS * error if math.isfinite(error) else 0.0
 
 
 def undecided(exponent: GrowthRate) -> bool:
@@ -96,13 +110,13 @@ def undecided(exponent: GrowthRate) -> bool:
     return low * error < exponent.value < high * error
 
 
-def repeats(generated: Array) -> bool:
+def _repeats(generated: Array, second_is_zero: bool) -> bool:
     """Return whether a trajectory (S, N) is periodic, from its second half.
 
     Its maxima are those of the first principal component, as a Poincaré section: their times and
     the state there, interpolated by parabolas. It is periodic where they come again, within 0.02
     standard deviations (and intervals), after one to twenty of them; also where there are too few
-    of them to tell.
+    of them to tell. A flow that repeats between its samples only has no second zero exponent.
     """
     x = generated[len(generated) // 2 :]
     x = x[:, x.std(axis=0) > 0]
@@ -115,6 +129,8 @@ def repeats(generated: Array) -> bool:
     slope, curve = (x[at + 1] - x[at - 1]) / 2, x[at + 1] - 2 * x[at] + x[at - 1]
     states = x[at] + shift[:, None] * slope + shift[:, None] ** 2 / 2 * curve
     intervals = np.diff(at + shift)
+    if not second_is_zero and intervals.mean() > _FLOW:
+        return True
     section = np.column_stack([states[1:] / x.std(axis=0), intervals / intervals.mean()])
     periods = range(1, 1 + min(_LONGEST_PERIOD, len(section) // 2))
     return any((np.abs(section[n:] - section[:-n]) <= _REPEATED).all() for n in periods)

@@ -15,12 +15,12 @@ from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.contexts import states_at, stretches
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.distances import measure_distances
-from sfbptt_cli.evaluation.dynamics import dynamics, undecided
+from sfbptt_cli.evaluation.dynamics import dynamics, is_zero, undecided
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
-from sfbptt_cli.lyapunov.spectrum import GrowthRate, kaplan_yorke_dimension
+from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum, kaplan_yorke_dimension
 from sfbptt_cli.metrics.prediction import squared_errors, valid_prediction_steps
 from sfbptt_cli.models.base import LatentModel
 
@@ -103,6 +103,7 @@ def evaluate(
     truth = stretches(dataset.test, start, 1, transient + steps)[0].astype(np.float64)
     generated = subject.free(start, transient + steps)[0]
     exponent, followed = _exponent(subject)
+    spectrum, spectrum_steps = _spectrum(subject)
     after, compared = truth[transient:], generated[transient:]
     metrics: dict[str, Metric] = {
         **measure_distances(after, compared, dataset, transient, settings),
@@ -115,9 +116,16 @@ def evaluate(
             "resolution": 1 / (followed * dataset.dt),  # a distance grows by a factor of e
             "unit": f"per {singular(dataset.time_unit)}",
         },
-        "kaplan_yorke_dimension": _dimension(subject),
+        "kaplan_yorke_dimension": _dimension(subject, spectrum.exponents, spectrum_steps),
     }
-    word = dynamics(compared, after.std(axis=0), exponent, followed, centre=after.mean(axis=0))
+    word = dynamics(
+        compared,
+        after.std(axis=0),
+        exponent,
+        followed,
+        second_is_zero=_second_is_zero(spectrum, spectrum_steps),
+        centre=after.mean(axis=0),
+    )
     recorded = dataset.independent is None
     return Evaluation(word.value, recorded, steps, metrics, generated, truth)
 
@@ -205,11 +213,10 @@ def _exponent(subject: _Subject) -> tuple[GrowthRate, int]:
     return found, steps
 
 
-def _dimension(subject: _Subject) -> Metric:
-    """Return the Kaplan-Yorke dimension of the model's attractor.
+def _spectrum(subject: _Subject) -> tuple[Spectrum, int]:
+    """Return the model's leading exponents, per step, two more than there are observations.
 
-    It comes from two more leading exponents than there are observations. Where they do not sum to
-    less than zero the attractor has more dimensions than that, and the value is a word.
+    Also the steps that they were followed for.
     """
     dataset, settings = subject.dataset, subject.settings
     transient, steps, inputs = settings.transient, settings.dimension_steps, subject.inputs
@@ -222,12 +229,20 @@ def _dimension(subject: _Subject) -> Metric:
         s = subject.on_device(inputs[first + 1 : first + 1 + transient + steps])
     count = min(subject.model.state_dim, dataset.obs_dim + 2)
     state = subject.states(starts)
-    spectrum = model_spectrum(subject.model, state, steps, transient, count, s=s)
-    exponents = spectrum.exponents
+    return model_spectrum(subject.model, state, steps, transient, count, s=s), steps
+
+
+def _dimension(subject: _Subject, exponents: Array, steps: int) -> Metric:
+    """Return the Kaplan-Yorke dimension of the model's attractor, from its leading exponents.
+
+    Where they do not sum to less than zero the attractor has more dimensions than that, and the
+    value is a word.
+    """
+    dataset = subject.dataset
     value: float | str = "undecided"
     if np.isnan(exponents).any():
         value = "diverged"
-    elif exponents.sum() < 0 or count == subject.model.state_dim:
+    elif exponents.sum() < 0 or len(exponents) == subject.model.state_dim:
         value = kaplan_yorke_dimension(exponents)
     return {
         "value": value,
@@ -236,3 +251,8 @@ def _dimension(subject: _Subject) -> Metric:
         "exponents_unit": f"per {singular(dataset.time_unit)}",
         "steps": steps,
     }
+
+
+def _second_is_zero(spectrum: Spectrum, steps: int) -> bool:
+    second = [*zip(spectrum.exponents, spectrum.standard_errors, strict=True)][1:2]
+    return all(is_zero(GrowthRate(*map(float, pair)), steps) for pair in second)

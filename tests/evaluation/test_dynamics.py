@@ -1,12 +1,18 @@
 """The dynamics of generations whose nature is known."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from known_maps import Map
+from torch import Tensor
 
 from sfbptt_cli.evaluation.dynamics import Dynamics, dynamics
+from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.spectrum import GrowthRate
 
 Array = npt.NDArray[np.float64]
@@ -18,7 +24,7 @@ def moving() -> Array:
     return np.column_stack([np.sin(0.1 * T), 10 * np.cos(0.1 * T)])
 
 
-def dynamics_at(x: Array, value: float, error: float, **options: npt.ArrayLike) -> Dynamics:
+def dynamics_at(x: Array, value: float, error: float, **options: Any) -> Dynamics:
     return dynamics(x, SCALE, GrowthRate(value, error), 10_000, **options)
 
 
@@ -49,6 +55,7 @@ def test_two_frequencies_are_a_torus_where_the_exponent_is_zero(exponent: float)
     two = np.sin(0.1 * T) + 0.3 * np.sin(0.1 * golden * T)
     torus = np.column_stack([two, 10 * np.cos(0.1 * T)])
     assert dynamics_at(torus, exponent, 1e-5 + abs(exponent) / 3) is Dynamics.TORUS
+    assert dynamics_at(torus, exponent, 1e-4, second_is_zero=False) is Dynamics.CYCLE
     assert dynamics_at(torus, -2e-4, 1e-5) is Dynamics.CYCLE  # a long transient
     # Frequencies of 2 to 3 repeat after two maxima or three.
     locked = np.sin(0.2 * T) + 0.3 * np.sin(0.3 * T)
@@ -95,3 +102,60 @@ def test_distance_is_counted_from_the_centre() -> None:
     assert dynamics_at(moving() + centre, 0.01, 0.0) is Dynamics.DIVERGED
     assert dynamics_at(moving() + centre, 0.01, 0.0, centre=centre) is Dynamics.CHAOTIC
     assert dynamics_at(moving(), 0.01, 0.0, centre=centre) is Dynamics.DIVERGED
+
+
+def _runge_kutta(field: Callable[[Tensor], Tensor], h: float) -> Map:
+    def step(x: Tensor) -> Tensor:
+        k1 = field(x)
+        k2 = field(x + h / 2 * k1)
+        k3 = field(x + h / 2 * k2)
+        return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + h * k3))
+
+    return Map(len(field(torch.zeros(1, 4))[0]), step)
+
+
+def _van_der_pol(z: Tensor) -> Tensor:
+    x, y = z[:, 0], z[:, 1]
+    return torch.stack([y, (1 - x**2) * y - x], dim=1)
+
+
+def _lorenz(z: Tensor) -> Tensor:
+    x, y, z_ = z[:, 0], z[:, 1], z[:, 2]
+    return torch.stack([10 * (y - x), x * (28 - z_) - y, x * y - 8 / 3 * z_], dim=1)
+
+
+def _two_oscillators(z: Tensor) -> Tensor:
+    a, b, c, d = z.unbind(dim=1)
+    p, q, golden = 1 - a**2 - b**2, 1 - c**2 - d**2, (1 + math.sqrt(5)) / 2
+    return torch.stack([a * p - b + 0.1 * c, b * p + a, c * q - golden * d, d * q + golden * c], 1)
+
+
+def _twist(z: Tensor) -> Tensor:
+    """Rotate by an angle that grows with the radius: a distance grows with time."""
+    x, y = z.unbind(dim=1)
+    angle = 0.3 + x**2 + y**2
+    c, s = angle.cos(), angle.sin()
+    return torch.stack([c * x - s * y, s * x + c * y], dim=1)
+
+
+def _delayed_logistic(z: Tensor) -> Tensor:
+    return torch.stack([2.1 * z[:, 0] * (1 - z[:, 1]), z[:, 0]], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (_runge_kutta(_van_der_pol, 0.1), Dynamics.CYCLE),
+        (_runge_kutta(_two_oscillators, 0.1), Dynamics.TORUS),
+        (_runge_kutta(_lorenz, 0.001), Dynamics.CHAOTIC),  # 0.0009 per step
+        (Map(2, _twist), Dynamics.CYCLE),
+        (Map(2, _delayed_logistic), Dynamics.TORUS),  # an invariant circle
+    ],
+    ids=["van der pol", "two oscillators", "lorenz", "twist", "invariant circle"],
+)
+def test_known_systems_are_named(model: Map, expected: Dynamics) -> None:
+    begun = 0.4 + 0.2 * torch.rand(1, model.obs_dim, generator=torch.Generator().manual_seed(3))
+    x = model.double().rollout(begun.double(), 20_000)[0][0, 4_000:]
+    found = largest_exponent(model, x[:: len(x) // 16], steps=8_000, transient=0)
+    free = x.numpy()
+    assert dynamics(free, free.std(axis=0), found, 8_000, centre=free.mean(axis=0)) is expected
