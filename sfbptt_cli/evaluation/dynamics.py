@@ -29,9 +29,10 @@ _ROUNDING_GROWTH = 0.01
 _ZERO_GROWTH = 1.0
 # Steps between maxima: with fewer, as of a map, one zero exponent is what a torus has.
 _FLOW = 10
-# A cycle repeats within this many standard deviations, after at most so many maxima.
-_REPEATED = 0.02
-_LONGEST_PERIOD = 20
+# A cycle repeats within so many standard deviations (root mean square), after at most so many
+# maxima.
+_REPEATED = 0.01
+_LONGEST_PERIOD = 12
 
 
 class Dynamics(StrEnum):
@@ -114,9 +115,10 @@ def _repeats(generated: Array, second_is_zero: bool) -> bool:
     """Return whether a trajectory (S, N) is periodic, from its second half.
 
     Its maxima are those of the first principal component, as a Poincaré section: their times and
-    the state there, interpolated by parabolas. It is periodic where they come again, within 0.02
-    standard deviations (and intervals), after one to twenty of them; also where there are too few
-    of them to tell. A flow that repeats between its samples only has no second zero exponent.
+    the state there, interpolated by parabolas. It is periodic where they come again, within a
+    root mean square of 0.01 standard deviations (and intervals), after one to twelve of them; also
+    where there are too few of them to tell. A flow that repeats between its samples only has no
+    second zero exponent.
     """
     x = generated[len(generated) // 2 :]
     x = x[:, x.std(axis=0) > 0]
@@ -133,4 +135,7 @@ def _repeats(generated: Array, second_is_zero: bool) -> bool:
         return True
     section = np.column_stack([states[1:] / x.std(axis=0), intervals / intervals.mean()])
     periods = range(1, 1 + min(_LONGEST_PERIOD, len(section) // 2))
-    return any((np.abs(section[n:] - section[:-n]) <= _REPEATED).all() for n in periods)
+    return any(
+        (np.sqrt(((section[n:] - section[:-n]) ** 2).mean(axis=0)) <= _REPEATED).all()
+        for n in periods
+    )

@@ -155,7 +155,7 @@ def _delayed_logistic(z: Tensor) -> Tensor:
 )
 def test_known_systems_are_named(model: Map, expected: Dynamics) -> None:
     begun = 0.4 + 0.2 * torch.rand(1, model.obs_dim, generator=torch.Generator().manual_seed(3))
-    x = model.double().rollout(begun.double(), 20_000)[0][0, 4_000:]
-    found = largest_exponent(model, x[:: len(x) // 16], steps=8_000, transient=0)
+    x = model.double().rollout(begun.double(), 14_000)[0][0, 4_000:]
+    found = largest_exponent(model, x[:: len(x) // 16], steps=6_000, transient=0)
     free = x.numpy()
-    assert dynamics(free, free.std(axis=0), found, 8_000, centre=free.mean(axis=0)) is expected
+    assert dynamics(free, free.std(axis=0), found, 6_000, centre=free.mean(axis=0)) is expected
