@@ -1,4 +1,4 @@
-"""Tab completion in a shell: `eval "$(sfbptt -sc install=bash)"`.
+"""Tab completion in a shell: `eval "$(sfbptt -sc install=bash)"`, zsh or fish.
 
 The installed function calls `sfbptt -sc query=SHELL` with the line so far in COMP_LINE.
 """
@@ -19,16 +19,27 @@ from sfbptt_cli.config.commands import COMMANDS
 _BASH = """_sfbptt() {
     local IFS=$'\\n'
     export COMP_LINE COMP_POINT
-    COMPREPLY=($(sfbptt -sc query=SHELL 2>/dev/null))
+    COMPREPLY=($(sfbptt -sc query=bash 2>/dev/null))
 }
 complete -o nospace -F _sfbptt sfbptt"""
+_ZSH = """(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+_sfbptt() {
+    local -a found
+    found=("${(@f)$(COMP_LINE="$LBUFFER" sfbptt -sc query=zsh 2>/dev/null)}")
+    [[ -n $found ]] && compadd -S '' -a found
+}
+compdef _sfbptt sfbptt"""
 _INSTALL = {
-    "bash": _BASH.replace("SHELL", "bash"),
-    "zsh": "autoload -U bashcompinit && bashcompinit\n" + _BASH.replace("SHELL", "zsh"),
+    "bash": _BASH,
+    "zsh": _ZSH,
     "fish": "complete -c sfbptt -f -a "
     "'(env COMP_LINE=(commandline -cp | string collect) sfbptt -sc query=fish)'",
 }
-_UNINSTALL = {"fish": "complete -c sfbptt -e"}
+_UNINSTALL = {
+    "bash": "complete -r sfbptt",
+    "zsh": "compdef -d sfbptt",
+    "fish": "complete -c sfbptt -e",
+}
 _FLAGS = ("--help", "--cfg", "--multirun")
 
 
@@ -42,7 +53,7 @@ def complete(asked: list[str]) -> int:
     if task == "install":
         print(_INSTALL[shell])
     elif task == "uninstall":
-        print(_UNINSTALL.get(shell, "complete -r sfbptt"))
+        print(_UNINSTALL[shell])
     else:
         line = os.environ.get("COMP_LINE", "")
         line = line[: int(os.environ.get("COMP_POINT") or len(line))]

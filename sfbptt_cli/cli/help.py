@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from sfbptt_cli.cli.configs import config_folder, group_choices
-from sfbptt_cli.cli.program import program
+from sfbptt_cli.common.program import program
 
 # A field of a dataclass with its comment, which may follow a note for the linter.
 _FIELD = re.compile(r"    (\w+): [^#]*(?:# (?:noqa: \w+(?:, \w+)*)?(.*))?")

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import sfbptt_cli
-from sfbptt_cli.cli.program import program
 from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
+from sfbptt_cli.common.program import program
 from sfbptt_cli.common.terminal import log_to, one_line, prepare_streams
 from sfbptt_cli.config.commands import COMMANDS
 

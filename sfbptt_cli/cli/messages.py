@@ -10,8 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sfbptt_cli.cli.configs import config_folder
 from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion
-from sfbptt_cli.cli.program import program
 from sfbptt_cli.common.errors import RequestError, choices, nearest
+from sfbptt_cli.common.program import program
 from sfbptt_cli.config.explain import explain_value
 from sfbptt_cli.config.schema import REMOVED
 

@@ -46,10 +46,10 @@ def run(config: EvaluateSettings, changes: dict[str, Any]) -> None:
 
 
 def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> None:
-    """Measure a run again, with `changes` to its own evaluation settings; print a table."""
+    """Measure a run again, with `changes` to its own evaluation settings; print what was found."""
     import torch
 
-    from sfbptt_cli.evaluation.table import table
+    from sfbptt_cli.experiment.conclusion import conclusion, warn_of_unfinished
     from sfbptt_cli.experiment.measure import measure
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.experiment.signals import Stopped, StopSignals
@@ -57,6 +57,7 @@ def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> N
     torch.set_num_threads(chosen.threads)
     config = dataclasses.replace(Run(path).config.evaluation, **changes)
     run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
+    warn_of_unfinished(run)
     try:
         with StopSignals("in its evaluation") as stop, run.folder.lock():
             how = "png" if chosen.figures == "auto" else chosen.figures
@@ -64,7 +65,7 @@ def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> N
             stop.check()
     except Stopped as stopped:
         raise Interrupted(f"{path} stopped {stopped}; the same command measures it again") from None
-    say(table(found))
+    say(*conclusion(run, found, chosen.paper2022))
 
 
 def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> None:

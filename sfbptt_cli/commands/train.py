@@ -12,7 +12,7 @@ from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.settings import RecordedSettings
-from sfbptt_cli.evaluation.table import table
+from sfbptt_cli.experiment.conclusion import conclusion
 from sfbptt_cli.experiment.measure import draw_missing, measure
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
@@ -100,9 +100,8 @@ def _measure(run: TrainingRun, stop: StopSignals) -> None:
 
 
 def show(run: TrainingRun) -> None:
-    """Print the table of metrics, then the paths of the run's files."""
+    """Print what was found, where it is and what to do next."""
     folder = run.folder
-    say(table(find(folder, run.config.evaluation) or measured(folder)), "")
-    # Names with a point are the lock and what a kill may leave of a file half written.
-    for path in sorted(p for p in folder.path.rglob("[!.]*") if p.is_file()):
-        say(path)
+    entry = find(folder, run.config.evaluation) or measured(folder)
+    opened = Run(folder.path, run.config.evaluation.checkpoint, run.dataset)
+    say(*conclusion(opened, entry, run.config.paper2022))

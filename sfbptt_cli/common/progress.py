@@ -1,8 +1,13 @@
-"""Bars that show how far a long computation is."""
+"""What a long computation shows of itself: bars, and a line a stage."""
 
 from __future__ import annotations
 
+import logging
+import sys
+import time
 from typing import Any
+
+log = logging.getLogger("sfbptt")
 
 
 def progress(total: int, title: str, unit: str = "step") -> Any:
@@ -10,3 +15,17 @@ def progress(total: int, title: str, unit: str = "step") -> Any:
     from tqdm import tqdm
 
     return tqdm(total=total, desc=title, unit=f" {unit}s", disable=None, leave=False)
+
+
+class Stage:
+    """A stage of a run: its name while it lasts, for people, then a line with its seconds."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._begun = name, time.monotonic()
+        if sys.stderr.isatty():
+            sys.stderr.write(f"{name} …\r")
+            sys.stderr.flush()
+
+    def done(self, made: str) -> None:
+        """Log what the stage made."""
+        log.info("%-8s %s (%.1f s)", self._name, made, time.monotonic() - self._begun)

@@ -60,6 +60,7 @@ class TrainSettings(Settings):
     threads: int = whole(1, 1, 1_024)
     # pdf: PDF beside PNG; auto: png, and none in a sweep, whose runs `evaluate` can draw later.
     figures: str = word("auto", "png", "pdf", "none")
+    paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
     dataset: DatasetSettings = MISSING
@@ -148,6 +149,7 @@ class EvaluateSettings(Settings):
     threads: int = whole(1, 1, 1_024)
     # pdf: PDF beside PNG; auto: png of a run, none of the runs below a folder.
     figures: str = word("auto", "png", "pdf", "none")
+    paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     # Of recorded data, where their file lies now, if not where it was or beside the run.
     moved: MovedSettings = field(default_factory=MovedSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -16,7 +16,7 @@ from sfbptt_cli.config.explain import explain_value
 from sfbptt_cli.config.store import GROUPS, settings_of
 
 # The settings that say where a run goes, and how it is made.
-NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures"})
+NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures", "paper2022"})
 # Settings of earlier versions, which stored runs may have: what to give instead.
 REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
 # And values, in whose place the default is taken.

@@ -100,6 +100,13 @@ class Dataset:
         lines = [f"{self.name}: {self.read}", "; ".join(notes)]
         return [line for line in lines if line] if self.read else []
 
+    def size(self) -> str:
+        """Return in a line how much there is to train on and to test with."""
+        return (
+            f"{self.name}: {len(self.train):,} steps train, {len(self.test):,} test; "
+            f"{self.obs_dim} variable{'s' * (self.obs_dim > 1)}, dt {self.dt:.4g} {self.time_unit}"
+        )
+
     @property
     def lambda_step(self) -> float | None:
         """The largest exponent per step, λ_max · dt."""

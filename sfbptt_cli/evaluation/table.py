@@ -1,11 +1,13 @@
-"""Metrics as a table."""
+"""An evaluation in words and as a table, at most 80 columns wide."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sfbptt_cli.common.numbers import number_text
-from sfbptt_cli.common.tables import aligned
+from sfbptt_cli.common.numbers import number_of, number_text
+from sfbptt_cli.common.tables import aligned, labelled
 from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 
 # The metrics of evaluation.json, with the words for them.
@@ -19,37 +21,68 @@ METRICS: dict[str, str] = {
     "lambda_max": "lambda_max",
     "kaplan_yorke_dimension": "Kaplan-Yorke dimension",
 }
+_PAPER = ("d_stsp_paper2022", "d_h_paper2022")
+_HEADER = ("", "model", "truth", "floor", "times the floor")
+_LONGEST = 31  # of a row's name, so that the table has 80 columns
+_DIGITS = 3
+_LEAST = 1e-6  # a floor of less is that of a system that repeats itself exactly
 
 
-def table(evaluation: dict[str, Any]) -> str:
-    """Format dynamics and result, then a row a metric: value, floor or true value, a note."""
-    rows = [("metric", "value", "floor", "note")]
-    for name, metric in evaluation["metrics"].items():
-        floor = metric.get("floor", metric.get("truth"))
-        value, floor = number_text(metric["value"]), number_text(floor)
-        rows.append((METRICS.get(name) or str(name), value, floor, _note(name, metric)))
-    found = result_of(evaluation)
-    head = f"result: {found.result}: {found.reason}\ndynamics: {dynamics_of(evaluation)}"
-    return f"{head}\n{aligned(rows, right=(1, 2))}"
+def table(entry: Mapping[str, Any], paper2022: bool = False) -> str:
+    """Format result and dynamics in a sentence each, then a row a metric.
+
+    `paper2022` also shows the distances by the estimators of the paper's code.
+    """
+    found = result_of(entry)
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for name, metric in entry["metrics"].items():
+        if name in _PAPER and not paper2022:
+            continue
+        numbers = (metric["value"], metric.get("truth"), metric.get("floor"), _times(metric))
+        rows.append((_name(name, metric), *(number_text(x, _DIGITS) for x in numbers)))
+    words = [
+        *labelled("result", f"{found.result}: {found.reason}"),
+        *labelled("dynamics", f"{dynamics_of(entry)}: {_behaviour(entry)}"),
+    ]
+    return "\n".join([*words, "", aligned(rows, right=(1, 2, 3, 4))])
 
 
-def _note(name: str, metric: dict[str, Any]) -> str:
-    if name == "d_stsp":
-        delays = ""
-        if "lag" in metric:
-            delays = f", {metric['dimension']} delays of {metric['lag']} steps"
-        if metric["estimator"] == "gmm":
-            return f"GMM{delays}"
-        return f"{metric['bins']} bins, {100 * metric['outside']:.2g}% outside{delays}"
-    if name == "prediction_error":
-        error = metric.get("standard_error")  # not in entries of earlier versions
-        within = f"± {number_text(error)}, " if isinstance(error, float) else ""
-        return f"{within}{metric['steps']} steps, in {metric['unit']}"
+def _times(metric: Mapping[str, Any]) -> float | None:
+    floor = number_of(metric.get("floor") or 0.0)
+    return number_of(metric["value"]) / floor if floor > _LEAST else None
+
+
+def _name(name: str, metric: Mapping[str, Any]) -> str:
+    """Return the name of a row, with the settings or the unit that it cannot be read without."""
+    label, notes = METRICS.get(name) or str(name), [*_notes(name, metric)]
     if name == "valid_prediction_time":
-        low, high = metric["quartiles"]
-        return f"{metric['unit']}, quartiles {low:.3g} to {high:.3g}"
-    if name == "lambda_max":
-        return f"{metric['unit']}, of the model; under floor: of the system"
-    if name == "kaplan_yorke_dimension":
-        return "of the model; under floor: of the system"
-    return ""
+        label = "predicted for"
+    text = f"{label} ({', '.join(notes)})" if notes else label
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _notes(name: str, metric: Mapping[str, Any]) -> Iterator[str]:
+    if name == "d_stsp":
+        yield "GMM" if metric["estimator"] == "gmm" else f"{metric['bins']} bins"
+        if "lag" in metric:
+            yield f"{metric['dimension']} delays"
+    elif name == "prediction_error":
+        yield f"{metric['steps']} steps"
+    elif name in ("lambda_max", "valid_prediction_time"):
+        yield str(metric["unit"])
+
+
+def _behaviour(entry: Mapping[str, Any]) -> str:
+    """Return in words what the free run does."""
+    exponent = entry["metrics"]["lambda_max"]
+    number, error = number_text(exponent["value"], _DIGITS), exponent.get("standard_error")
+    if isinstance(error, float) and math.isfinite(error):
+        number += f" ± {error:.1g}"
+    rate = f"lambda_max is {number} {exponent['unit']}"
+    return {
+        "chaotic": f"near states separate, {rate}",
+        "torus": f"two frequencies that never meet again, {rate}, zero within its error",
+        "cycle": f"the free run repeats, {rate}",
+        "fixed point": "the free run comes to rest",
+        "diverged": "the free run leaves all bounds",
+    }.get(dynamics_of(entry), rate)

@@ -30,6 +30,8 @@ class Judgement(NamedTuple):
 _WITHIN, _WITHIN_IN_PART = 2.0, 10.0
 _RECORDED_WITHIN, _RECORDED_IN_PART = 1.0, 2.0
 _RECORDED_D_H = 0.1
+# A distance of less is none, whatever its floor: that of a system that repeats itself is 0.
+_NONE = 0.02
 # By how much of it λ_max may be off.
 _EXPONENT = 0.15
 _EXPONENT_STANDARD_ERRORS = 2.0
@@ -48,6 +50,8 @@ def result_of(entry: Mapping[str, Any]) -> Judgement:
       data: D_stsp at most its floor, D_H at most twice its floor or 0.1, neither diverged nor at
       rest.
     - in part: of the system's kind, and D_stsp at most ten times its floor; of recorded data twice.
+
+    A distance of at most 0.02 is near enough, whatever its floor.
     """
     metrics, found = entry["metrics"], dynamics_of(entry)
     exponent = metrics.get("lambda_max", {})
@@ -56,22 +60,21 @@ def result_of(entry: Mapping[str, Any]) -> Judgement:
     if found not in kinds:
         wanted = "" if recorded else f", the system is {_either(kinds)}"
         return Judgement(Result.NOT, f"the model runs into {_article(found)}{wanted}")
-    d_stsp, d_h = (_ratio(metrics[name]) for name in ("d_stsp", "d_h"))
     within, in_part = (_WITHIN, _WITHIN_IN_PART)
     if recorded:
         within, in_part = (_RECORDED_WITHIN, _RECORDED_IN_PART)
-    faults = []
-    if not d_stsp <= within:
-        faults.append(f"D_stsp is {_times(d_stsp)}")
-    near = recorded and number_of(metrics["d_h"]["value"]) <= _RECORDED_D_H
-    if not (d_h <= _WITHIN or near):
-        faults.append(f"D_H is {_times(d_h)}")
+    d_stsp, d_h = (_ratio(metrics[name]) for name in ("d_stsp", "d_h"))
+    enough = _RECORDED_D_H if recorded else _NONE
+    near = [number_of(metrics["d_stsp"]["value"]) <= _NONE or d_stsp <= within]
+    near += [number_of(metrics["d_h"]["value"]) <= enough or d_h <= _WITHIN]
+    texts = [f"D_stsp is {_times(d_stsp)}", f"D_H is {_times(d_h)}"]
+    faults = [text for text, right in zip(texts, near, strict=True) if not right]
     if (off := _exponent_off(exponent)) is not None:
         faults.append(f"lambda_max is {off}")
     if not faults:
-        return Judgement(Result.RECONSTRUCTED, f"D_stsp is {_times(d_stsp)}, D_H {_times(d_h)}")
-    reason = _listed(faults)
-    return Judgement(Result.IN_PART if d_stsp <= in_part else Result.NOT, reason)
+        return Judgement(Result.RECONSTRUCTED, _listed(texts))
+    in_part_at_least = near[0] or d_stsp <= in_part
+    return Judgement(Result.IN_PART if in_part_at_least else Result.NOT, _listed(faults))
 
 
 def _kinds_of_system(exponent: Mapping[str, Any]) -> tuple[str, ...]:
@@ -102,12 +105,14 @@ def _exponent_off(exponent: Mapping[str, Any]) -> str | None:
 def _ratio(metric: Mapping[str, Any]) -> float:
     """Return how many times its floor a distance is; NaN where that cannot be said."""
     value, floor = number_of(metric["value"]), number_of(metric.get("floor", "nan"))
-    return value / floor if floor > 0 else math.nan
+    if floor <= 0:
+        return 0.0 if value <= _NONE else math.inf
+    return value / floor
 
 
 def _times(ratio: float) -> str:
     if not math.isfinite(ratio):
-        return "infinite" if ratio > 0 else "not to be compared with a floor"
+        return "infinitely far from its floor" if ratio > 0 else "not to be compared with a floor"
     return f"{max(0.0, ratio):.3g} times its floor"
 
 

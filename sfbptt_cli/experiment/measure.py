@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sfbptt_cli.common.numbers import singular
+from sfbptt_cli.common.progress import Stage
 from sfbptt_cli.evaluation.evaluate import evaluate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device
@@ -46,8 +47,9 @@ def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> 
     dataset = run.dataset
     require_measurable(config, dataset, run.model.warmup)
     model = run.model.to(build_device(device))
-    log.info("evaluating %s", run.checkpoint)
+    stage = Stage("measure")
     result = evaluate(model, run.standardiser, dataset, config)
+    stage.done(f"{result.measured_steps:,} free steps of the {config.checkpoint} checkpoint")
     if result.measured_steps < config.steps:
         numbers = (config.steps, config.part, result.measured_steps)
         log.warning("evaluation.steps: %d given, the %s trajectory allows %d", *numbers)

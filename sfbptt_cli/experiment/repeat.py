@@ -12,8 +12,8 @@ _OVERRIDE = re.compile(r"[a-z_][a-z_.]*=.{0,10000}", re.DOTALL)
 _MOST = 1_000
 
 
-def repeat_command(manifest: dict[str, Any]) -> str:
-    """Return the command that trains the run of this run.json again, quoted for a shell.
+def overrides_of(manifest: dict[str, Any]) -> list[str]:
+    """Return the overrides that the run of this run.json was made from.
 
     RequestError where run.json, which anybody may have written, holds no overrides of settings.
     """
@@ -21,4 +21,12 @@ def repeat_command(manifest: dict[str, Any]) -> str:
     right = isinstance(overrides, list) and 0 < len(overrides) <= _MOST
     if not right or not all(isinstance(o, str) and _OVERRIDE.fullmatch(o) for o in overrides):
         raise RequestError("run: its run.json has no overrides; accepted: a run of this version")
-    return shlex.join(["sfbptt", "train", *overrides])
+    return overrides
+
+
+def repeat_command(manifest: dict[str, Any]) -> str:
+    """Return the command that trains the run of this run.json again, quoted for a shell.
+
+    RequestError as `overrides_of`.
+    """
+    return shlex.join(["sfbptt", "train", *overrides_of(manifest)])

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted
+from sfbptt_cli.common.progress import Stage
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.data.recorded import check_measured
@@ -69,9 +70,12 @@ def prepare(
     require_logger(config.logger)
     seed_torch(config.seed)
     build_device(config.device)
+    stage = Stage("data")
     dataset = build_dataset(config.dataset)
     for line in dataset.account():
         log.info("%s", line)
+    stage.done(dataset.size())
+    stage = Stage("model")
     horizon = choose_horizon(config, dataset)
     if config.warmup == "auto" and horizon.warmup:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
@@ -84,6 +88,10 @@ def prepare(
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, dataset, standardiser, horizon)
     require_measurable(config.evaluation, dataset, horizon.warmup)
+    lengths = f"warmup {horizon.warmup}, window {horizon.window}"
+    if horizon.tau is not None:
+        lengths = f"tau {horizon.tau}, {lengths}"
+    stage.done(f"{config.model.name}, {trainer.parameters:,} parameters; {lengths}")
     found = (dataset, standardiser, horizon, trainer)
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
 
@@ -121,9 +129,10 @@ def train(run: TrainingRun, stop: StopSignals) -> None:
     with noting_end(run.folder):
         log_run(run.folder, run.config.logger)
         _begin(run, fingerprint)
-        begun = time.monotonic()
+        begun, stage = time.monotonic(), Stage("train")
         try:
             _fit(run, stop)
+            stage.done(_trained(run.trainer))
         finally:
             seconds = run.folder.manifest().get("training_seconds", 0.0) + time.monotonic() - begun
             note(run.folder, training_seconds=round(seconds, 2))
@@ -146,7 +155,7 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
         **asdict(run.horizon),
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
-        parameters=sum(p.numel() for p in run.trainer.model.parameters()),
+        parameters=run.trainer.parameters,
         latent_weight=weight,
         started=run.folder.manifest().get("started", now()),
         status="running",
@@ -196,6 +205,17 @@ def _fit(run: TrainingRun, stop: StopSignals) -> None:
             ) from None
         except Diverged as error:
             raise Diverged(f"{folder.path} {error}; {_last_good(run)}") from None
+
+
+def _trained(trainer: Trainer) -> str:
+    """Describe a training that has ended: its updates, and the best validation."""
+    scores = [(r["validation_d_stsp"], r["epoch"]) for r in trainer.progress.history]
+    scores = [(score, epoch) for score, epoch in scores if score is not None]
+    text = f"{trainer.updates:,} updates"
+    if not scores:
+        return text
+    score, epoch = min(scores)
+    return f"{text}; lowest validation D_stsp {score:.3g}, epoch {epoch} of {trainer.epochs}"
 
 
 def _last_good(run: TrainingRun) -> str:

@@ -14,7 +14,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.evaluation.table import table
-from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
+from sfbptt_cli.evaluation.verdict import dynamics_of
 from sfbptt_cli.storage.run_folder import RunFolder
 
 Entry = dict[str, Any]
@@ -76,8 +76,7 @@ def _is_entry(entry: Any) -> bool:
     try:
         for metric in entry["metrics"].values():
             number_of(metric["value"])
-        table(entry)
-        result_of(entry)
+        table(entry, paper2022=True)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return isinstance(entry, Mapping) and isinstance(dynamics_of(entry), str)

@@ -96,6 +96,11 @@ class Trainer:
         return self.progress.epoch >= self.epochs
 
     @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
     def position(self) -> str:
         """Where training stands, in words."""
         return f"epoch {self.progress.epoch + 1} of {self.epochs}"

@@ -1,10 +1,14 @@
-"""Tab completion: what a shell is told, and that bash understands it."""
+"""Tab completion: what a shell is told, and that bash, zsh and fish understand it."""
 
 from __future__ import annotations
 
 import os
+import pty
+import select
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,11 +46,18 @@ def test_what_may_follow(
     assert not absent & found
 
 
-def test_bash_completes(tmp_path: Path) -> None:
-    """In a process of its own, as after a press of the tab key."""
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `sfbptt` is this checkout."""
     program = tmp_path / "sfbptt"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sfbptt_cli "$@"\n')
     program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_bash_completes(home: dict[str, str]) -> None:
+    """In a process of its own, as after a press of the tab key."""
     script = """
         eval "$(sfbptt train -sc install=bash)"
         complete -p sfbptt
@@ -54,11 +65,47 @@ def test_bash_completes(tmp_path: Path) -> None:
             COMP_LINE=$line COMP_POINT=${#line} _sfbptt
             printf '%s\\n' "${COMPREPLY[@]}"
         done"""
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    home = {**os.environ, "PATH": path, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(["bash", "-c", script], env=home, capture_output=True, text=True)
     assert done.stdout.splitlines()[1:] == ["al_rnn", "epochs="], done.stderr
     assert "-F _sfbptt sfbptt" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes(home: dict[str, str]) -> None:
+    script = 'sfbptt -sc install=fish | source; for line in "sfbptt train model=al" '
+    script += '"sfbptt train epo"; complete -C $line; end'
+    done = subprocess.run(["fish", "-c", script], env=home, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["model=al_rnn", "epochs="], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_at_a_press_of_the_tab_key(home: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "a folder").mkdir()
+    terminal, inside = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), inside)
+    shell = ["zsh", "-f", "-i"]
+    process = subprocess.Popen(shell, cwd=tmp_path, env=home, start_new_session=True, **streams)
+    os.close(inside)
+    try:
+        os.write(terminal, b'eval "$(sfbptt -sc install=zsh)"; echo in"stalled"\n')
+        _until(terminal, b"installed")
+        os.write(terminal, b"sfbptt train model=al\t")
+        _until(terminal, b"model=al_rnn")
+        os.write(terminal, b"\x15sfbptt evaluate run=a\t")
+        _until(terminal, b"a\\ folder/")
+    finally:
+        os.close(terminal)
+        process.kill()
+        process.wait()
+
+
+def _until(terminal: int, expected: bytes) -> None:
+    """Read what a terminal shows until it shows that; fail after a minute."""
+    shown, end = b"", time.monotonic() + 60
+    while expected not in shown:
+        assert time.monotonic() < end, shown
+        if select.select([terminal], [], [], 1)[0]:
+            shown += os.read(terminal, 4096)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -66,7 +113,7 @@ def test_each_shell_is_given_its_function(cli: Cli, tmp_path: Path, shell: str) 
     for command in ([], ["train"]):
         text = cli(*command, "-sc", f"install={shell}", cwd=tmp_path, status=0).stdout
         assert f"sfbptt -sc query={shell}" in text
-    assert "complete -" in cli("-sc", f"uninstall={shell}", cwd=tmp_path, status=0).stdout
+    assert "sfbptt" in cli("-sc", f"uninstall={shell}", cwd=tmp_path, status=0).stdout
     for wrong in ("install=ksh", "instal=bash", "help"):
         assert "-sc: '" in cli("-sc", wrong, cwd=tmp_path, status=2).stderr
 

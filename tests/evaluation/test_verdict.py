@@ -15,10 +15,11 @@ def entry(
     exponent: float | str = 0.9,
     dynamics: str = "chaotic",
     truth: float | None = 0.9,
+    d_stsp_floor: float = 0.1,
     **changes: Any,
 ) -> dict[str, Any]:
     metrics: dict[str, Any] = {
-        "d_stsp": {"value": d_stsp, "floor": 0.1},
+        "d_stsp": {"value": d_stsp, "floor": d_stsp_floor},
         "d_h": {"value": d_h, "floor": 0.04},
         "lambda_max": {
             "value": exponent,
@@ -38,7 +39,7 @@ def entry(
         ({"d_stsp": 1.0, "d_h": 0.5}, Result.IN_PART, "10 times its floor and D_H is 12.5 times"),
         ({"d_stsp": 1.01}, Result.NOT, "D_stsp is 10.1 times its floor"),
         ({"d_stsp": 17.0}, Result.NOT, "D_stsp is 170 times its floor"),
-        ({"d_stsp": "infinite"}, Result.NOT, "D_stsp is infinite"),
+        ({"d_stsp": "infinite"}, Result.NOT, "D_stsp is infinitely far"),
         ({"d_h": 0.081}, Result.IN_PART, "D_H is 2.02 times its floor"),
         ({"exponent": 1.03}, Result.RECONSTRUCTED, "D_stsp is 1 times its floor"),
         ({"exponent": 1.04}, Result.IN_PART, "lambda_max is 1.04 where the system has 0.9"),
@@ -49,6 +50,8 @@ def entry(
         ({"truth": 0.001, "exponent": 0.0, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
         ({"truth": 0.0, "exponent": 0.3}, Result.NOT, "chaos, the system is a torus or a cycle"),
         ({"truth": -0.3, "exponent": -0.1, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
+        ({"d_stsp_floor": 0.0, "d_stsp": 0.02}, Result.RECONSTRUCTED, "0 times its floor"),
+        ({"d_stsp_floor": 0.0, "d_stsp": 0.03}, Result.NOT, "infinitely far from its floor"),
         # Recorded data, whose system is not known.
         ({"truth": None}, Result.RECONSTRUCTED, "D_stsp is 1 times its floor"),
         ({"truth": None, "d_stsp": 0.11}, Result.IN_PART, "D_stsp is 1.1 times its floor"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,13 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def program() -> str:
-    """Return `sfbptt`, or `python -m sfbptt_cli`; first called before Hydra sees the arguments."""
+    """Return the program as it was called; first asked before Hydra sees the arguments.
+
+    `sfbptt`, `python -m sfbptt_cli`, or what a script of the checkout was called by.
+    """
+    script = os.environ.get("SFBPTT_PROGRAM", "")
+    if script.endswith("scripts/run") and script.isprintable():
+        return script
     called = Path(sys.argv[0])
     module = (called.parent.name, called.name) == ("sfbptt_cli", "__main__.py")
     return "python -m sfbptt_cli" if module else "sfbptt"

@@ -1,0 +1,43 @@
+"""What a command says at the end about a measured run."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sfbptt_cli.common.tables import labelled
+from sfbptt_cli.evaluation.table import table
+from sfbptt_cli.experiment.advice import next_steps
+from sfbptt_cli.experiment.run import Run
+from sfbptt_cli.storage.evaluations import Entry
+
+log = logging.getLogger("sfbptt")
+
+# The first of these that was drawn is named.
+_FIGURES = ("summary.png", "attractor.png")
+_DONE = ("trained", "finished")
+
+
+def conclusion(run: Run, entry: Entry, paper2022: bool) -> list[str]:
+    """Return result, dynamics, table, folder, a figure, and what to do next, as lines."""
+    lines = [table(entry, paper2022), "", f"{'folder':<10}{run.folder.path}"]
+    figures = [run.folder.figures / name for name in _FIGURES]
+    lines += [f"{'figure':<10}{path}" for path in figures if path.is_file()][:1]
+    sentence, steps = next_steps(run, entry)
+    lines += labelled("next", sentence)
+    width = max((len(step.what) for step in steps), default=0)
+    return lines + [f"  {step.what:<{width}}  {step.command}" for step in steps]
+
+
+def warn_of_unfinished(run: Run) -> None:
+    """Log a warning where training has not ended."""
+    manifest: dict[str, Any] = run.manifest
+    status = manifest.get("status")
+    if status not in _DONE:
+        epochs = len(run.history)
+        log.warning(
+            "its training is %s after %d of %d epochs; what is measured is the checkpoint so far",
+            status,
+            epochs,
+            run.config.epochs,
+        )
