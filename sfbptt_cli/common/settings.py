@@ -20,6 +20,7 @@ from sfbptt_cli.common.checks import one_of, require
 
 # A check takes the name of a setting and its value.
 _CHECK = "check"
+WORDS = "words"  # the only ones that a setting may be
 
 
 @dataclass
@@ -51,16 +52,18 @@ class Settings:
             require(value == default, self.full_name(name), value, f"{shown} where {circumstance}")
 
 
-def checked(default: Any, check: Callable[[str, Any], None]) -> Any:
-    """Make a setting with a check of its own."""
+def checked(default: Any, check: Callable[[str, Any], None], words: tuple[str, ...] = ()) -> Any:
+    """Make a setting with a check of its own; `words` are all it may be."""
+    metadata = {_CHECK: check, WORDS: words}
     if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: type(default)(default), metadata={_CHECK: check})
-    return field(default=default, metadata={_CHECK: check})
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def word(default: str, *accepted: str) -> Any:
     """Make a setting that is one of some words, the default among them."""
-    return checked(default, lambda name, value: one_of(name, value, (default, *accepted)))
+    words = (default, *accepted)
+    return checked(default, lambda name, value: one_of(name, value, words), words)
 
 
 def whole(default: Any, at_least: int, at_most: float = math.inf, *words: str) -> Any:

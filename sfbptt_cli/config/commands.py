@@ -38,7 +38,7 @@ _USUAL_TAU = 30
 class TrainSettings(Settings):
     """`sfbptt train`: everything that decides a run."""
 
-    name: str = checked("run", folder_name)
+    name: str = checked("run", folder_name)  # of the folder below `outputs`
     seed: int = whole(0, 0)  # initial parameters and training windows
     # Free steps of a segment, from one forcing to the next; auto: from the largest exponent, or
     # what else the data tell; search: short trainings around that; default: auto for recorded
@@ -53,9 +53,9 @@ class TrainSettings(Settings):
     # T, predicted steps of a training sequence; auto: four segments, at least 120.
     window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007
     batch_size: int = whole(32, 1, MOST_STEPS)  # sequences an update
-    batches_per_epoch: int = whole(100, 1, 1_000_000)
-    epochs: int = whole(20, 1, 200_000)
-    device: str = word("auto", "cpu", "cuda")
+    batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
+    epochs: int = whole(20, 1, 200_000)  # of batches_per_epoch updates
+    device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
     threads: int = whole(1, 1, 1_024)
     # pdf: PDF beside PNG; auto: png, and none in a sweep, whose runs `evaluate` can draw later.
@@ -63,16 +63,20 @@ class TrainSettings(Settings):
     paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     overwrite: bool = False  # start again in a folder that holds another run
     outputs: str = "outputs"  # folder of all runs
-    dataset: DatasetSettings = MISSING
-    model: ModelSettings = MISSING
-    forcing: ForcingSettings = MISSING
-    tau_schedule: TauScheduleSettings | None = None
-    alpha: AlphaSettings | None = None
-    optimizer: OptimizerSettings = MISSING
-    lr_schedule: LRScheduleSettings = MISSING
+    dataset: DatasetSettings = MISSING  # what is reconstructed
+    model: ModelSettings = MISSING  # the recurrent network
+    forcing: ForcingSettings = MISSING  # the training method
+    tau_schedule: TauScheduleSettings | None = None  # τ over training; null: a method without τ
+    alpha: AlphaSettings | None = None  # of generalized forcing; null: a method without α
+    optimizer: OptimizerSettings = MISSING  # of the parameters
+    lr_schedule: LRScheduleSettings = MISSING  # the learning rate over training
+    # added to the loss
     regularization: RegularizationSettings = field(default_factory=RegularizationSettings)
+    # what tau=search does
     tau_search: TauSearchSettings = field(default_factory=TauSearchSettings)
+    # short free runs in training
     validation: ValidationSettings = field(default_factory=ValidationSettings)
+    # how the free run is measured
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     # csv: metrics.csv alone; tensorboard: event files in the run's folder, too.
     logger: str = word("csv", "tensorboard")
@@ -145,13 +149,14 @@ class EvaluateSettings(Settings):
     run: str | None = None  # the folder of a run: measured in any case
     runs: str | None = None  # a folder above runs: those without such an evaluation are measured
     jobs: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007  processes; auto: one a core
-    device: str = word("auto", "cpu", "cuda")
-    threads: int = whole(1, 1, 1_024)
+    device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
+    threads: int = whole(1, 1, 1_024)  # of torch, in each process
     # pdf: PDF beside PNG; auto: png of a run, none of the runs below a folder.
     figures: str = word("auto", "png", "pdf", "none")
     paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     # Of recorded data, where their file lies now, if not where it was or beside the run.
     moved: MovedSettings = field(default_factory=MovedSettings)
+    # how the free run is measured
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
@@ -181,9 +186,9 @@ class ReportSettings(Settings):
 class InspectSettings(Settings):
     """`sfbptt inspect`: what a dataset allows."""
 
-    name: str = checked("run", folder_name)
-    outputs: str = "outputs"
-    dataset: DatasetSettings | None = None
+    name: str = checked("run", folder_name)  # of the folder below `outputs`
+    outputs: str = "outputs"  # folder of all results
+    dataset: DatasetSettings | None = None  # the data to look at
 
     def __post_init__(self) -> None:
         super().__post_init__()

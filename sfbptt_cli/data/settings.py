@@ -45,7 +45,7 @@ class _Part(Settings):
 class DatasetSettings(_Part):
     """What every dataset has."""
 
-    name: str = checked(MISSING, folder_name)
+    name: str = checked(MISSING, folder_name)  # of the dataset, and of a folder
     source: str = MISSING  # simulated, array, csv, temperature
     dt: Optional[float] = number(MISSING, above=0)  # noqa: UP045  time units between observations
     lambda_max: float | None = number(None)  # per time unit; overrides published and computed ones
@@ -71,12 +71,12 @@ class SimulatedSettings(DelaySettings, DatasetSettings):
     """Trajectories of a known system: one to train, one to test, several for the metric floors."""
 
     source: str = "simulated"
-    system: str = MISSING
+    system: str = MISSING  # the equations
     library: str = word("sfbptt", "dysts")  # that defines the system; dysts also its dt (null)
-    parameters: dict[str, float] = checked({}, _finite_values)
-    train_steps: int = whole(100_000, 100, _STEPS)
+    parameters: dict[str, float] = checked({}, _finite_values)  # of the equations
+    train_steps: int = whole(100_000, 100, _STEPS)  # observations to train on
     test_steps: int = whole(110_000, 100, _STEPS)  # also of each trajectory behind the floor
-    floor_trajectories: int = whole(5, 1, 100)
+    floor_trajectories: int = whole(5, 1, 100)  # whose distances from the test are the floor
     transient: int = whole(10_000, 0, _STEPS)  # steps discarded before each trajectory
     seed: int = whole(0, 0)  # of the initial conditions; the run's `seed` does not touch the data
     scaling: str = word("none", "common")  # common: one mean and scale for all variables together
@@ -102,10 +102,10 @@ class SimulatedSettings(DelaySettings, DatasetSettings):
 class RecordedSettings(DatasetSettings):
     """A recorded series, or several of different length, in one or more files."""
 
-    path: str | None = None
+    path: str | None = None  # a file; with * several, a trajectory each
     # A file that tests, while all of `path` trains.
     test_path: str | None = None
-    time_unit: str = "steps"
+    time_unit: str = "steps"  # the name of the unit of dt
     # The first part trains, the rest tests. null: not used, as there are several trajectories, of
     # which all but the last train, or with a test_path.
     train_fraction: float | None = number(0.8, above=0, below=1)
@@ -132,6 +132,7 @@ class MissingSettings(_Part):
 class TextSettings(MissingSettings):
     """How a text table is written; `auto` is decided from the file."""
 
+    # Between the columns.
     delimiter: str = word("auto", "comma", "semicolon", "tab", "bar", "space")
     decimal: str = word("auto", "point", "comma")  # the other one may divide thousands
     # auto: by the byte-order mark, else UTF-8.
@@ -178,7 +179,7 @@ class ArraySettings(RepairSettings, MissingSettings, RecordedSettings):
 class CleaningSettings(_Part):
     """What is taken out of a series, fitted to its training part."""
 
-    trend: str = word("none", "linear")
+    trend: str = word("none", "linear")  # that is taken off
     yearly_cycle: int = whole(0, 0, _HARMONICS)  # harmonics of 365.2425 days; 0: not removed
     daily_cycle: int = whole(0, 0, _HARMONICS)  # harmonics of a day; 0: not removed
     # Standard deviation of a Gaussian filter, samples; 0: none.

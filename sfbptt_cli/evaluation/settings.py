@@ -19,7 +19,7 @@ class EvaluationSettings(Settings):
 
     group: ClassVar[str] = "evaluation"
 
-    checkpoint: str = word("best", "last")
+    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
     # test: held out; train: what the model was trained on, as in Mikhaeil et al. (2022)
     part: str = word("test", "train")
     steps: int = whole(100_000, 500, _STEPS)  # measured steps, after the transient
@@ -39,7 +39,7 @@ class EvaluationSettings(Settings):
     prediction_starts: Union[int, str] = whole(2_000, 1, _STEPS, "all")  # noqa: UP007
     # Normalised error that ends a valid prediction.
     valid_prediction_threshold: float = number(0.5, above=0)
-    valid_prediction_starts: int = whole(500, 1, _MANY)
+    valid_prediction_starts: int = whole(500, 1, _MANY)  # spread over the test trajectory
     # Of the model's largest exponent, for each of 32 starts.
     lyapunov_steps: int = whole(10_000, 100, _STEPS)
     # Of its Kaplan-Yorke dimension, for each of 16 starts.

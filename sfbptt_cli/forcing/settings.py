@@ -19,7 +19,7 @@ class ForcingSettings(Settings):
     has_alpha: ClassVar[bool] = False  # mixes data into every state, with a schedule of α
     has_warmup: ClassVar[bool] = False  # computes states from several observations
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
 
 
 @dataclass
@@ -49,7 +49,7 @@ class TauScheduleSettings(Settings):
 
     group: ClassVar[str] = "tau_schedule"
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
 
 
 @dataclass
@@ -72,14 +72,14 @@ class AlphaSettings(Settings):
 
     group: ClassVar[str] = "alpha"
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
 
 
 @dataclass
 class ConstantAlphaSettings(AlphaSettings):
     """The same α at every update."""
 
-    value: float = number(0.1, at_least=0, at_most=1)
+    value: float = number(0.1, at_least=0, at_most=1)  # α
 
 
 @dataclass
@@ -95,7 +95,7 @@ class AdaptiveAlphaSettings(AlphaSettings):
     """The weakest forcing under which gradients stay bounded, from the model's Jacobians."""
 
     start: float = number(1.0, at_least=0, at_most=1)  # α at the first update
-    estimator: str = word("product", "arithmetic_mean", "maximum")
+    estimator: str = word("product", "arithmetic_mean", "maximum")  # of the Jacobians' norm
     gamma: float = number(0.999, at_least=0, below=1)  # weight of the past in the moving average
     every: int = whole(5, 1)  # updates between two estimates
 

@@ -58,20 +58,20 @@ _OWN: dict[str, tuple[str, ...]] = {
 class LyapunovSettings(Settings):
     """`sfbptt lyapunov`: exponents of a dataset or of a run's model."""
 
-    name: str = checked("run", folder_name)
-    outputs: str = "outputs"
+    name: str = checked("run", folder_name)  # of the folder below `outputs`
+    outputs: str = "outputs"  # folder of all results
     run: str | None = None  # the folder of a run; its model
-    dataset: DatasetSettings | None = None
+    dataset: DatasetSettings | None = None  # a system, or recorded data
     # equations (simulated systems), data (recorded ones; simulated ones on demand), model (of run)
     method: str = word("auto", "equations", "data", "model")
-    seed: int = whole(0, 0)
+    seed: int = whole(0, 0)  # of starts, tangent vectors and surrogates
     # Of equations and models: the leading ones; null: all.
     exponents: int | None = whole(None, 1, 4_096)
     # Of equations and models: steps of each free trajectory; auto: 10,000, of a model 5,000.
     steps: Union[int, str] = whole("auto", 100, _STEPS, "auto")  # noqa: UP007
-    # Steps before those; auto: 5,000, of a model 1,000.
+    # Steps before those, not counted; auto: 5,000, of a model 1,000.
     transient: Union[int, str] = whole("auto", 0, _STEPS, "auto")  # noqa: UP007
-    # auto: 64, of a model 32.
+    # How many are averaged over; auto: 64, of a model 32.
     trajectories: Union[int, str] = whole("auto", 2, 10_000, "auto")  # noqa: UP007
     checkpoint: str = word("best", "last")  # of a model
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
@@ -119,7 +119,7 @@ class GradientsSettings(Settings):
     """`sfbptt gradients`: Jacobian products and loss gradients of a run's model against T."""
 
     run: str | None = None  # the folder of a run
-    checkpoint: str = word("best", "last")
+    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 10, _STEPS)  # the longest T
     tau: int | None = None  # forcing interval of the forced orbit; null: that of the run
@@ -128,7 +128,7 @@ class GradientsSettings(Settings):
     lengths: int = whole(12, 2, 1_000)  # T at which the loss gradient is computed, evenly in ln T
     cycles: int = whole(2, 0, 100)  # fixed points and cycles up to this order; 0: none
     starts: int = whole(200, 1, 100_000)  # of the search
-    seed: int = whole(0, 0)
+    seed: int = whole(0, 0)  # of the starts
 
     def __post_init__(self) -> None:
         super().__post_init__()

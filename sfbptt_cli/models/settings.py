@@ -22,7 +22,7 @@ class ModelSettings(Settings):
     # The highest learning rate of Adam that the model bears, found on Lorenz data.
     adam_rate: ClassVar[float] = 5e-3
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
     latent_dim: int = whole(30, 1, _WIDEST)  # M
     readout: str = word("linear", "identity")  # learned B; or the first obs_dim latents
 

@@ -22,7 +22,7 @@ class OptimizerSettings(Settings):
     group: ClassVar[str] = "optimizer"
     onecycle_rise: ClassVar[float] = 0.3  # what lr_schedule.rise=auto is
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
     # The schedule's maximum; auto: what the optimizer and the model bear.
     learning_rate: Any = number("auto", "auto", above=0)
     clip_norm: float | None = number(1.0, above=0)  # the gradient is scaled down to this norm
@@ -60,14 +60,14 @@ class SOAPSettings(OptimizerSettings):
 class AdamWSettings(OptimizerSettings):
     """AdamW: decoupled weight decay."""
 
-    weight_decay: float = number(0.01, at_least=0)
+    weight_decay: float = number(0.01, at_least=0)  # times the learning rate, an update
 
 
 @dataclass
 class SGDSettings(OptimizerSettings):
     """Stochastic gradient descent with momentum."""
 
-    momentum: float = number(0.9, at_least=0, below=1)
+    momentum: float = number(0.9, at_least=0, below=1)  # weight of the updates before
 
     def usual_rate(self, model: ModelSettings) -> float:
         return 1.5e-2
@@ -79,7 +79,7 @@ class LRScheduleSettings(Settings):
 
     group: ClassVar[str] = "lr_schedule"
 
-    name: str = MISSING
+    name: str = MISSING  # the choice of this group
 
 
 @dataclass
@@ -94,7 +94,7 @@ class OneCycleSettings(LRScheduleSettings):
 class DecaySettings(LRScheduleSettings):
     """From the learning rate down to `final` times it, along a cosine or exponentially."""
 
-    final: float = number(1e-3, above=0, at_most=1)
+    final: float = number(1e-3, above=0, at_most=1)  # fraction of the learning rate at the end
 
 
 @dataclass
