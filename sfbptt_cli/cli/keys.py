@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -11,27 +12,40 @@ import yaml
 
 from sfbptt_cli.cli.configs import config_folder, group_choices
 from sfbptt_cli.common.entry_points import registered
-from sfbptt_cli.common.errors import nearest
 from sfbptt_cli.config.commands import COMMANDS
 from sfbptt_cli.config.store import GROUPS, settings_of
 
-# Names that other programs have for a setting.
+# Names that other programs have for a setting, or for one of several; what is chosen decides.
 _ALIASES = {
-    "model.latent_dim": "hidden hidden_size hidden_dim hidden_units latent_size units num_units",
+    "model.latent_dim": "hidden hidden_size hidden_dim hidden_units latent_size latent units "
+    "num_units n_hidden dim size",
     "optimizer.learning_rate": "lr learning_rate rate eta step_size",
-    "optimizer.clip_norm": "clip grad_clip clip_grad gradient_clipping max_norm",
+    "optimizer.clip_norm": "clip grad_clip clip_grad gradient_clipping max_norm clipping",
+    "regularization.latent_weight": "l2 reg weight_decay regularisation",
+    "dataset.observation_noise": "noise noise_level",
+    "regularization.teacher_noise": "noise noise_level input_noise",
     "batch_size": "batch bs minibatch",
+    "batches_per_epoch": "steps_per_epoch updates iterations n_batches",
     "epochs": "n_epochs num_epochs max_epochs epoch",
     "window": "t seq_len seq_length sequence_length length unroll",
-    "tau": "interval forcing_interval learning_interval",
-    "dataset.path": "path file data data_path csv",
+    "warmup": "warm_up warmup_steps burn_in washout context context_length",
+    "tau": "interval forcing_interval learning_interval teacher_forcing_interval",
+    "alpha.value": "alpha",
+    "lr_schedule": "scheduler lr_scheduler schedule",
+    "dataset.path": "path file data data_path csv filename input",
+    "dataset.dt": "delta_t timestep time_step sampling",
+    "dataset.columns": "variables features",
     "outputs": "output out out_dir output_dir save_dir",
-    "seed": "random_seed rng",
-    "device": "gpu cuda",
-    "threads": "num_threads n_threads cores",
-    "run": "dir folder checkpoint_dir",
+    "seed": "random_seed rng random_state",
+    "device": "gpu gpus cuda",
+    "threads": "num_threads n_threads cores num_workers workers",
+    "jobs": "n_jobs processes cores workers",
+    "run": "dir folder checkpoint_dir path runs",
+    "runs": "dir folder path run",
 }
-_NEAREST_OF = {alias: key for key, aliases in _ALIASES.items() for alias in aliases.split()}
+# A key that is so near to another may be a slip.
+_NEAR = 0.65
+_MOST = 3  # that are named
 
 
 def known_keys(command: str) -> dict[str, str]:
@@ -62,14 +76,54 @@ def keys_at_hand(command: str, arguments: Iterable[str]) -> dict[str, str]:
     return keys | dict.fromkeys(_parameters(_dataset(chosen.get("dataset"))), "float")
 
 
-def suggestion(key: str, at_hand: Mapping[str, str]) -> str:
-    """Return a hint `(did you mean 'optimizer.learning_rate'?)` at a setting that exists."""
+def suggestion(command: str, key: str, arguments: Sequence[str]) -> str:
+    """Return a hint `(did you mean 'optimizer.learning_rate'?)` at a setting that is accepted.
+
+    Also at the choices of a config group that have the setting, where those that were made have
+    not; nothing where nothing is near.
+    """
     last = key.rpartition(".")[2].lower()
-    same = [k for k in at_hand if k.rpartition(".")[2] == last and at_hand[k] != "group"]
-    meant = _NEAREST_OF.get(last)
-    if meant not in at_hand and same:
-        meant = same[0]
-    return nearest(key, at_hand) if meant not in at_hand else f" (did you mean '{meant}'?)"
+    at_hand = {k: kind for k, kind in keys_at_hand(command, arguments).items() if _is_own(k)}
+    named = [meant for meant, others in _ALIASES.items() if last in others.split()]
+    reads = "dataset" in {setting.name for setting in fields(COMMANDS[command])}
+    named = [k for k in named if k in at_hand or (k == "dataset.path" and reads)]
+    exact = [k for k in at_hand if k.rpartition(".")[2] == last and at_hand[k] != "group"]
+    elsewhere = [] if exact else _choices_with(command, key)
+    found = exact or named or ([] if elsewhere else _near(key, at_hand))
+    hints = [f"did you mean {' or '.join(repr(k) for k in found[:_MOST])}?"] if found else []
+    hints += [f"accepted with {', '.join(elsewhere)}"] if elsewhere else []
+    return f" ({'; '.join(hints)})" if hints else ""
+
+
+def _is_own(key: str) -> bool:
+    """Whether a key is one that people set: not the name by which a group knows its choice."""
+    return "." not in key or key.rpartition(".")[2] not in ("name", "source")
+
+
+def _choices_with(command: str, key: str) -> list[str]:
+    """Return the choices of config groups that have a setting, as `model=shallow_plrnn`."""
+    group, _, last = key.rpartition(".")
+    found = []
+    for name in GROUPS if command == "train" else ():
+        if group.partition(".")[0] in ("", name) and name != "dataset":
+            settings = settings_of(name).items()
+            found += [f"{name}={c}" for c, s in settings if last in {f.name for f in fields(s)}]
+    if group.partition(".")[0] in ("", "dataset"):
+        for path in sorted((config_folder() / "dataset").glob("*.yaml")):
+            if f"dataset.parameters.{last}" in _parameters(_read(path)):
+                found.append(f"dataset={path.stem}")
+    return found[:_MOST]
+
+
+def _near(key: str, at_hand: Iterable[str]) -> list[str]:
+    """Return the key that is most like another as a whole, or like its last part."""
+    last = key.rpartition(".")[2]
+    whole = {k: k for k in at_hand}
+    for name, names in ((key, whole), (last, {k.rpartition(".")[2]: k for k in at_hand})):
+        found = difflib.get_close_matches(name.lower(), names, n=1, cutoff=_NEAR)
+        if found:
+            return [names[found[0]]]
+    return []
 
 
 def whole_numbers(command: str) -> set[str]:

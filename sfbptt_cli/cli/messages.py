@@ -9,7 +9,7 @@ from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from sfbptt_cli.cli.configs import config_folder
-from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion
+from sfbptt_cli.cli.keys import known_keys, suggestion
 from sfbptt_cli.common.errors import RequestError, choices, nearest
 from sfbptt_cli.common.program import program
 from sfbptt_cli.config.explain import explain_value
@@ -53,7 +53,10 @@ def _explain_group(arguments: list[str]) -> str | None:
         options = [path.stem for path in (config_folder() / group).glob("*.yaml")]
         if options and not isinstance(value, (str, list)):
             name = override.get_value_element_as_str()
-            return f"{group}: '{name}' was given; accepted: {choices(options)}"
+            hint = ""
+            if f"{group}.value" in known_keys("train"):  # as alpha=0.1
+                hint = f" (did you mean {group}.value={name}?)"
+            return f"{group}: '{name}' was given; accepted: {choices(options)}{hint}"
     return None
 
 
@@ -76,9 +79,6 @@ def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
 
 
 def _no_such_setting(command: str, key: str, arguments: list[str]) -> str:
-    at_hand = keys_at_hand(command, arguments)
-    hint = suggestion(key, at_hand)
-    if key in known_keys(command):
-        hint = f" (another {key.partition('.')[0]} has it)"
-    accepted = f"those of {program()} {command} --cfg job"
+    accepted = f"those of {program()} {command} --help"
+    hint = suggestion(command, key, arguments)
     return f"{key}: there is no such setting; accepted: {accepted}{hint}"

@@ -16,11 +16,13 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
 from sfbptt_cli.cli.configs import group_choices
-from sfbptt_cli.cli.keys import keys_at_hand, whole_numbers
+from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion, whole_numbers
 from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError, nearest
+from sfbptt_cli.data.kinds import ARRAYS, COMPRESSED, TABLES
 
 _PATH = re.compile(r"run|runs|out|outputs|from|dataset\.\w*path")
+_SUFFIXES = (*TABLES, *COMPRESSED, *ARRAYS)
 _DATA_FILE = re.compile(r"^dataset\.(\w*path)=")
 # A home at the beginning of a path, of which -m takes several.
 _HOME = re.compile(r"(?:(?<=,)|^)(['\"]?)(~[^/,'\"]*)")
@@ -68,10 +70,13 @@ def prepare(command: str, arguments: list[str]) -> list[str]:
     except argparse.ArgumentError as error:
         raise RequestError(f"{error.argument_name or 'flags'}: {error.message}") from error
     if unknown:
-        known = [flag for action in parser._actions for flag in action.option_strings]
+        hint = _meant_by_flag(command, unknown[0], parsed.overrides)
+        if not hint:
+            known = [flag for action in parser._actions for flag in action.option_strings]
+            hint = nearest(unknown[0], known) if unknown[0].startswith("--") else ""
         raise RequestError(
             f"{unknown[0]}: there is no such flag; accepted: --help, --cfg, -m and those of "
-            f"--hydra-help{nearest(unknown[0], known)}"
+            f"--hydra-help{hint}"
         )
     flags = list(arguments)
     _refuse_bare_words(command, parsed.overrides)
@@ -90,6 +95,17 @@ def prepare(command: str, arguments: list[str]) -> list[str]:
     return [*overrides, *flags]
 
 
+def _meant_by_flag(command: str, flag: str, overrides: list[str]) -> str:
+    """Return the setting that was probably meant by `--epochs 5`, or one like it."""
+    key, equals, value = flag.lstrip("-").replace("-", "_").partition("=")
+    if len(key) < 2:
+        return ""
+    if key not in known_keys(command):
+        return suggestion(command, key, overrides)
+    value = value if equals else next((word for word in overrides if "=" not in word), "…")
+    return f" (did you mean {key}={value}?)"
+
+
 def _of_stored_run(command: str, overrides: list[str]) -> bool:
     given = {override.partition("=")[0] for override in overrides}
     return command in ("evaluate", "gradients") or (command == "lyapunov" and "run" in given)
@@ -97,7 +113,7 @@ def _of_stored_run(command: str, overrides: list[str]) -> bool:
 
 def _refuse_bare_words(command: str, overrides: list[str]) -> None:
     """Raise RequestError for a word without a key, with the one that was probably meant."""
-    for before, word in zip(["", *overrides], overrides, strict=False):
+    for before, word, after in zip(["", *overrides], overrides, [*overrides[1:], ""], strict=False):
         shown, meant = word, ""
         if Path(word).is_dir() or ("/" in word and "=" not in word):
             meant = f"{_key_of_folder(command, Path(word))}={word}"
@@ -107,8 +123,12 @@ def _refuse_bare_words(command: str, overrides: list[str]) -> None:
             continue
         elif before.endswith("="):
             shown, meant = f"{before} {word}", f"{before}{word} without a blank"
-        elif Path(word).is_file():
+        elif Path(word).is_file() or Path(word).suffix.lower() in _SUFFIXES:
             meant = f"dataset.path={word}"
+        elif found := re.fullmatch(r"([a-z_.]+):(.+)", word):
+            meant = f"{found[1]}={found[2]}"
+        elif word in known_keys(command) and after != "=":
+            meant = f"{word}={after if after and '=' not in after else '…'}"
         else:
             groups = group_choices()
             names = (name for name in keys_at_hand(command, []) if name in groups)
@@ -131,7 +151,7 @@ def _whole(key: str, equals: str, value: str) -> str:
         first, last = int(found[1]), int(found[2])
         raise RequestError(
             f"{key}: '{value}' was given; accepted: one value, or with -m "
-            f"{key}=range({first},{last + 1}) for {first} to {last}"
+            f"'{key}=range({first},{last + 1})' for {first} to {last}"
         )
     parts = value.split(",")
     if not any("e" in part.lower() or "." in part for part in parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -21,9 +22,37 @@ class Interrupted(Exception):
     """A stop signal ended the run after a checkpoint: exit status 130."""
 
 
+# What other programs call a choice.
+_ALIASES = {
+    "gpu": "cuda",
+    "gtf": "generalized",
+    "tf": "sparse",
+    "stf": "sparse",
+    "teacher_forcing": "sparse",
+    "bptt": "none",
+    "tbptt": "truncated",
+    "lorenz63": "lorenz",
+    "lorenz_63": "lorenz",
+    "elman": "rnn",
+    "vanilla": "rnn",
+    "tanh": "rnn",
+    "alrnn": "al_rnn",
+    "dendplrnn": "dendritic_plrnn",
+    "shplrnn": "shallow_plrnn",
+    "one_cycle": "onecycle",
+    "step": "exponential",
+    "rmsprop": "adam",
+    "array": "npy",
+    "numpy": "npy",
+}
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint `(did you mean 'tau'?)`, or an empty string when nothing is near."""
     by_small_letters = {choice.lower(): choice for choice in choices}
+    meant = _ALIASES.get(re.sub(r"[-:].*", "", name.lower()))
+    if meant in by_small_letters and name.lower() not in by_small_letters:
+        return f" (did you mean '{meant}'?)"
     found = difflib.get_close_matches(name.lower(), list(by_small_letters), n=1, cutoff=0.5)
     return f" (did you mean '{by_small_letters[found[0]]}'?)" if found else ""
 

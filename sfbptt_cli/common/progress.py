@@ -26,6 +26,10 @@ class Stage:
             sys.stderr.write(f"{name} …\r")
             sys.stderr.flush()
 
+    def line(self, made: str) -> str:
+        """Return the stage with what it made, and its seconds so far."""
+        return f"{self._name:<8} {made} ({time.monotonic() - self._begun:.1f} s)"
+
     def done(self, made: str) -> None:
         """Log what the stage made."""
-        log.info("%-8s %s (%.1f s)", self._name, made, time.monotonic() - self._begun)
+        log.info("%s", self.line(made))

@@ -74,7 +74,7 @@ def prepare(
     dataset = build_dataset(config.dataset)
     for line in dataset.account():
         log.info("%s", line)
-    stage.done(dataset.size())
+    read = stage.line(dataset.size())
     stage = Stage("model")
     horizon = choose_horizon(config, dataset)
     if config.warmup == "auto" and horizon.warmup:
@@ -91,6 +91,7 @@ def prepare(
     lengths = f"warmup {horizon.warmup}, window {horizon.window}"
     if horizon.tau is not None:
         lengths = f"tau {horizon.tau}, {lengths}"
+    log.info("%s", read)  # now, as nothing is refused any more
     stage.done(f"{config.model.name}, {trainer.parameters:,} parameters; {lengths}")
     found = (dataset, standardiser, horizon, trainer)
     return TrainingRun(RunFolder(path), config, stored, origin, *found)

@@ -127,4 +127,4 @@ def test_the_module_names_itself(tmp_path: Path) -> None:
     assert "\n  python -m sfbptt_cli train " in called("--help").stdout
     message = called("train", "tua=3")
     assert message.returncode == 2
-    assert "those of python -m sfbptt_cli train --cfg job" in message.stderr
+    assert "those of python -m sfbptt_cli train --help" in message.stderr

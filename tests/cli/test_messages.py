@@ -39,7 +39,7 @@ def refused(cli: Cli, cwd: Path, *arguments: str) -> str:
     return lines[0]
 
 
-NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg job"
+NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --help"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("+tau=3", ["tau: '+tau=", "accepted: tau="]),
         ("~optimizer.clip_norm", ["optimizer.clip_norm: '~optimizer.clip_norm' was", "key=value"]),
         ("=3", ["'=3' was given; accepted: key=value"]),
-        ("tau", ["'tau' was given; accepted: key=value"]),
+        ("tau", ["'tau' was given; accepted: tau=…"]),
         ("tau=[", ["'tau=[' was given; accepted: key=value"]),
         ("tau=1,2", ["tau: '1,2' was given; accepted: one value, or several with -m"]),
         ("tau=${nothing}", ["tau: ", "'nothing' not found", "accepted: a value"]),
@@ -76,8 +76,22 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("lr=0.1", ["did you mean 'optimizer.learning_rate'?"]),
         ("dataset.rho=3", ["did you mean 'dataset.parameters.rho'?"]),
         ("rho=3", ["did you mean 'dataset.parameters.rho'?"]),
-        ("dataset=rossler rho=3", ["rho: there is no such setting"]),
-        ("model.hidden_dim=3", ["model.hidden_dim: there is no such", "(another model has it)"]),
+        ("dataset=rossler rho=3", ["rho: there is no such setting", "(accepted with dataset=lor"]),
+        ("model.hidden_dim=3", ["mean 'model.latent_dim'?; accepted with model=shallow_plrnn)"]),
+        ("model=gru hidden_size=3", ["did you mean 'model.latent_dim'?"]),
+        ("optimizer.weight_decay=0.1", ["accepted with optimizer=adamw)"]),
+        ("momentum=0.9", ["(accepted with optimizer=sgd)"]),
+        ("data=x.csv", ["did you mean 'dataset.path'?"]),
+        ("recording.csv", ["'recording.csv' was given; accepted: dataset.path=recording.csv"]),
+        ("dropout=0.1", ["dropout: ", "sfbptt train --help"]),
+        ("--epochs 5", ["--epochs: there is no such flag", "did you mean epochs=5?"]),
+        ("--batch-size=64", ["did you mean batch_size=64?"]),
+        ("--lr 0.1", ["did you mean 'optimizer.learning_rate'?"]),
+        ("epochs 5", ["'epochs' was given; accepted: epochs=5"]),
+        ("epochs:5", ["'epochs:5' was given; accepted: epochs=5"]),
+        ("device=gpu", ["device: 'gpu' was given; accepted: ", "did you mean 'cuda'?"]),
+        ("forcing=gtf", ["forcing: 'gtf' was given; accepted: ", "did you mean 'generalized'?"]),
+        ("forcing=generalized alpha=0.1", ["alpha: '0.1' was", "did you mean alpha.value=0.1?"]),
         ("model=LSTM", ["model: 'LSTM' was given; accepted: ", "did you mean 'lstm'?"]),
         (
             "tau=500 window=120",
@@ -88,9 +102,9 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --cfg
         ("lorenz", ["'lorenz' was given; accepted: dataset=lorenz"]),
         (
             "-m seed=0..4",
-            ["seed: '0..4' was given; accepted: ", "with -m seed=range(0,5) for 0 to 4"],
+            ["seed: '0..4' was given; accepted: ", "with -m 'seed=range(0,5)' for 0 to 4"],
         ),
-        ("seed=3-7", ["seed: '3-7' was given; accepted: ", "seed=range(3,8) for 3 to 7"]),
+        ("seed=3-7", ["seed: '3-7' was given; accepted: ", "'seed=range(3,8)' for 3 to 7"]),
         ("name=a(b", ["'name=a(b' was given; accepted: key=value, where", "name='a, b'"]),
         # What is no more.
         *[
@@ -163,7 +177,7 @@ def test_a_value_of_a_data_file(cli: Cli, workplace: Path) -> None:
     ("command", "fragments"),
     [
         ("evaluate run=nowhere", ["run: 'nowhere' is not a folder; accepted: the folder of a run"]),
-        ("evaluate run=RUN tau=30", ["tau: there is no such setting; ", "evaluate --cfg job"]),
+        ("evaluate run=RUN tau=30", ["tau: there is no such setting; ", "evaluate --help"]),
         ("evaluate run=RUN evaluation.bin=5", ["evaluation.bin: ", "mean 'evaluation.bins'?"]),
         (
             "evaluate run=RUN evaluation=default",
