@@ -17,6 +17,7 @@ from sfbptt_cli.config.commands import (
     COMMANDS,
     EvaluateSettings,
     InspectSettings,
+    LyapunovSettings,
     TrainSettings,
 )
 from sfbptt_cli.storage.data_paths import data_paths, described
@@ -39,11 +40,11 @@ def perform(command: str, composed: Any) -> None:
 
         given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
         evaluate.run(config, {key: getattr(config.evaluation, key) for key in given})
-    elif isinstance(config, InspectSettings):
+    elif isinstance(config, (InspectSettings, LyapunovSettings)):
         from sfbptt_cli.cli.overrides import given_overrides
-        from sfbptt_cli.commands import inspect
 
-        inspect.run(config, given_overrides("dataset"))
+        given_dataset = given_overrides("dataset")
+        import_module(f"sfbptt_cli.commands.{command}").run(config, given_dataset)
     else:
         import_module(f"sfbptt_cli.commands.{command}").run(config)
 

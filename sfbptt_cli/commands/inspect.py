@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from sfbptt_cli.common.atomic import write_json
 from sfbptt_cli.common.numbers import word_or_number
+from sfbptt_cli.common.program import training
 from sfbptt_cli.config.commands import InspectSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.time_scales import standardise
@@ -39,8 +39,7 @@ def run(config: InspectSettings, overrides: Sequence[str]) -> None:
     assert described is not None
     dataset = build_dataset(described)
     found = inspect_dataset(described, dataset)
-    command = shlex.join(["sfbptt", "train", *overrides])
-    print(inspection_text(described, dataset, found, command))
+    print(inspection_text(described, dataset, found, training(overrides)))
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     for path in figure_style.save(_figure(dataset, found), folder, "inspection"):

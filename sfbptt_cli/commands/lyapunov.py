@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.atomic import write_json
+from sfbptt_cli.common.program import training
 from sfbptt_cli.common.terminal import say
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
@@ -16,7 +18,11 @@ from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.figures.separation import separation
 from sfbptt_cli.lyapunov import exponents
-from sfbptt_cli.lyapunov.exponent_table import exponent_table, heuristics_table
+from sfbptt_cli.lyapunov.exponent_table import (
+    exponent_table,
+    heuristics_table,
+    recommendation,
+)
 from sfbptt_cli.lyapunov.exponents import Exponents
 from sfbptt_cli.lyapunov.settings import LyapunovSettings, OrbitSettings
 from sfbptt_cli.storage.data_paths import data_paths
@@ -31,20 +37,25 @@ _HEURISTIC_STEPS = 20_000
 _LEADING = 3
 
 
-def run(config: LyapunovSettings) -> None:
-    """Print the exponents of a dataset or of a run's model, and write them and a figure."""
+def run(config: LyapunovSettings, overrides: Sequence[str]) -> None:
+    """Print the exponents of a dataset or of a run's model, and write them and a figure.
+
+    `overrides` are those of the dataset, for the command that is recommended.
+    """
     if config.run is not None:
         moved = data_paths(asdict(config.moved))
         _of_run(config, Run(config.run, config.checkpoint, data_paths=moved))
     elif config.method == "equations":
         assert isinstance(config.dataset, SimulatedSettings)
-        _of_equations(config, config.dataset)
+        found = _of_equations(config, config.dataset)
+        say(recommendation(found, training(overrides)))
     else:
         assert config.dataset is not None
-        _of_data(config, config.dataset)
+        found = _of_data(config, config.dataset)
+        say(recommendation(found, training(overrides)))
 
 
-def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> None:
+def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> Exponents:
     # Unknown systems and impossible numbers of exponents are refused before anything is simulated.
     exponents.system_with(described.system, described.library, config.exponents)
     # The heuristics look at so much of the data, the exponents at none.
@@ -53,9 +64,10 @@ def _of_equations(config: LyapunovSettings, described: SimulatedSettings) -> Non
     dataset = build_dataset(little, exponent=False)
     found = exponents.from_equations(described, dataset, config.orbits())
     _conclude(config, dataset, found)
+    return found
 
 
-def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
+def _of_data(config: LyapunovSettings, described: DatasetSettings) -> Exponents:
     dataset = build_dataset(described, exponent=False)
     for line in dataset.account():
         log.info("%s", line)
@@ -65,6 +77,7 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> None:
         drawn = separation(behind, dataset.dt, dataset.time_unit, dataset.name)
         figure_style.save(drawn, folder, "separation")
         say(folder / "separation.png", folder / "separation.pdf")
+    return found
 
 
 def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> Path:
@@ -72,7 +85,10 @@ def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> P
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     others = exponents.heuristics(dataset)
-    say(exponent_table(dataset.name, found), heuristics_table(others))
+    say(
+        exponent_table(dataset.name, found, every=config.exponents is not None),
+        heuristics_table(others),
+    )
     _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
     return folder
 
@@ -86,7 +102,7 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
         delayed = find_system(simulated.system, simulated.library).delay is not None
         settings = OrbitSettings(exponents=_LEADING if delayed else None)
         truth = exponents.from_equations(simulated, run.dataset, settings)
-    say(exponent_table(str(run.folder.path), found, truth))
+    say(exponent_table(str(run.folder.path), found, truth, config.exponents is not None))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)

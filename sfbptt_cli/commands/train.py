@@ -64,6 +64,7 @@ def _complete(run: TrainingRun, stop: StopSignals) -> None:
     else:
         if run.config.tau == "search":
             require_same_data(run.folder, run.dataset.fingerprint())
+            run.announce()
             with noting_end(run.folder):
                 run = search_by_training(run, stop)
         train(run, stop)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,3 +22,8 @@ def program() -> str:
     called = Path(sys.argv[0])
     module = (called.parent.name, called.name) == ("sfbptt_cli", "__main__.py")
     return "python -m sfbptt_cli" if module else "sfbptt"
+
+
+def training(overrides: Sequence[str]) -> str:
+    """Return the command that trains with these overrides, quoted for a shell."""
+    return " ".join([program(), "train", *map(shlex.quote, overrides)])

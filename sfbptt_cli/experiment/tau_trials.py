@@ -14,6 +14,7 @@ from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.tau_choice import search_tau, tau_candidates
 from sfbptt_cli.experiment.training import TrainingRun, with_tau
 from sfbptt_cli.training.loop import fit
+from sfbptt_cli.training.trainer import Diverged
 
 log = logging.getLogger("sfbptt")
 
@@ -31,9 +32,10 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
         config, epochs=epochs, validation=dataclasses.replace(config.validation, every=epochs)
     )
 
-    def score_of(tau: int) -> float:
-        horizon = with_interval(run.horizon, brief, run.dataset, tau, "")
-        trainer = build_trainer(brief, run.dataset, run.standardiser, horizon)
+    def score_of(tau: int, seed: int = config.seed) -> float:
+        seeded = dataclasses.replace(brief, seed=seed)
+        horizon = with_interval(run.horizon, seeded, run.dataset, tau, "")
+        trainer = build_trainer(seeded, run.dataset, run.standardiser, horizon)
         try:
             stop.over(lambda: fit(trainer, stop))
         except Interrupted as interruption:
@@ -63,4 +65,28 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
         ),
     )
     source = f"lowest validation D_stsp of a search around {predicted} steps"
+    manifest = folder.manifest()
+    scores = {int(t): number_of(score) for t, score in manifest["tau_search"].items()}
+    again = number_of(manifest.get("tau_search_again", "nan"))
+    if math.isnan(again):
+        try:
+            again = score_of(tau, seed=config.seed + 1)
+        except Diverged:
+            again = math.inf
+        folder.update_manifest(tau_search_again=word_or_number(again))
+    log.info("%s", chosen_text(tau, scores, again))
     return with_tau(run, tau, source)
+
+
+def chosen_text(tau: int, scores: dict[int, float], again: float) -> str:
+    """Return what the search chose, and whether it stands out against the scatter of seeds.
+
+    `again` is the score of τ with another seed: what scores no worse than the two may be as good.
+    """
+    worse = max(scores[tau], again)
+    near = [other for other in sorted(scores) if other != tau and scores[other] <= worse]
+    text = f"tau = {tau}: lowest D_stsp of the search, {scores[tau]:.3g}, with another seed "
+    text += f"{again:.3g}; "
+    if near:
+        return f"{text}it does not stand out: {', '.join(map(str, near))} may be as good"
+    return f"{text}it stands out"

@@ -53,6 +53,13 @@ class TrainingRun:
     standardiser: Standardiser
     horizon: Horizon
     trainer: Trainer
+    stages: list[str]  # lines about data and model, until they are told
+
+    def announce(self) -> None:
+        """Log what was made, once, as soon as nothing can be refused any more."""
+        for line in self.stages:
+            log.info("%s", line)
+        self.stages.clear()
 
     @property
     def finished(self) -> bool:
@@ -91,9 +98,8 @@ def prepare(
     lengths = f"warmup {horizon.warmup}, window {horizon.window}"
     if horizon.tau is not None:
         lengths = f"tau {horizon.tau}, {lengths}"
-    log.info("%s", read)  # now, as nothing is refused any more
-    stage.done(f"{config.model.name}, {trainer.parameters:,} parameters; {lengths}")
-    found = (dataset, standardiser, horizon, trainer)
+    made = stage.line(f"{config.model.name}, {trainer.parameters:,} parameters; {lengths}")
+    found = (dataset, standardiser, horizon, trainer, [read, made])
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
 
 
@@ -126,6 +132,7 @@ def train(run: TrainingRun, stop: StopSignals) -> None:
     """
     fingerprint = run.dataset.fingerprint()
     require_same_data(run.folder, fingerprint)
+    run.announce()
     _resume(run)
     with noting_end(run.folder):
         log_run(run.folder, run.config.logger)

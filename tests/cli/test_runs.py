@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 from dataclasses import fields
@@ -31,7 +32,7 @@ from conftest import (
 import sfbptt_cli
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import TrainSettings
-from sfbptt_cli.config.schema import flatten
+from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.storage.run_folder import RunFolder
 
@@ -75,22 +76,49 @@ def test_files(finished: Finished) -> None:
     assert present == files(finished.run)
 
 
-def test_output_is_the_table_and_the_paths_and_errors_the_progress(finished: Finished) -> None:
-    head, _, tail = finished.outcome.stdout.partition("\n\n")
-    lines = head.splitlines()
-    assert lines[0].startswith("result: not reconstructed: ")
-    assert lines[1] == "dynamics: " + content(finished.run / "evaluation.json")["dynamics"]
-    assert lines[2].split() == ["metric", "value", "floor", "note"]
-    labels = {re.split(r"\s{2,}", line)[0] for line in lines[3:]}
+def test_output_is_result_table_and_next_steps_and_errors_the_stages(finished: Finished) -> None:
+    words, numbers, places = finished.outcome.stdout.split("\n\n")
+    dynamics = content(finished.run / "evaluation.json")["dynamics"]
+    assert words.startswith("result    not reconstructed: ")
+    assert f"\ndynamics  {dynamics}: " in words
+    head, *rows = numbers.splitlines()
+    assert head.split() == ["model", "truth", "floor", "times", "the", "floor"]
+    labels = {re.split(r"\s{2,}| \(", line)[0] for line in rows}
     assert {"D_stsp", "D_H", "prediction error", "lambda_max"} <= labels
-    assert {finished.cwd / line for line in tail.splitlines()} == files(finished.run)
-    progress = finished.outcome.stderr
-    assert [line.split(":")[0] for line in progress.splitlines()[:2]] == [
-        "epoch 1 of 2",
-        "epoch 2 of 2",
-    ]
-    assert "loss" in progress
-    assert "result: " not in progress
+    assert "paper2022" not in numbers
+    assert max(map(len, [*words.splitlines(), head, *rows])) <= 80
+    folder, figure, *_ = places.splitlines()
+    assert finished.cwd / folder.removeprefix("folder    ") == finished.run
+    assert (finished.cwd / figure.removeprefix("figure    ")).is_file()
+    progress = finished.outcome.stderr.splitlines()
+    assert [re.split("[ :]", line)[0] for line in progress] == [
+        "data", "model", "epoch", "epoch", "train", "measure",
+    ]  # fmt: skip
+    assert all(re.search(r"\(\d+\.\d s\)$", line) for line in progress if "epoch" not in line[:5])
+
+
+def test_next_steps_are_accepted_and_change_what_they_say(cli: Cli, finished: Finished) -> None:
+    run = yaml.safe_load((finished.run / "config.yaml").read_text())
+    places = finished.outcome.stdout.partition("\nnext ")[2].splitlines()[1:]
+    steps = dict(re.split(r"\s+", line.strip(), maxsplit=1) for line in places)
+    assert [*steps] == ["tau", "warm-up", "updates", "model", "seeds"]
+    changed = {
+        "warm-up": {"warmup": 20},
+        "updates": {"epochs": 3 * run["epochs"]},
+        "model": {"model.latent_dim": 2 * run["model"]["latent_dim"]},
+    }
+    for what, changes in changed.items():
+        program, command, *overrides = shlex.split(steps[what])
+        assert (program, command) == ("sfbptt", "train")
+        given = cli(command, *overrides, "--cfg", "job", cwd=finished.cwd, status=0).stdout
+        settings = flatten(yaml.safe_load(given))
+        differing = {
+            k for k in settings if changes_results(k) and settings[k] != flatten(run).get(k)
+        }
+        resolved = {"optimizer.learning_rate", "lr_schedule.rise", "tau", "from", "experiment"}
+        assert {k: settings[k] for k in differing - resolved} == changes
+    assert steps["tau"].endswith("tau=8,15,60")
+    assert steps["seeds"].endswith("'seed=range(1,4)'")
 
 
 def test_config_holds_every_setting(finished: Finished) -> None:
@@ -213,7 +241,7 @@ def test_more_epochs_start_anew_with_a_word(cli: Cli, copy: Path, no_figures: No
         f"epochs: '{shorter}' is finished with 2; this run of 3 starts from the"
     )
     assert "as a onecycle schedule of the learning rate spans all epochs and cannot be" in first
-    assert second.startswith("epoch 1 of 3")
+    assert second.startswith("data     lorenz: 2,000 steps train")
     # Not of another recipe, and not again.
     for other in ("epochs=3", "window=90 epochs=3", "epochs=1"):
         outcome = train(cli, copy, *other.split())
@@ -292,7 +320,7 @@ def test_evaluate_reproduces_the_evaluation(cli: Cli, finished: Finished, copy: 
         (run / name).unlink()
     # A comma and an equals sign in the path need no quotes.
     outcome = cli("evaluate", f"run={run.relative_to(copy)}", cwd=copy, status=0)
-    assert outcome.stdout == finished.outcome.stdout.partition("\n\n")[0] + "\n"
+    assert outcome.stdout.split("\n\n")[:2] == finished.outcome.stdout.split("\n\n")[:2]
     for name in ("evaluation.json", "metrics.csv", "config.yaml", "run.json"):
         assert (run / name).read_bytes() == stored[name]
     np.testing.assert_array_equal(Run(run).trajectories.generated, arrays.generated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from conftest import TINY, Cli, as_dataset
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.experiment.memory import Memory
 from sfbptt_cli.experiment.tau_choice import predicted_tau, search_tau, tau_candidates
+from sfbptt_cli.experiment.tau_trials import chosen_text
 from sfbptt_cli.training.trainer import Diverged
 
 SETTINGS = tuple(s for s in TINY if not s.startswith("tau="))
@@ -92,6 +94,18 @@ def test_a_search_takes_the_lowest_score_and_repeats_none() -> None:
         search_tau([40], score, {}, record)
 
 
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        (3.1, "it stands out"),
+        (6.0, "it does not stand out: 10 may be as good"),
+        (math.inf, "10, 40"),
+    ],
+)
+def test_a_tau_stands_out_against_another_seed(again: float, expected: str) -> None:
+    assert expected in chosen_text(30, {10: 5.0, 30: 3.0, 40: 7.0}, again)
+
+
 def test_a_searched_run_says_what_it_took_and_why(
     cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:
@@ -102,4 +116,7 @@ def test_a_searched_run_says_what_it_took_and_why(
     assert set(scores) == {"8", "38", "77"}
     assert scores[str(run["tau"])] == min(scores.values())
     assert run["tau_source"] == "lowest validation D_stsp of a search around 77 steps"
-    assert outcome.stderr.count("after 1 epochs") == 3
+    assert outcome.stderr.count("after 1 epochs") == 4  # the best one with another seed, too
+    assert re.search(
+        r"tau = \d+: lowest .*; it (stands out|does not stand out: .*)$", outcome.stderr, re.M
+    )
