@@ -25,6 +25,7 @@ from conftest import (
     edit,
     results,
     run_folder,
+    run_folders,
     tree,
 )
 
@@ -212,12 +213,33 @@ def test_more_epochs_start_anew_with_a_word(cli: Cli, copy: Path, no_figures: No
     assert first.startswith(
         f"epochs: '{shorter}' is finished with 2; this run of 3 starts from the"
     )
-    assert "as a onecycle schedule of the learning rate spans all epochs and cannot be" in first
+    assert "as lr_schedule=onecycle is planned over all epochs (a run with lr_sch" in first
     assert second.startswith("epoch 1 of 3")
     # Not of another recipe, and not again.
     for other in ("epochs=3", "window=90 epochs=3", "epochs=1"):
         outcome = train(cli, copy, *other.split())
         assert "starts from the beginning" not in outcome.stderr
+
+
+@pytest.mark.parametrize(("shorter", "every"), [(2, "1"), (2, "2"), (2, "0"), (2, "3"), (1, "1")])
+def test_more_epochs_continue_to_the_bits_of_all_at_once(
+    cli: Cli, cwd: Path, no_figures: None, shorter: int, every: str
+) -> None:
+    unused = [] if every != "0" else ["validation.steps=5000", "validation.trajectories=20"]
+    kept = [*TINY, "lr_schedule=constant", f"validation.every={every}", *unused]
+    cli("train", *kept, f"epochs={shorter}", cwd=cwd, status=0)
+    before = tree(cwd / "outputs")
+    longer = [*kept, "epochs=3"]
+    outcome = cli("train", *longer, cwd=cwd, status=0)
+    cli("train", *longer, "name=at_once", cwd=cwd, status=0)
+    (run,) = (p for p in run_folders(cwd) if "epochs=3" in str(p))
+    assert results(run) == results(run_folder(cwd, "at_once"))
+    assert before.items() <= tree(cwd / "outputs").items()
+    if every == "3":
+        assert "validated at its end, epoch 2, too (a run whose epochs are a mul" in outcome.stderr
+        return
+    assert outcome.stderr.splitlines()[0].startswith("epochs: continuing 'outputs/run/lorenz/lstm")
+    assert content(run / "run.json")["continues"]["epochs"] == shorter
 
 
 # The same command again.
