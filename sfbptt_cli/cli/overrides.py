@@ -108,7 +108,9 @@ def _meant_by_flag(command: str, flag: str, overrides: list[str]) -> str:
 
 def _of_stored_run(command: str, overrides: list[str]) -> bool:
     given = {override.partition("=")[0] for override in overrides}
-    return command in ("evaluate", "generate", "gradients") or (command == "lyapunov" and "run" in given)
+    return command in ("evaluate", "generate", "gradients") or (
+        command == "lyapunov" and "run" in given
+    )
 
 
 def _refuse_bare_words(command: str, overrides: list[str]) -> None:

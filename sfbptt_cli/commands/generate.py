@@ -61,7 +61,8 @@ def run(config: GenerateSettings) -> None:
             _write(path, generated, opened.dataset, {**origin, **start})
     else:
         _write(path, generated, opened.dataset, {**origin, **start})
-    log.info("%d free runs of %d steps from %s", len(generated), config.steps, words)
+    many = "a free run" if len(generated) == 1 else f"{len(generated)} free runs"
+    log.info("%s of %d steps from %s", many, config.steps, words)
     if lost := int((~np.isfinite(generated).all(axis=(1, 2))).sum()):
         log.warning("%d of %d runs diverged", lost, len(generated))
     say(path)
@@ -98,9 +99,7 @@ def _write(path: Path, generated: Array, dataset: Dataset, attributes: dict[str,
     suffix = path.suffix.lower()
     if suffix == ".h5":
         unit = dataset.time_unit
-        write_trajectories(
-            path, generated, None, dataset.dt, unit, dataset.variables, attributes
-        )
+        write_trajectories(path, generated, None, dataset.dt, unit, dataset.variables, attributes)
         return
     single = len(generated) == 1
     with replacing(path) as temporary:

@@ -194,7 +194,7 @@ class GenerateSettings(Settings):
         require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
         given = [n for n in ("start", "starts", "context") if getattr(self, n) is not None]
         accepted = "one of start, starts and context"
-        require(len(given) < 2, given[-1] if given else "", f"{' and '.join(given)}", accepted)
+        require(len(given) < 2, given[0] if given else "", f"{' '.join(given[1:])}, too,", accepted)
         if self.starts is None:
             self.require_unused("starts is null", "seed")
         suffix = "" if self.output is None else f".{self.output.rpartition('.')[2].lower()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfbptt_cli.common.errors import RequestError
@@ -25,7 +26,8 @@ def describe(run: Run) -> str:
 
 def _lines(run: Run) -> dict[str, str]:
     config, manifest = run.config, run.manifest
-    data = ", ".join([config.dataset.name, *data_paths(vars(config.dataset)).values()])
+    files = [Path(path).name for path in data_paths(vars(config.dataset)).values()]
+    data = ", ".join([config.dataset.name, *files])
     segment = f"tau {manifest.get('tau')}, w {manifest.get('warmup')}"
     lines = {
         "run": f"{config.model.name} of {config.model.latent_dim} latent states, {config.epochs} "

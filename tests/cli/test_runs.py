@@ -493,7 +493,7 @@ def test_load_run_generates(finished: Finished) -> None:
         run.generate(5, run.dataset.test[:9]), run.generate(5, run.dataset.test[8:9])
     )
     for wrong in (np.zeros(3), np.zeros((0, 3)), np.zeros((2, 2))):
-        with pytest.raises(ValueError, match=r"context has shape .* the last 1 observations"):
+        with pytest.raises(ValueError, match=r"context: shape .* the last 1 observations"):
             run.generate(5, wrong)
 
 
