@@ -172,11 +172,11 @@ class Run:
         A context holds the last observations before the run, (time, N) or (trajectory, time, N), in
         data units: at least w + 1 of them, of which the last w + 1 count, w being the warm-up that
         the model was trained with (`run.model.warmup`); of one variable (time,) will do. Without a
-        context it is the first w + 1 test observations. External inputs (w + steps, K), the same for every trajectory, are those
-        of the times that the steps arrive at, the w of the warm-up first; without them, those of
-        the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N); the
-        first step is the prediction one step after the context. RequestError for other shapes, and
-        for a context with NaN.
+        context it is the first w + 1 test observations. External inputs (w + steps, K), the same
+        for every trajectory, are those of the times that the steps arrive at, the w of the warm-up
+        first; without them, those of the test trajectory after its first step. Returns (steps, N),
+        or (trajectory, steps, N); the first step is the prediction one step after the context.
+        RequestError for other shapes, and for a context with NaN.
         """
         needed, width = self.model.warmup + 1, len(self.standardiser.mean)
         require(int(steps) == steps and steps > 0, "steps", steps, "a whole number of at least 1")
