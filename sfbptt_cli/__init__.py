@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sfbptt_cli.cli.python import train
-    from sfbptt_cli.common.errors import RequestError
+    from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed
     from sfbptt_cli.experiment.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["RequestError", "Run", "__version__", "load_run", "train"]
+__all__ = ["Interrupted", "RequestError", "Run", "RunFailed", "__version__", "load_run", "train"]
 
 _MODULES = {
+    "Interrupted": "common.errors",
     "RequestError": "common.errors",
     "Run": "experiment.run",
+    "RunFailed": "common.errors",
     "load_run": "experiment.run",
     "train": "cli.python",
 }

@@ -189,7 +189,7 @@ def _series(x: Any, role: str) -> str | list[NDArray[Any]]:
     listed = isinstance(x, (list, tuple)) and len(x) > 0
     try:
         several = listed and all(isinstance(p, np.ndarray) or np.ndim(p) == 2 for p in x)
-        arrays = [np.asarray(part) for part in (x if several else [x])]
+        arrays = [_plain(part) for part in (x if several else [x])]
     except ValueError:  # rows of different length
         shown = "lists of different length"
         raise RequestError(f"{role}: {shown} were given; accepted: {_SERIES}") from None
@@ -201,6 +201,13 @@ def _series(x: Any, role: str) -> str | list[NDArray[Any]]:
         require(right, role, shown, _SERIES)
     require(role == "x" or len(arrays) == 1, role, f"{len(arrays)} trajectories", "one")
     return arrays
+
+
+def _plain(part: Any) -> NDArray[Any]:
+    """Return an array, with NaN for what is masked: no number may come back unasked."""
+    if isinstance(part, np.ma.MaskedArray):
+        return np.ma.filled(part.astype(np.float64), np.nan)
+    return np.asarray(part)
 
 
 def _place(parts: list[NDArray[Any]], ending: str, given: Mapping[str, Any]) -> Path:

@@ -191,7 +191,11 @@ def test_refusals_are_one_line_and_write_nothing(
 
 def test_data_that_are_no_good_are_refused_by_their_reader(here: Path) -> None:
     series = _series()
-    series[7, 1] = np.nan
-    with pytest.raises(RequestError, match=r"row 7, column 1 holds nan .*; accepted: finite"):
-        _train(series)
+    missing = series.copy()
+    missing[7, 1] = np.nan
+    masked = np.ma.masked_invalid(missing)
+    masked.data[7, 1] = series[7, 1]
+    for x in (masked, missing):
+        with pytest.raises(RequestError, match=r"row 7, column 1 holds nan .*; accepted: finite"):
+            _train(x)
     assert not run_folders(here)

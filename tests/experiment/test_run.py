@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import TINY, Cli, Finished, edit, run_folder
+from matplotlib.image import imread
 
 from sfbptt_cli import RequestError, load_run
 
@@ -37,10 +40,14 @@ def test_of_one_variable_a_context_has_one_axis(cli: Cli, tmp_path: Path, no_fig
         run.predict(x[:2, 0].tolist(), 5)
 
 
-def test_the_figure_is_one_of_matplotlib(finished: Finished) -> None:
-    figure = load_run(finished.run).plot()
+def test_the_figure_is_one_of_matplotlib_and_shown_in_notebooks(finished: Finished) -> None:
+    figure: Any = load_run(finished.run).plot()
     assert figure.axes
     assert any(axes.lines or axes.collections for axes in figure.axes)
+    png = imread(io.BytesIO(figure._repr_png_()))
+    width, height = figure.get_size_inches() * figure.dpi
+    assert png.shape[:2] == (round(height), round(width))
+    assert png.std() > 0
 
 
 def test_xarray_has_what_it_reads_from_the_file(
