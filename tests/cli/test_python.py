@@ -22,7 +22,7 @@ import sfbptt_cli
 from sfbptt_cli import RequestError, Run, load_run
 
 # Those of every dataset.
-KEPT = [o for o in TINY if not o.startswith("dataset.")]
+KEPT = [*(o for o in TINY if not o.startswith("dataset.")), "figures=none"]
 SETTINGS: dict[str, Any] = {k: yaml.safe_load(v) for k, v in (o.split("=") for o in KEPT)}
 
 
@@ -33,7 +33,7 @@ def _series(steps: int = 1_500, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def here(cwd: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> Path:
+def here(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(cwd)
     return cwd
 
