@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from sfbptt_cli.storage.run_folder import RunFolder
 log = logging.getLogger("sfbptt")
 
 _EPOCHS = ",epochs="
+_CUT = re.compile(r"-[0-9a-f]{8}$")  # how a folder's name ends that was too long
 # Neighbours of a run whose settings are read.
 _MOST = 20
 # The choices that are made for a number of epochs: with another one, every update is another.
@@ -115,10 +117,16 @@ def _shorter(path: Path, config: TrainSettings) -> Iterator[tuple[RunFolder, int
 
 
 def _neighbours(method: Path) -> Iterator[Path]:
-    """Yield the folders whose names have another number of epochs, or the usual one."""
+    """Yield the folders whose names have another number of epochs, or the usual one.
+
+    Of a name that was cut, that may be the part left out.
+    """
     if not method.parent.is_dir():
         return
     for other in method.parent.iterdir():
+        if other != method and _CUT.search(other.name) and _CUT.search(method.name):
+            yield other
+            continue
         for one, two in ((method.name, other.name), (other.name, method.name)):
             before, among, _ = one.partition(_EPOCHS)
             if among and two.startswith(before) and other != method:

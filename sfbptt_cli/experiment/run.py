@@ -179,7 +179,9 @@ class Run:
         RequestError for other shapes, and for a context with NaN.
         """
         needed, width = self.model.warmup + 1, len(self.standardiser.mean)
-        require(int(steps) == steps and steps > 0, "steps", steps, "a whole number of at least 1")
+        right = float(steps).is_integer() and steps > 0
+        require(right, "steps", steps, "a whole number of at least 1")
+        steps = int(steps)
         given = self.dataset.test[:needed] if context is None else context
         found = np.asarray(given, dtype=np.float64)
         found = found[:, None] if found.ndim == width == 1 else found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,12 @@ def _unheard(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
 
 def _train(x: Any = None, **settings: Any) -> Run:
     return sfbptt_cli.train(x, **{"quiet": True, **SETTINGS, **settings})
+
+
+def test_the_package_is_imported_at_once() -> None:
+    code = "import sys, sfbptt_cli; sfbptt_cli.RequestError; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert not {"torch", "hydra", "numpy"} & {*ended.stdout.split()}
 
 
 def test_a_run_is_that_of_the_command(here: Path, cli: Cli) -> None:
