@@ -36,6 +36,11 @@ EXAMPLES = {
         "evaluate run=outputs/run/lorenz/lstm/sparse-tau30/seed0 evaluation.steps=10000",
         "evaluate runs=outputs/run jobs=2",
     ),
+    "generate": (
+        "generate run=outputs/run/lorenz/lstm/sparse-tau30/seed0 steps=5000 start=1000",
+        "generate run=outputs/run/lorenz/lstm/sparse-tau30/seed0 starts=20 seed=1 output=free.csv",
+        "generate run=outputs/run/lorenz/lstm/sparse-tau30/seed0 context=before.npy output=free.h5",
+    ),
     "lyapunov": (
         "lyapunov dataset=rossler",
         "lyapunov dataset.path=recording.csv",

@@ -64,7 +64,7 @@ def identify(config: TrainSettings) -> Identity:
     always = {group: choices[group] for group in _PATH_GROUPS}
     stated = {"tau": config.tau, "name": config.name, **varied, "seed": config.seed}
     overrides = [f"{k}={v}" for k, v in {**always, **groups}.items()]
-    overrides += [f"{k}={_value(v)}" for k, v in stated.items() if v is not None or k in varied]
+    overrides += [f"{k}={written(v)}" for k, v in stated.items() if v is not None or k in varied]
     return Identity(_path(config, named), choices, overrides)
 
 
@@ -114,7 +114,7 @@ def _text(value: object) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "_", str(value))
 
 
-def _value(value: Any) -> str:
+def written(value: Any) -> str:
     """Write a value in Hydra's grammar."""
     if value is None:
         return "null"
@@ -123,9 +123,9 @@ def _value(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(_value, value))}]"
+        return f"[{','.join(map(written, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_value(k)}:{_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{written(k)}:{written(v)}" for k, v in value.items()) + "}"
     text = str(value)
     if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text

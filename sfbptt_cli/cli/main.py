@@ -25,6 +25,7 @@ usage:
   sfbptt train     [overrides]    train, evaluate and draw a run; -m: many; from=DIR: again
   sfbptt inspect   dataset=NAME   what the data allow: sampling, noise, memory, exponent, tau
   sfbptt evaluate  run=DIR        measure a run again; runs=DIR: all below a folder
+  sfbptt generate  run=DIR        free runs of its model from chosen starts, into a file
   sfbptt lyapunov  dataset=NAME   exponents and recommended tau; run=DIR: of the run's model
   sfbptt gradients run=DIR        Jacobian products, loss gradients, fixed points of its model
   sfbptt report    runs=DIR       table, figure and page of all runs below a folder

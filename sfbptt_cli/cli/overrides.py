@@ -21,7 +21,7 @@ from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError, nearest
 from sfbptt_cli.data.kinds import ARRAYS, COMPRESSED, TABLES
 
-_PATH = re.compile(r"run|runs|out|outputs|from|dataset\.\w*path")
+_PATH = re.compile(r"runs?|out|outputs?|context|from|dataset\.\w*path")
 _SUFFIXES = (*TABLES, *COMPRESSED, *ARRAYS)
 _DATA_FILE = re.compile(r"^dataset\.(\w*path)=")
 # A home at the beginning of a path, of which -m takes several.
@@ -108,7 +108,9 @@ def _meant_by_flag(command: str, flag: str, overrides: list[str]) -> str:
 
 def _of_stored_run(command: str, overrides: list[str]) -> bool:
     given = {override.partition("=")[0] for override in overrides}
-    return command in ("evaluate", "gradients") or (command == "lyapunov" and "run" in given)
+    return command in ("evaluate", "generate", "gradients") or (
+        command == "lyapunov" and "run" in given
+    )
 
 
 def _refuse_bare_words(command: str, overrides: list[str]) -> None:

@@ -31,9 +31,9 @@ log = logging.getLogger("sfbptt")
 
 def perform(command: str, composed: Any) -> None:
     """Check the settings of a command and run it. Only inside a Hydra job."""
-    config = _checked(command, composed)
+    config = checked_settings(command, composed)
     if isinstance(config, TrainSettings):
-        _train(config)
+        train_checked(config)
     elif isinstance(config, EvaluateSettings):
         from sfbptt_cli.cli.overrides import given_keys
         from sfbptt_cli.commands import evaluate
@@ -49,7 +49,8 @@ def perform(command: str, composed: Any) -> None:
         import_module(f"sfbptt_cli.commands.{command}").run(config)
 
 
-def _checked(command: str, composed: Any) -> Settings:
+def checked_settings(command: str, composed: Any) -> Settings:
+    """Return the settings of a command; RequestError for what is not accepted."""
     from omegaconf import OmegaConf
 
     from sfbptt_cli.config.schema import checked_config
@@ -69,7 +70,8 @@ def _absolute(group: str, key: str, path: str) -> str:
     return str(found.resolve() if ".." in found.parts else found)
 
 
-def _train(config: TrainSettings) -> None:
+def train_checked(config: TrainSettings) -> Path:
+    """Train the run of these settings, and return its folder. Only inside a Hydra job."""
     from sfbptt_cli.cli.identity import identify
     from sfbptt_cli.cli.sweep.job import within
 
@@ -87,6 +89,7 @@ def _train(config: TrainSettings) -> None:
     if paths := data_paths(stored["dataset"]):
         origin["data_paths"] = described(paths, identity.path.absolute())
     run_training(config, stored, identity.path, origin)
+    return identity.path
 
 
 def plan_training(composed: Any) -> tuple[Path, bool, EvaluationSettings]:
@@ -98,7 +101,7 @@ def plan_training(composed: Any) -> tuple[Path, bool, EvaluationSettings]:
     from sfbptt_cli.storage.evaluations import find
     from sfbptt_cli.storage.run_folder import RunFolder
 
-    config = _checked("train", composed)
+    config = checked_settings("train", composed)
     assert isinstance(config, TrainSettings)
     folder = RunFolder(identify(config).path)
     trained = not config.overwrite and folder.manifest().get("status") == "finished"

@@ -75,6 +75,8 @@ def _read(
         content = parse(read_text(path, field, limit))
         _require_few(content, most)
         _require_plain(content, finite)
+    except RequestError:
+        raise
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         message = f"{field}: '{path}' cannot be read: {' '.join(reason.split())}"

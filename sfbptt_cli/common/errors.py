@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class RequestError(Exception):
+class RequestError(ValueError):
     """The request is wrong: exit status 2. The message names field, value and what is accepted."""
 
 

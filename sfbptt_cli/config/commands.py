@@ -29,6 +29,7 @@ MOST_STEPS = 100_000
 # bytes until the gradient is known; and sequences of an epoch, whose starts are drawn at once.
 _LARGEST_BATCH = 50_000_000
 _LARGEST_EPOCH = 50_000_000
+OUTPUTS = (".h5", ".csv", ".npy")  # of generated trajectories
 LEAST_WINDOW = 120  # where it is auto
 # Found on the Lorenz data of Mikhaeil et al. (2022), simulated systems of one kind of sampling.
 _USUAL_TAU = 30
@@ -169,6 +170,39 @@ class EvaluateSettings(Settings):
 
 
 @dataclass
+class GenerateSettings(Settings):
+    """`sfbptt generate`: free runs of a run's model, from chosen starts, into a file."""
+
+    run: str | None = None  # the folder of a run
+    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
+    moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
+    steps: int = whole(10_000, 1, 10_000_000)  # of each free run
+    # The row of the test data, counted from 0, that is the last the model sees; null: the first
+    # with w rows before it.
+    start: int | None = whole(None, 0)
+    starts: int | None = whole(None, 1, 100_000)  # so many rows of the test data, drawn instead
+    seed: int = whole(0, 0)  # of the drawn rows
+    # A file with the last w + 1 observations or more before a run of your own, (time, variables),
+    # or before several, (trajectory, time, variables).
+    context: str | None = None
+    # .h5 (as trajectories.h5), .csv or .npy; null: generated.h5 in the folder of the run.
+    output: str | None = None
+    overwrite: bool = False  # replace the output
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.run is not None, "run", "nothing", "the folder of a run (run=DIR)")
+        given = [n for n in ("start", "starts", "context") if getattr(self, n) is not None]
+        accepted = "one of start, starts and context"
+        require(len(given) < 2, given[0] if given else "", f"{' '.join(given[1:])}, too,", accepted)
+        if self.starts is None:
+            self.require_unused("starts is null", "seed")
+        suffix = "" if self.output is None else f".{self.output.rpartition('.')[2].lower()}"
+        accepted = f"a file that ends in {', '.join(OUTPUTS)}"
+        require(suffix in ("", *OUTPUTS), "output", f"'{self.output}'", accepted)
+
+
+@dataclass
 class ReportSettings(Settings):
     """`sfbptt report`: runs below a folder as a table, a figure and a page."""
 
@@ -200,6 +234,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "inspect": InspectSettings,
     "evaluate": EvaluateSettings,
+    "generate": GenerateSettings,
     "lyapunov": LyapunovSettings,
     "gradients": GradientsSettings,
     "report": ReportSettings,

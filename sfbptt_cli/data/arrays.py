@@ -17,9 +17,9 @@ from sfbptt_cli.data.dataset import CHUNK, Dataset
 from sfbptt_cli.data.kinds import ARRAYS
 from sfbptt_cli.data.recorded import (
     MINIMUM_TEST_STEPS,
-    as_test_path,
     check_same_variables,
     recorded_dataset,
+    refusing_as,
     summary,
 )
 from sfbptt_cli.data.settings import ArraySettings
@@ -52,7 +52,7 @@ def read_array_dataset(settings: ArraySettings) -> Dataset:
         if (others := len(recording.series) - 1) > 0:
             notes = [*notes, f"{others} trajectories train, {recording.labels[-1]} tests"]
     else:
-        with as_test_path():
+        with refusing_as("dataset.test_path"):
             tested = read_recording(settings.test_path, settings)
         path = settings.test_path
         if (count := len(tested.series)) > 1:

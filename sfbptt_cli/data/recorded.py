@@ -115,12 +115,12 @@ def check_measured(truth: Array, variables: Sequence[str], part: str) -> None:
 
 
 @contextmanager
-def as_test_path() -> Iterator[None]:
-    """Name `dataset.test_path` in refusals of the file that is read within, not `dataset.path`."""
+def refusing_as(field: str) -> Iterator[None]:
+    """Name `field` in refusals of the file that is read within, not `dataset.path`."""
     try:
         yield
     except RequestError as error:
-        message = str(error).replace("dataset.path:", "dataset.test_path:", 1)
+        message = str(error).replace("dataset.path:", f"{field}:", 1)
         raise RequestError(message) from error
 
 

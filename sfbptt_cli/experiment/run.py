@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from sfbptt_cli.common.checks import at_home
+from sfbptt_cli.common.checks import at_home, require
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import MOST_STEPS, TrainSettings
 from sfbptt_cli.config.schema import typed_config
@@ -19,6 +19,7 @@ from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 from sfbptt_cli.experiment.build import build_model
+from sfbptt_cli.experiment.description import describe
 from sfbptt_cli.experiment.stored_data import stored_data
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
@@ -26,6 +27,10 @@ from sfbptt_cli.storage.evaluations import measured
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
 
 
 class Run:
@@ -162,24 +167,29 @@ class Run:
     def generate(
         self, steps: int, context: ArrayLike | None = None, inputs: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Let the model run freely from the end of a context, or from those of several.
+        """Let the model run freely from the end of a context, or from the ends of several.
 
         A context holds the last observations before the run, (time, N) or (trajectory, time, N), in
         data units: at least w + 1 of them, of which the last w + 1 count, w being the warm-up that
-        the model was trained with (`run.model.warmup`). Without a context it is the first w + 1
-        test observations. External inputs (w + steps, K), the same for every trajectory, are those
-        of the times that the steps arrive at, the w of the warm-up first; without them, those of
-        the test trajectory after its first step. Returns (steps, N), or (trajectory, steps, N); the
-        first step is the prediction one step after the context.
+        the model was trained with (`run.model.warmup`); of one variable (time,) will do. Without a
+        context it is the first w + 1 test observations. External inputs (w + steps, K), the same
+        for every trajectory, are those of the times that the steps arrive at, the w of the warm-up
+        first; without them, those of the test trajectory after its first step. Returns (steps, N),
+        or (trajectory, steps, N); the first step is the prediction one step after the context.
+        RequestError for other shapes, and for a context with NaN.
         """
         needed, width = self.model.warmup + 1, len(self.standardiser.mean)
+        right = float(steps).is_integer() and steps > 0
+        require(right, "steps", steps, "a whole number of at least 1")
+        steps = int(steps)
         given = self.dataset.test[:needed] if context is None else context
         found = np.asarray(given, dtype=np.float64)
-        if found.ndim not in (2, 3) or found.shape[-1] != width or found.shape[-2] < needed:
-            raise ValueError(
-                f"context has shape {found.shape}; expected the last {needed} observations or more "
-                f"of {width} variables, ({needed}, {width}) or (trajectory, {needed}, {width})"
-            )
+        found = found[:, None] if found.ndim == width == 1 else found
+        fits = found.ndim in (2, 3) and found.shape[-1] == width and found.shape[-2] >= needed
+        accepted = f"the last {needed} observations or more of {width} variables, "
+        accepted += f"({needed}, {width}) or (trajectory, {needed}, {width})"
+        require(fits, "context", f"shape {found.shape}", accepted)
+        require(bool(np.isfinite(found).all()), "context", "NaN or infinity", "finite numbers")
         contexts = found[..., -needed:, :].reshape(-1, needed, width)
         s = self._inputs(needed - 1 + steps, inputs)
         if s is not None:
@@ -188,18 +198,64 @@ class Run:
             generated = generate(self.model, self.standardiser, contexts, steps, s)
         return generated[0] if found.ndim == 2 else generated
 
+    def predict(
+        self, context: ArrayLike, steps: int, inputs: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Forecast the `steps` steps after a context, or after each of several.
+
+        Shapes, units and inputs are those of `generate`: (time, N) gives (steps, N).
+        """
+        return self.generate(steps, context, inputs)
+
+    def plot(self) -> Figure:
+        """Draw truth and free run from the stored trajectories, a figure of matplotlib."""
+        from sfbptt_cli.figures.attractor import attractor
+
+        stored = self.trajectories
+        first = int(stored.attributes["transient"])
+        return attractor(stored.truth[first:], stored.generated[0, first:], stored.variables)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the stored trajectories, as xarray reads trajectories.h5.
+
+        `generated` (trajectory, time, variable) and `truth` (time, variable), in data units.
+        RequestError where xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise RequestError(
+                "to_xarray: xarray is not installed; accepted: pip install xarray, or "
+                "run.trajectories, which has the arrays"
+            ) from None
+        stored = self.trajectories
+        units = {"units": "data units"}
+        axes = ("trajectory", "time", "variable")
+        time = ("time", stored.time, {"units": stored.attributes.get("time_unit", "")})
+        names = {"time": time, "variable": list(stored.variables)}
+        return xarray.Dataset(
+            {
+                "generated": (axes, stored.generated, units),
+                "truth": (axes[1:], stored.truth, units),
+            },
+            {"trajectory": np.arange(len(stored.generated)), **names},
+            stored.attributes,
+        )
+
+    def __repr__(self) -> str:
+        return describe(self)
+
     def _inputs(self, steps: int, given: ArrayLike | None) -> NDArray[np.float64] | None:
         """Inputs (steps, K) of a generation, standardised; None for a model without."""
         known = self.dataset.inputs if self.config.dataset.inputs else None
         if known is None:
             if given is not None:
-                raise ValueError("inputs were given; the model of this run has none")
+                raise RequestError("inputs: they were given; the model of this run has none")
             return None
         s = known.test[1:] if given is None else known.scale.standardise(np.asarray(given))
         if s.ndim != 2 or len(s) < steps or s.shape[1] != len(known.variables):
-            raise ValueError(
-                f"inputs have shape {s.shape}; expected ({steps} or more, {len(known.variables)})"
-            )
+            accepted = f"({steps} or more, {len(known.variables)})"
+            raise RequestError(f"inputs: shape {s.shape} was given; accepted: {accepted}")
         return s[:steps]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -43,7 +44,9 @@ class StopSignals:
         return bool(self._received)
 
     def __enter__(self) -> StopSignals:
-        self._previous = {number: signal.signal(number, self._handle) for number in _STOP}
+        # Python hands signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._handle) for number in _STOP}
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:

@@ -23,6 +23,7 @@ from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, latent_weight, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
+from sfbptt_cli.experiment.longer import continue_shorter
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, noting_end
 from sfbptt_cli.experiment.stored_data import require_same_data
@@ -133,7 +134,7 @@ def train(run: TrainingRun, stop: StopSignals) -> None:
     fingerprint = run.dataset.fingerprint()
     require_same_data(run.folder, fingerprint)
     run.announce()
-    _resume(run)
+    _resume(run, fingerprint)
     with noting_end(run.folder):
         log_run(run.folder, run.config.logger)
         _begin(run, fingerprint)
@@ -170,13 +171,17 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
     )
 
 
-def _resume(run: TrainingRun) -> None:
-    """Continue from the latest checkpoint, if there is one."""
+def _resume(run: TrainingRun, fingerprint: str) -> None:
+    """Continue from the latest checkpoint, or that of a run with fewer epochs, if there is one."""
     folder, trainer = run.folder, run.trainer
     beginning, batches = trainer.state_dict(), len(trainer.windows)
-    content = latest_checkpoint(
-        folder, lambda path: load_training(path, beginning, trainer.epochs, batches)
-    )
+
+    def load(path: Path) -> dict[str, Any]:
+        return load_training(path, beginning, trainer.epochs, batches)
+
+    content = latest_checkpoint(folder, load)
+    if content is None and continue_shorter(folder, run.config, fingerprint, load):
+        content = latest_checkpoint(folder, load)
     if content is None:
         return
     trainer.load_state_dict(content)

@@ -51,9 +51,9 @@ def style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure; width and height in inches."""
-    from matplotlib.figure import Figure
+    from sfbptt_cli.figures.picture import Picture
 
-    return Figure(figsize=(width, height), dpi=DPI)
+    return Picture(figsize=(width, height), dpi=DPI)
 
 
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:

@@ -46,6 +46,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     try:
         with TextIOWrapper(open_regular(path, "run", _LARGEST), "utf-8", newline="") as file:
             return _history(csv.reader(file, strict=True))
+    except RequestError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise RequestError(f"run: '{path}' cannot be read: {reason}") from error

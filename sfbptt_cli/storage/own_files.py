@@ -12,6 +12,7 @@ RUN_FILES = (
     "run.json",
     "metrics.csv",
     "trajectories.h5",
+    "generated.h5",
     "evaluation.json",
     "lyapunov.json",
     "gradients.json",

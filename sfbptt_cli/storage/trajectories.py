@@ -33,13 +33,13 @@ class Trajectories(NamedTuple):
 def write_trajectories(
     path: Path,
     generated: NDArray[np.float64],
-    truth: NDArray[np.float64],
+    truth: NDArray[np.float64] | None,
     dt: float,
     time_unit: str,
     variables: tuple[str, ...],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Write generated (trajectory, time, variable) and truth (time, variable), atomically.
+    """Write generated (trajectory, time, variable) and truth (time, variable), if any, atomically.
 
     Dimensions are HDF5 dimension scales, so that xarray, MATLAB, Julia and HDFView know the axes.
     Coordinate `time` is dt · arange(n) in `time_unit`; attributes carry dt and `attributes`.
@@ -48,7 +48,7 @@ def write_trajectories(
     with h5py.File("memory", "w", driver="core", backing_store=False, track_order=True) as file:
         scales = {
             "trajectory": np.arange(len(generated)),
-            "time": dt * np.arange(len(truth)),
+            "time": dt * np.arange(generated.shape[1]),
             "variable": np.array(variables, dtype=h5py.string_dtype()),
         }
         for name, values in scales.items():
@@ -58,6 +58,8 @@ def write_trajectories(
             ("generated", generated, ("trajectory", "time", "variable")),
             ("truth", truth, ("time", "variable")),
         ):
+            if data is None:
+                continue
             stored = file.create_dataset(name, data=data)
             stored.attrs["units"] = "data units"
             for axis, scale in enumerate(axes):
@@ -78,6 +80,8 @@ def read_trajectories(path: Path) -> Trajectories:
     try:
         contents = read_arrays(path, "run", ("generated", "truth", "time", "variable"))
         return _checked(contents.arrays, contents.attributes)
+    except RequestError:
+        raise
     except (OSError, ValueError) as error:
         raise RequestError(f"run: '{path}' cannot be read: {error}") from error
 

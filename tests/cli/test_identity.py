@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import QuotedString
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfbptt_cli.cli.identity import _value
+from sfbptt_cli.cli.identity import written
 
 TEXTS = st.text(st.sampled_from("\\'\"ab ,=[]{}():é-1.$~\t"), max_size=8) | st.text(max_size=4)
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), TEXTS)
@@ -24,5 +24,5 @@ def plain(value: Any) -> Any:
 
 @given(PLAIN | st.lists(PLAIN, max_size=3))
 def test_every_value_comes_back(value: Any) -> None:
-    (override,) = OverridesParser.create().parse_overrides([f"key={_value(value)}"])
+    (override,) = OverridesParser.create().parse_overrides([f"key={written(value)}"])
     assert plain(override.value()) == value

@@ -121,7 +121,7 @@ def test_train(cli: Cli, workplace: Path, overrides: str, fragments: list[str]) 
         assert fragment in message
 
 
-@pytest.mark.parametrize("command", ["evaluate", "report", "gradients", "lyapunov"])
+@pytest.mark.parametrize("command", ["evaluate", "report", "generate", "gradients", "lyapunov"])
 def test_a_folder_without_its_key(cli: Cli, workplace: Path, command: str) -> None:
     run = run_folder(workplace).relative_to(workplace)
     key = "runs" if command == "report" else "run"

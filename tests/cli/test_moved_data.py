@@ -78,9 +78,12 @@ def test_a_run_and_its_file_are_copied_elsewhere(
         message = cli("evaluate", "run=seed0", cwd=place, status=2).stderr
         assert "is not a file" in message
         assert "dataset.path=…" in message
-    for command in ("evaluate", "gradients", "lyapunov"):
-        sizes = [] if command == "evaluate" else ["steps=200", "transient=10"]
-        outcome = cli(command, "run=seed0", *sizes, *again, cwd=place, status=0)
+    analysed = ["steps=200", "transient=10"]
+    sizes = {"evaluate": [], "generate": ["steps=200"]}
+    for command in ("evaluate", "generate", "gradients", "lyapunov"):
+        outcome = cli(
+            command, "run=seed0", *sizes.get(command, analysed), *again, cwd=place, status=0
+        )
         assert f"its data are read from {place / given}" in outcome.stderr
     moved = place / given if again else None
     assert load_run(run, data_path=moved).dataset.fingerprint() == fingerprint(run)
@@ -90,7 +93,7 @@ def test_changed_data_are_neither_measured_nor_finished(cli: Cli, project: Path)
     write(project / "data" / "table.csv", factor=1.01)
     run = run_folder(project)
     before = tree(project)
-    for command in ("evaluate", "gradients", "lyapunov"):
+    for command in ("evaluate", "generate", "gradients", "lyapunov"):
         for again in ([], ["dataset.path=data/table.csv"]):
             outcome = cli(command, f"run={run}", *again, cwd=project, status=2)
             assert "was trained on other data" in outcome.stderr

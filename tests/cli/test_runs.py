@@ -26,6 +26,7 @@ from conftest import (
     edit,
     results,
     run_folder,
+    run_folders,
     tree,
 )
 
@@ -236,16 +237,41 @@ def test_what_changes_no_model_names_no_folder(named: Any) -> None:
 def test_more_epochs_start_anew_with_a_word(cli: Cli, copy: Path, no_figures: None) -> None:
     shorter = run_folder(copy).relative_to(copy)
     outcome = train(cli, copy, "epochs=3", "evaluation.steps=600")
-    first, second = outcome.stderr.splitlines()[:2]
+    first, *others = outcome.stderr.splitlines()
     assert first.startswith(
         f"epochs: '{shorter}' is finished with 2; this run of 3 starts from the"
     )
-    assert "as a onecycle schedule of the learning rate spans all epochs and cannot be" in first
-    assert second.startswith("data     lorenz: 2,000 steps train")
+    assert "as lr_schedule=onecycle is planned over all epochs (a run with lr_sch" in first
+    assert any(line.startswith("epoch 1 of 3") for line in others)
     # Not of another recipe, and not again.
     for other in ("epochs=3", "window=90 epochs=3", "epochs=1"):
         outcome = train(cli, copy, *other.split())
         assert "starts from the beginning" not in outcome.stderr
+
+
+@pytest.mark.parametrize(("shorter", "every"), [(2, "1"), (2, "2"), (2, "0"), (2, "3"), (1, "1")])
+def test_more_epochs_continue_to_the_bits_of_all_at_once(
+    cli: Cli, cwd: Path, no_figures: None, shorter: int, every: str
+) -> None:
+    unused = [] if every != "0" else ["validation.steps=5000", "validation.trajectories=20"]
+    kept = [*TINY, "lr_schedule=constant", f"validation.every={every}", *unused]
+    if shorter == 1:  # the name is cut before its epochs
+        others = {"sigma": 10.123456789, "rho": 28.123456789, "beta": 2.6123456789}
+        kept += [f"dataset.parameters.{name}={value}" for name, value in others.items()]
+        kept += ["dataset.lambda_max=0.9"]
+    cli("train", *kept, f"epochs={shorter}", cwd=cwd, status=0)
+    before = tree(cwd / "outputs")
+    longer = [*kept, "epochs=3"]
+    outcome = cli("train", *longer, cwd=cwd, status=0)
+    cli("train", *longer, "name=at_once", cwd=cwd, status=0)
+    (run,) = (p for p in run_folders(cwd) if RunFolder(p).config()["epochs"] == 3)
+    assert results(run) == results(run_folder(cwd, "at_once"))
+    assert before.items() <= tree(cwd / "outputs").items()
+    if every == "3":
+        assert "validated at its end, epoch 2, too (a run whose epochs are a mul" in outcome.stderr
+        return
+    assert "\nepochs: continuing 'outputs/run/lorenz/lstm" in outcome.stderr
+    assert content(run / "run.json")["continues"]["epochs"] == shorter
 
 
 # The same command again.
@@ -499,7 +525,7 @@ def test_load_run_generates(finished: Finished) -> None:
         run.generate(5, run.dataset.test[:9]), run.generate(5, run.dataset.test[8:9])
     )
     for wrong in (np.zeros(3), np.zeros((0, 3)), np.zeros((2, 2))):
-        with pytest.raises(ValueError, match=r"context has shape .* the last 1 observations"):
+        with pytest.raises(ValueError, match=r"context: shape .* the last 1 observations"):
             run.generate(5, wrong)
 
 

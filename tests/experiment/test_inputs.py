@@ -208,7 +208,7 @@ def test_a_driven_oscillator_trains_and_is_loaded(
     same = inputs.scale.restore(inputs.test[1:51])
     np.testing.assert_allclose(run.generate(50, inputs=same), default, atol=1e-6)
     assert np.abs(run.generate(50, inputs=0 * same) - default).max() > 1e-3
-    with pytest.raises(ValueError, match="inputs have shape"):
+    with pytest.raises(ValueError, match="inputs: shape"):
         run.generate(50, inputs=same[:20])
     cli("evaluate", f"run={folder}", "evaluation.part=train", cwd=tmp_path, status=0)
     assert run.folder.evaluation()["others"][0]["settings"]["part"] == "train"

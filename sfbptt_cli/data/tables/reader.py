@@ -14,10 +14,10 @@ from sfbptt_cli.data.embedding import embed_parts, settle_delays
 from sfbptt_cli.data.missing import refuse_missing_codes
 from sfbptt_cli.data.preprocessing import clean, smooth
 from sfbptt_cli.data.recorded import (
-    as_test_path,
     check_length,
     check_same_variables,
     recorded_dataset,
+    refusing_as,
     summary,
 )
 from sfbptt_cli.data.sampling import Readings, Series, regularise, split_samples
@@ -122,7 +122,7 @@ def _trajectories(table: Table, settings: TableSettings) -> Prepared:
 def _two_files(table: Table, settings: TableSettings) -> Prepared:
     """Regularise and smooth the series of the table, and that of the file that tests."""
     assert settings.test_path is not None
-    with as_test_path():
+    with refusing_as("dataset.test_path"):
         tested = read_table(Path(settings.test_path), settings)
         if settings.missing_codes == "refuse":
             refuse_missing_codes(tested.values, tested.names, tested.lines)
