@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from sfbptt_cli.common.documents import ODD
@@ -20,6 +21,7 @@ from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS
+from sfbptt_cli.evaluation.verdict import result_of
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
@@ -47,6 +49,16 @@ class Metric(NamedTuple):
     settings: tuple[tuple[str, Any], ...]  # how it was measured: bins, estimator, …
 
 
+class Measurement(NamedTuple):
+    """One entry of evaluation.json."""
+
+    settings: tuple[tuple[str, Any], ...]  # of the evaluation, and what `auto` led to; sorted
+    dynamics: str
+    result: str  # reconstructed, in part, not reconstructed
+    reason: str
+    metrics: dict[str, Metric]
+
+
 class Skipped(NamedTuple):
     """A folder or file that the report leaves out, and why."""
 
@@ -67,21 +79,38 @@ class RunRecord:
     tau: int | None  # steps
     seed: int
     status: str  # of run.json
-    verdict: str | None  # None where nothing was measured
-    steps: int | None  # that were compared, where something was measured
-    metrics: dict[str, Metric]
+    measurement: Measurement | None  # the one that is shown; None where nothing was measured
+    others: tuple[Measurement, ...]  # with other settings
+    alike: bool  # whether it was measured as most runs on its data were
     lambda_max: float | None  # of the system or the data, per time unit
     manifest: dict[str, Any]
 
     @property
     def measured(self) -> bool:
         """Return whether training ended and the model was measured."""
-        return self.verdict is not None
+        return self.measurement is not None
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        return self.measurement.metrics if self.measurement else {}
+
+    @property
+    def result(self) -> str:
+        """Return the result in words; empty where there is none yet."""
+        failed = "not reconstructed" if self.status == "diverged" else ""
+        return self.measurement.result if self.measurement else failed
+
+    @property
+    def dynamics(self) -> str:
+        """Return what the model does in the long run; how training ended where it is not known."""
+        if self.measurement:
+            return self.measurement.dynamics
+        return "diverged in training" if self.status == "diverged" else self.status
 
     @property
     def diverged(self) -> bool:
         """Return whether training diverged, or the trained model does when it runs freely."""
-        return self.status == "diverged" or self.verdict == "diverged"
+        return "diverged" in (self.status, self.dynamics)
 
 
 def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
@@ -161,9 +190,9 @@ def _read(path: Path, label: str) -> RunRecord:
         lambda_max = _number(lambda_max, "run.json: lambda_max")
         if lambda_max > 0:
             _require_rate(lambda_max, "run.json: lambda_max")
-    verdict, steps, metrics = None, None, {}
+    measurements: list[Measurement] = []
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
-        verdict, steps, metrics = _evaluation(folder)
+        measurements = _measurements(folder)
     own = {k: v for k, v in settings.items() if changes_results(k) and k != "seed"}
     own |= _data(own, manifest)
     return RunRecord(
@@ -176,9 +205,9 @@ def _read(path: Path, label: str) -> RunRecord:
         tau=tau,
         seed=seed,
         status=status,
-        verdict=verdict,
-        steps=steps if type(steps) is int else None,
-        metrics=metrics,
+        measurement=measurements[0] if measurements else None,
+        others=tuple(measurements[1:]),
+        alike=True,
         lambda_max=lambda_max,
         manifest=manifest,
     )
@@ -198,17 +227,34 @@ def _data(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     return {**names, "dataset.fingerprint": sign} if names and sign else names
 
 
-def _evaluation(folder: RunFolder) -> tuple[str, Any, dict[str, Metric]]:
-    """Return verdict, measured steps and known metrics of evaluation.json."""
+def _measurements(folder: RunFolder) -> list[Measurement]:
+    """Return the entries of evaluation.json, the run's own first."""
     if not folder.evaluation_file.is_file():
         raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
     content = folder.evaluation()
-    verdict = content.get("dynamics", content.get("verdict"))
-    stored = content.get("metrics")
-    if not isinstance(verdict, str) or not verdict.isprintable() or not isinstance(stored, dict):
+    others = content.pop("others", [])
+    return [_measurement(entry) for entry in (content, *others)]
+
+
+def _measurement(entry: dict[str, Any]) -> Measurement:
+    dynamics = entry.get("dynamics", entry.get("verdict"))
+    stored, given = entry.get("metrics"), entry.get("settings", {})
+    if not isinstance(dynamics, str) or not dynamics.isprintable() or not isinstance(stored, dict):
         raise ValueError("damaged: evaluation.json has no dynamics and metrics")
-    steps = content.get("steps")
-    return verdict, steps, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
+    metrics = {name: _metric(name, stored[name]) for name in METRICS if name in stored}
+    plain = all(isinstance(x, (str, int, float, NoneType)) for x in given.values())
+    if not plain or type(steps := entry.get("steps", 0)) is not int:
+        raise ValueError("damaged: evaluation.json was measured with no plain settings")
+    settings = {f"evaluation.{key}": value for key, value in given.items()}
+    settings |= {
+        f"{METRICS[n]}: {k}": v for n, metric in metrics.items() for k, v in metric.settings
+    }
+    settings["measured steps"] = steps
+    try:
+        result, reason = result_of(entry)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("damaged: evaluation.json: its metrics give no result") from error
+    return Measurement(tuple(sorted(settings.items())), dynamics, result, reason, metrics)
 
 
 def _metric(name: str, stored: Any) -> Metric:
