@@ -146,7 +146,7 @@ class _Pictures:
             parts.append(f"forcing {config.forcing.name}")
         if (tau := run.manifest.get("tau")) is not None:
             parts.append(f"τ = {tau}, w = {run.manifest.get('warmup', 0)}")
-        return f"{run.verdict}: {', '.join(parts)}"
+        return f"{run.result}, {run.dynamics}: {', '.join(parts)}"
 
     def _notes(self) -> dict[str, str]:
         """Return the distances with their floors, and λ_max of model and system."""
