@@ -27,6 +27,7 @@ from sfbptt_cli.report.statistics import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_STILL = 1_600  # points of the attractor that stands still
 _MOST_PARTS = 4  # variables of a point, and points of a cycle, that are written out
 _SHORT = ("d_stsp", "d_h", "lambda_max")  # in the line of a folded card
 _EXPONENTS = (3, 6)  # that are written out: as many as the system has, within these
@@ -81,7 +82,7 @@ def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
     found: dict[str, tuple[Figure, str]] = {}
     if cloud := shown.attractor:
         truth, generated = decode_share(cloud.truth), decode_share(cloud.generated)
-        figure = still(truth, generated, shown.marks, cloud.flat)
+        figure = still(truth[:_STILL], generated[:_STILL], shown.marks, cloud.flat)
         labels = ", ".join(cloud.labels)
         found["attractor"] = figure, f"Attractors of truth and reconstruction ({labels})"
     if series := shown.series:
