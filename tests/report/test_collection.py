@@ -55,7 +55,7 @@ def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
     assert header[:4] == ["recipe", "reconstructed", "D_stsp", "D_H"]
     assert line == ["LSTM", "0", "of", "4", "0.16", "0.08", "1", "4", "chaotic"]
     assert "Floor: D_stsp 0.05, D_H 0.05." in table
-    assert "tau=30, window=auto, epochs=" in " ".join(table.split())
+    assert "tau=30, warmup=auto, window=auto, epochs=" in " ".join(table.split())
 
 
 @pytest.mark.usefixtures("few_pictures")
