@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfbptt_cli.common.numbers import number_of, number_text, singular
+from sfbptt_cli.data.settings import DATASET_LABELS
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures.error_growth import error_growth
 from sfbptt_cli.figures.exponents import Exponents
@@ -124,6 +125,8 @@ class _Pictures:
         # Not in entries of earlier versions.
         errors = list(map(number_of, dimension.get("standard_errors", ["nan"] * len(values))))
         values[0], errors[0] = number_of(largest["value"]), number_of(largest["standard_error"])
+        if run.dynamics == "diverged":
+            values = [math.nan] * len(values)  # of the flight to infinity
         system = largest.get("truth")
         return summary(
             truth,
@@ -141,7 +144,7 @@ class _Pictures:
     def _title(self) -> str:
         run, config = self._run, self._run.config
         name = MODEL_LABELS.get(config.model.name, config.model.name)
-        parts = [config.dataset.name, name]
+        parts = [DATASET_LABELS.get(config.dataset.name, config.dataset.name), name]
         if config.forcing.name != "sparse":
             parts.append(f"forcing {config.forcing.name}")
         if (tau := run.manifest.get("tau")) is not None:

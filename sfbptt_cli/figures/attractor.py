@@ -138,7 +138,7 @@ def _draw_directions(axes: Axes, view: View) -> None:
         axes.plot(*np.stack([corner, corner + arm], axis=1), color=NOTE, linewidth=0.7)
         name = label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}…"
         up = abs(arm[1]) > abs(arm[0])
-        aligned = {"ha": "left" if len(name) > 2 or not up else "center"}
+        aligned: dict[str, Any] = {"ha": "left" if len(name) > 2 or not up else "center"}
         aligned |= {"va": "bottom" if up else "center"}
         x, y = corner + 1.15 * arm
         axes.text(x, y, plain(name), color=NOTE, **aligned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # The part of the rise, from the first error to the highest, that the slope is drawn along.
 _RISE = (0.2, 0.8)
+_DIVERGED = math.log(1e3)
 
 
 @style()
@@ -37,21 +38,25 @@ def error_growth(
 ) -> Figure:
     """Draw the geometric mean of prediction errors against the time after the data.
 
-    mean_ln_error (n,): mean over starts of ln(error / standard deviation of the truth); NaN and
-    infinity end the curve. `rate` is λ_max of the system in 1 / `unit`, drawn as a slope; None
-    where it is not known. `valid` is the median valid prediction time.
+    mean_ln_error (n,): mean over starts of ln(error / standard deviation of the truth); the curve
+    ends where that is not finite, or an error of 10³, which no attractor allows. `rate` is λ_max of
+    the system in 1 / `unit`, drawn as a slope; None where it is not known. `valid` is the median
+    valid prediction time.
     """
     t, curve = np.asarray(time, dtype=np.float64), np.asarray(mean_ln_error, dtype=np.float64)
-    broken = ~np.isfinite(curve)
+    broken = ~(curve < _DIVERGED)
     end = int(broken.argmax()) if broken.any() else len(curve)
     figure = new_figure(SINGLE, 2.4)
     axes = figure.add_subplot()
-    note = "" if end == len(t) else f", infinite after {t[end]:.2g}"
-    axes.plot(t[:end], np.exp(curve[:end]), color=GENERATED, label=f"reconstruction{note}")
+    note = "" if end == len(t) else f", diverges within {t[end]:.2g}"
+    line = "o-" if end < 4 else "-"  # a lone point draws no line
+    look: dict[str, Any] = {"color": GENERATED, "markersize": 3, "label": f"reconstruction{note}"}
+    axes.plot(t[:end], np.exp(curve[:end]), line, **look)
+    axes.set_xlim(0, max(float(t[min(end, len(t) - 1)]), valid if math.isfinite(valid) else 0.0))
     if rate is not None and rate > 0 and end > 1:
-        slope, line = _slope(t[:end], curve[:end], rate)
+        slope, ends = _slope(t[:end], curve[:end], rate)
         name = r"slope $\lambda_\mathrm{max}$ of the system"
-        axes.plot(slope, np.exp(line), "--", color=TRUTH, label=name)
+        axes.plot(slope, np.exp(ends), "--", color=TRUTH, label=name)
     axes.set_yscale("log")
     if math.isfinite(valid):
         axes.axvline(valid, color=LYAPUNOV, linewidth=0.8)
@@ -61,7 +66,7 @@ def error_growth(
     tick_log_axis(axes)
     axes.set_xlabel(plain(f"time after the data ({unit})"))
     axes.set_ylabel("error / standard deviation")
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=1 if note else 2)
     return laid_out(figure)
 
 

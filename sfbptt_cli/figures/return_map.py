@@ -41,9 +41,9 @@ def return_map(truth: ArrayLike, generated: ArrayLike, variables: Sequence[str])
     figure = new_figure(SINGLE, 3.0)
     axes = figure.add_subplot(xlim=(low[0], high[0]), ylim=(low[0], high[0]), aspect="equal")
     axes.plot((low[0], high[0]), (low[0], high[0]), color="0.8", linewidth=0.5, zorder=0)
-    if not len(pairs[1]):
-        words.append(f"no {word}s" if word == "maximum" else "none")
-    labels = ("truth", ", ".join(words).replace("maximums", "maxima"))
+    if not len(pairs[1]) and len(words) == 1:
+        words.append("no maxima")
+    labels = "truth", ", ".join(words)
     for points, color, label, size in zip(
         pairs, (TRUTH, GENERATED), labels, (2.6, 1.6), strict=True
     ):
@@ -53,7 +53,7 @@ def return_map(truth: ArrayLike, generated: ArrayLike, variables: Sequence[str])
     axes.set_xlabel(f"{word} of {name}")
     axes.set_ylabel(f"next {word} of {name}")
     axes.locator_params(nbins=5)
-    figure.legend(loc="outside upper center", ncols=2, markerscale=2)
+    figure.legend(loc="outside upper center", ncols=2 if len(words) == 1 else 1, markerscale=2)
     return laid_out(figure)
 
 

@@ -47,7 +47,7 @@ def spectra(
     for i in range(shown):
         note = rf": $D_H$ = {distances[i]:.2g}" if len(distances) else ""
         if not (q[:, i] > 0).any():
-            note = ": the reconstruction has no power"
+            note = ": no power"
         axes = figure.add_subplot(rows, columns, i + 1, title=plain(variables[i]) + note)
         draw_spectrum(axes, f, p[:, i], q[:, i])
         tick_log_axis(axes)

@@ -114,9 +114,10 @@ def _draw_clouds(
         _entitle(axes, name, note if color == GENERATED else "", color=color)
     place = view.place(finite)
     outside = float(np.isnan(place).any(axis=1).mean()) if len(place) else 0.0
-    words = words[1:] + ([f"{100 * outside:.3g}% out of view"] if outside else [])
-    look: dict[str, Any] = {"ha": "center", "va": "top", "transform": pair[1].transAxes}
-    pair[1].text(0.5, 0.02, "\n".join(words), color=GENERATED, **look)
+    words = [word.replace("after ", "after\n") for word in words[1:]]
+    words += [f"{100 * outside:.3g}%\nout of view"] if outside else []
+    look: dict[str, Any] = {"ha": "right", "va": "bottom", "transform": pair[1].transAxes}
+    pair[1].text(1, 0, "\n".join(words), color=GENERATED, **look)
 
 
 def _draw_series(rows: Sequence[Axes], series: Series, variables: Sequence[str]) -> None:

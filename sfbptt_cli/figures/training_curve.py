@@ -40,12 +40,11 @@ def training_curve(
         line = "o-" if drawn.sum() <= 40 else "-"  # a lone point draws no line
         axes.semilogy(epoch[drawn], table[key][drawn], line, color=TRUTH, markersize=2)
         axes.set_ylabel(key.replace("_", " ").replace("d stsp", r"$D_\mathrm{stsp}$"))
-        tick_log_axis(axes)
         if key == "validation_d_stsp" and 0 < floor < math.inf:
             axes.axhline(floor, color=NOTE, linewidth=0.8, linestyle="--", zorder=0)
             look = {"va": "bottom", "ha": "left", "color": NOTE}
             axes.text(0.01, floor, "floor", transform=axes.get_yaxis_transform(), **look)
-            tick_log_axis(axes)
+        tick_log_axis(axes)
         if kept:
             at, score = epoch[kept[-1]], validation[kept[-1]]
             axes.axvline(at, color=GENERATED, linewidth=0.6, alpha=0.6, zorder=0)

@@ -64,9 +64,9 @@ def words(figure: Any) -> str:
 
 def summarised(truth: np.ndarray, generated: np.ndarray, **changes: Any) -> Any:
     """A summary of two trajectories (STEPS, N)."""
-    frequencies, variables = 0.01 * np.arange(200), truth.shape[1]
+    frequencies, variables = 0.01 * np.arange(200, dtype=np.float64), truth.shape[1]
     parts: dict[str, Any] = {
-        "series": Series(0.1 * np.arange(100), truth[:100], generated[:100], "s"),
+        "series": Series(np.linspace(0.0, 9.9, 100), truth[:100], generated[:100], "s"),
         "spectra": Spectra(frequencies, spectrum(1, 0.1)[:, 0], spectrum(1, 0.12)[:, 0], "Hz"),
         "model": Exponents([0.9, 0.0, -11.0], [0.01, 0.02, np.inf]),
         "system": Exponents([1.0], [np.nan]),
@@ -315,12 +315,12 @@ def test_summary_of_a_diverged_generation() -> None:
     generated[60:] = np.nan
     nothing = Exponents([np.nan] * 3, [np.nan] * 3)
     figure = summarised(wave(3), generated, model=nothing, system=None)
-    assert "diverged after 60 steps\n16.7% out of view" in words(figure)
+    assert "diverged after\n60 steps\n16.7%\nout of view" in words(figure)
     low, high = figure.axes[2].get_ylim()
     assert -5 < low < high < 5, "the truth stays legible"
     assert "none known" in words(figure)
     generated[:] = np.nan
-    assert "diverged after 0 steps" in words(summarised(wave(3), generated))
+    assert "diverged after\n0 steps" in words(summarised(wave(3), generated))
 
 
 def test_a_run_at_rest_is_a_point() -> None:
@@ -425,7 +425,9 @@ def test_error_growth_without_an_exponent_and_of_a_diverged_model() -> None:
     figure = error_growth([1.0, 2.0, 3.0, 4.0], [0.0, 1.0, np.inf, np.inf], "days", None, np.nan)
     (line,) = figure.axes[0].lines
     np.testing.assert_allclose(np.asarray(line.get_xdata()), [1, 2])
-    assert "reconstruction, infinite after 3" in words(figure)
+    assert "reconstruction, diverges within 3" in words(figure)
+    far = error_growth([1.0, 2.0, 3.0], [0.0, 6.9, 7.0], "days", 1.0, np.nan)
+    assert "reconstruction, diverges within 3" in words(far)
     assert error_growth([1.0], [np.inf], "days", 1.0, 0.0).axes
 
 
@@ -455,7 +457,7 @@ def test_spectra_end_where_the_power_of_the_truth_is_counted() -> None:
 def test_spectra_of_a_generation_without_power(value: float) -> None:
     pair = spectrum(2, 0.1), np.full((200, 2), value)
     figure = spectra(np.arange(200.0), *pair, NAMES[:2], "Hz")
-    assert figure.axes[0].get_title() == "x: the reconstruction has no power"
+    assert figure.axes[0].get_title() == "x: no power"
     measured = spectra(np.arange(200.0), pair[0], pair[0], NAMES[:2], "Hz", distances=[0.123, 0.0])
     assert measured.axes[0].get_title() == "x: $D_H$ = 0.12"
 
