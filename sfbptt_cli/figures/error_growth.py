@@ -58,6 +58,8 @@ def error_growth(
         name = r"slope $\lambda_\mathrm{max}$ of the system"
         axes.plot(slope, np.exp(ends), "--", color=TRUTH, label=name)
     axes.set_yscale("log")
+    if end == 0:
+        axes.set_ylim(0.1, 10)
     if math.isfinite(valid):
         axes.axvline(valid, color=LYAPUNOV, linewidth=0.8)
         text = f" median valid time {valid:.3g}"

@@ -110,7 +110,7 @@ def sweep(columns: Sequence[Column], legend: bool = True) -> Figure:
                 axes.set_ylabel(panel.metric)
         _entitle(figure, grid, column, alone)
     if legend:
-        add_letters([axes for grid in grids for axes in grid])
+        add_letters(figure.axes)  # as one reads: row by row
     if entries:
         look: dict[str, Any] = {"handlelength": 2.2, "columnspacing": 1.2}
         look["ncols"] = min(_in_a_row(figure.get_figwidth(), entries), len(entries))

@@ -45,10 +45,10 @@ def drawn(shown: list[Panel], metrics: list[str], statistic: str = "median") -> 
 
 def test_medians_ranges_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -> None:
     figure = drawn(shown, ["d_stsp", "d_h"])
-    first, _, below, _ = figure.axes
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 4 * 2
+    first, _, below, _ = figure.axes[:4]
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
-    assert first.get_title() == "lorenz_paper"
+    assert first.get_title() == "Lorenz system (paper)"
     assert (first.get_yscale(), below.get_yscale()) == ("log", "linear")
     (line,) = [
         line
@@ -79,15 +79,62 @@ def test_medians_ranges_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -
 
 def test_what_diverged_is_marked(shown: list[Panel]) -> None:
     figure = drawn(shown, ["d_stsp"])
-    first, second = figure.axes
+    first, second = figure.axes[:2]
     hollow = [line for line in first.lines if line.get_markerfacecolor() == "white"]
     np.testing.assert_allclose([x for line in hollow for x in line.get_xdata()], [200], rtol=0.03)
     crosses = [line for line in second.lines if line.get_marker() == "x"]
     np.testing.assert_allclose([x for line in crosses for x in line.get_xdata()], [50, 100])
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[:3] == ["LSTM", "RNN", "LSTM, clipping"]
-    assert legend[3:] == ["floor: truth against truth", "some runs diverged", "no finite value"]
+    assert legend[3:5] == ["floor: truth against truth", "the system"]
+    assert legend[5:] == ["single runs", "some runs diverged", "no finite value"]
     assert second.get_title() == r"second \$x\$", "a name is no formula"
+
+
+def test_exponents_are_compared_with_the_system_and_results_counted(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp"])
+    exponent, share = figure.axes[2], figure.axes[4]
+    (lstm,) = [x for x in exponent.lines if x.get_gid() == "point-0-0"]
+    stored = shown[0].series[0].groups[0].runs[0].metrics["lambda_max"].value
+    assert lstm.get_ydata()[0] == pytest.approx(stored / LAMBDA_MAX)
+    ideal = [x.get_ydata()[0] for x in exponent.lines if x.get_color() == "#333333"]
+    assert ideal == [1.0]
+    group = shown[0].series[0].groups[1]
+    assert group.tau == 30
+    (at_best,) = [x for x in share.lines if x.get_gid() == "point-0-1"]
+    assert at_best.get_ydata()[0] == group.results["reconstructed"] / 3
+    assert share.get_ylim()[0] < 0 < 1 < share.get_ylim()[1]
+
+
+def test_every_run_is_a_point(shown: list[Panel]) -> None:
+    axes = drawn(shown, ["d_stsp"]).axes[0]
+    seeds = [
+        x.get_ydata() for x in axes.lines if x.get_gid() == "line-0" and len(x.get_ydata()) == 3
+    ]
+    expected = [[f * abs(math.log(t / 30)) + 0.1 for f in (1, 2, 4)] for t in (5, 30, 60, 200)]
+    np.testing.assert_allclose(np.array(seeds), expected)
+
+
+def test_panels_have_letters_and_a_metric_one_scale(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp", "d_h"])
+    assert [axes.texts[-1].get_text() for axes in figure.axes] == list("abcdefgh")
+    for one, other in zip(figure.axes[::2], figure.axes[1::2], strict=True):
+        assert (one.get_ylim(), one.get_yscale()) == (other.get_ylim(), other.get_yscale())
+    alone = sweep(sweep_columns(shown[:1], ["d_stsp", "d_h"], "median"))
+    assert len({round(axes.get_position().x0, 3) for axes in alone.axes}) == 2, "in two columns"
+
+
+def test_exponents_far_away_end_at_the_edge(tmp_path: Path) -> None:
+    from report_runs import edit
+
+    for tau in (10, 30):
+        path = write_run(tmp_path, tau=tau)
+        if tau == 10:
+            edit(path, "evaluation.json", lambda x: x["metrics"]["lambda_max"].update(value=-90.0))
+    exponent: Any = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"]).axes[1]
+    values = [x.get_ydata()[0] for x in exponent.lines if str(x.get_gid()).startswith("point-")]
+    assert values[0] == -0.5 < values[1]
+    assert exponent.get_yticklabels()[0].get_text() == "≤ −0.5"
 
 
 def test_mean_and_standard_error_when_asked_for(shown: list[Panel]) -> None:
@@ -133,6 +180,6 @@ def test_many_datasets_go_below_one_another(tmp_path: Path) -> None:
     for i in range(5):
         write_run(tmp_path, dataset=f"dataset_{i}_with_a_rather_long_name")
     figure = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"])
-    assert len(figure.axes) == 5
-    assert figure.get_figwidth() == 7.0
-    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2
+    assert len(figure.axes) == 5 * 3
+    assert figure.get_figwidth() == 6.9
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2 * 3
