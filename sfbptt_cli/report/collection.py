@@ -20,11 +20,12 @@ from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
-from sfbptt_cli.evaluation.table import METRICS
+from sfbptt_cli.evaluation.table import METRICS as NAMES
 from sfbptt_cli.evaluation.verdict import result_of
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
+METRICS = {**NAMES, "lambda_max": "λ_max"}
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})

@@ -63,14 +63,15 @@ class Table(NamedTuple):
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-
-    @property
-    def numeric(self) -> list[bool]:
-        """Return for each column whether its cells begin with a number or are missing."""
-        return [all(map(_begins_with_number, column)) for column in zip(*self.rows, strict=True)]
+    numeric: Sequence[bool]  # of each column, whether its cells are numbers or missing
 
 
-def _begins_with_number(text: str) -> bool:
+def _made(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    columns = zip(*rows, strict=True)
+    return Table(caption, header, rows, [all(map(_is_number, column)) for column in columns])
+
+
+def _is_number(text: str) -> bool:
     first, _, rest = text.partition(" ")
     try:
         float(first.removesuffix("inite"))
@@ -97,7 +98,7 @@ def page(contents: Contents) -> str:
         sections=sections,
         over_seeds=over_seeds(contents.statistic),
         ranked_by=METRICS[contents.metrics[0]],
-        runs=Table("", *run_rows(contents.panels, known_metrics(contents.panels))),
+        runs=_made("", *run_rows(contents.panels, known_metrics(contents.panels))),
         others=[(panel.title, _table(contents, panel)) for panel in contents.others],
         skipped=contents.skipped,
         version=sfbptt_cli.__version__,
@@ -121,7 +122,7 @@ def _clouds(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _table(contents: Contents, panel: Panel) -> Table:
     columns = panel, contents.columns, contents.statistic
-    return Table(caption(*columns), *group_rows(*columns))
+    return _made(caption(*columns), *group_rows(*columns))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sfbptt_cli.data.settings import DATASET_LABELS
@@ -13,8 +13,8 @@ from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
 from sfbptt_cli.figures.sweep import Panel as DrawnPanel
 from sfbptt_cli.report.collection import METRICS
 from sfbptt_cli.report.groups import Group
-from sfbptt_cli.report.panels import Panel, Series
-from sfbptt_cli.report.statistics import interval_text, number
+from sfbptt_cli.report.panels import Panel
+from sfbptt_cli.report.statistics import interval_text
 
 _SYMBOLS = {
     "d_stsp": "state space distance\n" r"$D_\mathrm{stsp}$",
@@ -26,7 +26,7 @@ _SYMBOLS = {
 _EXPONENT = "Lyapunov exponent\n" r"$\lambda_\mathrm{max}$ / system"
 _EXPONENT_BOUNDS = (-0.5, 1.5)  # the exponent of a fixed point can be a hundred times the system's
 _SHARE = "share of runs\nthat reconstruct"
-_MOST_DESCRIBED = 40  # groups in the text of a chart
+_PLAIN = str.maketrans("", "", "$\\{}")
 
 
 class LineStyle(NamedTuple):
@@ -132,41 +132,31 @@ def _share(group: Group) -> Point:
 def charts(
     panels: Sequence[Panel], metrics: Sequence[str], statistic: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield for every panel its title and an SVG element for each metric.
+    """Yield for every panel its title and an SVG element for each metric, λ_max and the share.
 
     Parts of a line have its number as `data-series`, by which the legend hides them; a point has
     its text as `data-tip`.
     """
     numbers = {label: str(i) for i, label in enumerate(line_styles(panels))}
+    told = dict.fromkeys([*metrics, "lambda_max"])
     columns = sweep_columns(panels, metrics, statistic)
     for i, (panel, column) in enumerate(zip(panels, columns, strict=True)):
+        attributes: dict[str, dict[str, str]] = {}
+        for k, series in enumerate(panel.series):
+            own = attributes[f"line-{k}"] = {"data-series": numbers[series.label]}
+            for m, group in enumerate(series.judged):
+                tip = _text(panel.label(group), group, told, statistic)
+                attributes[f"point-{k}-{m}"] = {**own, "data-tip": tip}
         drawn = []
-        for j, metric in enumerate(metrics):
-            attributes: dict[str, dict[str, str]] = {}
-            texts = []
-            for k, series in enumerate(panel.series):
-                own = {"data-series": numbers[series.label]}
-                attributes[f"line-{k}"] = own
-                for m, group in enumerate(series.judged):
-                    texts.append(_text(series, group, metric, statistic))
-                    attributes[f"point-{k}-{m}"] = {**own, "data-tip": texts[-1]}
-            figure = sweep([Column("", column.panels[j : j + 1], column.tau_predicted)], False)
-            label = f"{panel.title}: {METRICS[metric]} against τ. {_described(texts)}"
-            if band := panel.band(metric):
-                label += f" Floor {number(band.floor)}."
-            drawn.append(inline_svg(figure, label, f"sweep-{i}-{j}", attributes))
+        for j, one in enumerate(column.panels):
+            if not one.missing:
+                figure = sweep([Column("", (one,), column.tau_predicted)], False)
+                name = one.metric.replace("\n", " ").translate(_PLAIN)
+                label = f"{panel.title}: {name} against τ; the table has the numbers."
+                drawn.append(inline_svg(figure, label, f"s{i}-{j}", attributes))
         yield panel.title, drawn
 
 
-def _text(series: Series, group: Group, metric: str, statistic: str) -> str:
-    where = "" if group.tau is None else f", τ = {group.tau}"
-    value = f"{METRICS[metric]} {interval_text(group.summary(metric), statistic)}"
-    runs = f"{group.measured} of {len(group.runs)} runs measured"
-    diverged = f", {group.diverged} diverged" if group.diverged else ""
-    return f"{series.label}{where}: {value}, {runs}{diverged}"
-
-
-def _described(texts: Sequence[str]) -> str:
-    rest = len(texts) - _MOST_DESCRIBED
-    more = f" and {rest} more groups, in the table" if rest > 0 else ""
-    return f"{'; '.join(texts[:_MOST_DESCRIBED])}{more}."
+def _text(label: str, group: Group, metrics: Iterable[str], statistic: str) -> str:
+    values = [f"{METRICS[m]} {interval_text(group.summary(m), statistic)}" for m in metrics]
+    return f"{label}: {group.reconstructed} reconstructed; {', '.join(values)}; {group.dynamics}"
