@@ -22,6 +22,7 @@ from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS as NAMES
 from sfbptt_cli.evaluation.verdict import result_of
+from sfbptt_cli.storage.evaluations import settings_of
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
@@ -237,9 +238,11 @@ def _measurements(folder: RunFolder) -> list[Measurement]:
     return [_measurement(entry) for entry in (content, *others)]
 
 
-def _measurement(entry: dict[str, Any]) -> Measurement:
-    dynamics = entry.get("dynamics", entry.get("verdict"))
-    stored, given = entry.get("metrics"), entry.get("settings", {})
+def _measurement(entry: Any) -> Measurement:
+    if not isinstance(entry, dict):
+        raise ValueError("damaged: an entry of evaluation.json is no mapping")
+    dynamics, stored = entry.get("dynamics", entry.get("verdict")), entry.get("metrics")
+    given = {key: value for key, value in settings_of(entry).items() if key}
     if not isinstance(dynamics, str) or not dynamics.isprintable() or not isinstance(stored, dict):
         raise ValueError("damaged: evaluation.json has no dynamics and metrics")
     metrics = {name: _metric(name, stored[name]) for name in METRICS if name in stored}

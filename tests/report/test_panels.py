@@ -135,9 +135,9 @@ def measured_also(path: Path, steps: int, d_stsp: float) -> None:
     """Keep another measurement beside that of a run, and say what both were measured with."""
 
     def add(content: dict[str, Any]) -> None:
-        content["settings"] = {"steps": STEPS - TRANSIENT}
+        content["settings"] = {"steps": STEPS - TRANSIENT, "bins": 30}
         other = evaluation(d_stsp, 0.1)
-        content["others"] = [{**other, "settings": {"steps": steps}, "steps": steps}]
+        content["others"] = [{**other, "settings": {"steps": steps, "bins": 30}, "steps": steps}]
 
     edit(path, "evaluation.json", add)
 
