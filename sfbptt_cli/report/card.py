@@ -19,10 +19,10 @@ from sfbptt_cli.figures.time_series import time_series
 from sfbptt_cli.figures.training_curve import training_curve
 from sfbptt_cli.models.settings import MODEL_LABELS
 from sfbptt_cli.report.cloud import decode_share, encode
-from sfbptt_cli.report.collection import METRICS, Metric
 from sfbptt_cli.report.highlights import MOST_VARIABLES, Highlight
-from sfbptt_cli.report.model_dynamics import ModelCycle, Spectrum
+from sfbptt_cli.report.measurements import METRICS, Metric
 from sfbptt_cli.report.statistics import number
+from sfbptt_cli.storage.model_dynamics import ModelCycle, Spectrum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,54 +11,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
 from typing import Any, NamedTuple
 
 from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.config.schema import changes_results, flatten
-from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
-from sfbptt_cli.evaluation.table import METRICS as NAMES
-from sfbptt_cli.evaluation.verdict import result_of
-from sfbptt_cli.storage.evaluations import settings_of
+from sfbptt_cli.report.measurements import Measurement, Metric, read_measurements, stored_number
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
-METRICS = {**NAMES, "lambda_max": "λ_max"}
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
-# Numbers that a picture or a mean can hold.
-_LARGEST, _LARGEST_TAU, _LARGEST_RATE = 1e100, 10**9, 1e9
+# That a picture can hold.
+_LARGEST_TAU, _LARGEST_RATE = 10**9, 1e9
 # Characters of a fingerprint that tell the data of a report apart.
 _SIGN = 8
 # Of these a run's numbers are those of finished training.
 _TRAINED = ("trained", "finished")
-
-
-class Metric(NamedTuple):
-    """One number of evaluation.json; a part that is not known is NaN."""
-
-    value: float  # may be infinite
-    floor: float
-    floor_low: float
-    floor_high: float
-    truth: float  # of lambda_max: the system's
-    standard_error: float
-    unit: str
-    settings: tuple[tuple[str, Any], ...]  # how it was measured: bins, estimator, …
-
-
-class Measurement(NamedTuple):
-    """One entry of evaluation.json."""
-
-    settings: tuple[tuple[str, Any], ...]  # of the evaluation, and what `auto` led to; sorted
-    dynamics: str
-    result: str  # reconstructed, in part, not reconstructed
-    reason: str
-    metrics: dict[str, Metric]
 
 
 class Skipped(NamedTuple):
@@ -185,16 +156,16 @@ def _read(path: Path, label: str) -> RunRecord:
     seed = settings.get("seed")
     if not isinstance(seed, int):
         raise ValueError(f"config.yaml: seed is {seed!r}")
-    if not math.isnan(dt := _number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
+    if not math.isnan(dt := stored_number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
         _require_rate(dt, "config.yaml: dataset.dt")
     lambda_max = manifest.get("lambda_max")
     if lambda_max is not None:
-        lambda_max = _number(lambda_max, "run.json: lambda_max")
+        lambda_max = stored_number(lambda_max, "run.json: lambda_max")
         if lambda_max > 0:
             _require_rate(lambda_max, "run.json: lambda_max")
     measurements: list[Measurement] = []
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
-        measurements = _measurements(folder)
+        measurements = read_measurements(folder)
     own = {k: v for k, v in settings.items() if changes_results(k) and k != "seed"}
     own |= _data(own, manifest)
     return RunRecord(
@@ -227,72 +198,6 @@ def _data(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     }
     sign = manifest.get("dataset", "")[:_SIGN]
     return {**names, "dataset.fingerprint": sign} if names and sign else names
-
-
-def _measurements(folder: RunFolder) -> list[Measurement]:
-    """Return the entries of evaluation.json, the run's own first."""
-    if not folder.evaluation_file.is_file():
-        raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
-    content = folder.evaluation()
-    others = content.pop("others", [])
-    return [_measurement(entry) for entry in (content, *others)]
-
-
-def _measurement(entry: Any) -> Measurement:
-    if not isinstance(entry, dict):
-        raise ValueError("damaged: an entry of evaluation.json is no mapping")
-    dynamics, stored = entry.get("dynamics", entry.get("verdict")), entry.get("metrics")
-    given = {key: value for key, value in settings_of(entry).items() if key}
-    if not isinstance(dynamics, str) or not dynamics.isprintable() or not isinstance(stored, dict):
-        raise ValueError("damaged: evaluation.json has no dynamics and metrics")
-    metrics = {name: _metric(name, stored[name]) for name in METRICS if name in stored}
-    plain = all(isinstance(x, (str, int, float, NoneType)) for x in given.values())
-    if not plain or type(steps := entry.get("steps", 0)) is not int:
-        raise ValueError("damaged: evaluation.json was measured with no plain settings")
-    settings = {f"evaluation.{key}": value for key, value in given.items()}
-    settings |= {
-        f"{METRICS[n]}: {k}": v for n, metric in metrics.items() for k, v in metric.settings
-    }
-    settings["measured steps"] = steps
-    try:
-        result, reason = result_of(entry)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError("damaged: evaluation.json: its metrics give no result") from error
-    return Measurement(tuple(sorted(settings.items())), dynamics, result, reason, metrics)
-
-
-def _metric(name: str, stored: Any) -> Metric:
-    where = f"damaged: evaluation.json: {name}"
-    if not isinstance(stored, dict) or "value" not in stored:
-        raise ValueError(f"{where} has no value")
-    ends = stored.get("floor_range") or (None, None)
-    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
-        raise ValueError(f"{where} has no floor_range of two numbers")
-    numbers = [stored["value"], stored.get("floor"), *ends]
-    numbers += [stored.get("truth"), stored.get("standard_error")]
-    # Words, and the sizes that the estimators were given.
-    how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
-    settings = tuple((key, stored[key]) for key in how if key in stored)
-    if not all(isinstance(value, (str, int, float)) for _, value in settings):
-        raise ValueError(f"{where} was measured with no plain settings")
-    smoothing = stored.get("smoothing", 1.0)
-    if not (_number(smoothing, where) <= MOST_SMOOTHING):
-        raise ValueError(f"{where} was smoothed over {smoothing} frequencies")
-    unit = str(stored.get("unit", ""))
-    return Metric(*(_number(x, where) for x in numbers), unit=unit, settings=settings)
-
-
-def _number(value: Any, where: str) -> float:
-    """Return a stored number, or the number of a word; None is NaN."""
-    if value is None:
-        return math.nan
-    try:
-        number = number_of(value)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if math.isfinite(number) and abs(number) > _LARGEST:
-        raise ValueError(f"{where} is {number:g}, beyond {_LARGEST:g}")
-    return number
 
 
 def _require_rate(value: float, where: str) -> None:

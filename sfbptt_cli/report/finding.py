@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from sfbptt_cli.report.collection import METRICS, RunRecord
+from sfbptt_cli.report.collection import RunRecord
 from sfbptt_cli.report.groups import Group
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.panels import Panel, Series
 from sfbptt_cli.report.statistics import number
 

@@ -17,14 +17,14 @@ from sfbptt_cli.figures.training_curve import CURVES
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.report.cloud import Attractor, attractor
 from sfbptt_cli.report.collection import RunRecord, Skipped, reason_of
-from sfbptt_cli.report.model_dynamics import (
+from sfbptt_cli.report.panels import Panel
+from sfbptt_cli.storage.model_dynamics import (
     Gradients,
     ModelCycle,
     Spectrum,
     read_gradients,
     read_spectrum,
 )
-from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.storage.trajectories import SCHEMA, read_trajectories
 
 Array = NDArray[np.float64]

@@ -12,11 +12,12 @@ from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.figures.style import save
 from sfbptt_cli.figures.sweep import sweep
-from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
+from sfbptt_cli.report.collection import RunRecord, Skipped, collect
+from sfbptt_cli.report.comparison import compared, other_measurements
 from sfbptt_cli.report.finding import finding
 from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import MOST_SHOWN, choose, open_highlight
-from sfbptt_cli.report.measurements import compared, other_measurements
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.page import Contents, page
 from sfbptt_cli.report.panels import Panel, disagreements, panels
 from sfbptt_cli.report.statistics import STATISTICS

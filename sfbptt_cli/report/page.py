@@ -20,9 +20,10 @@ from markupsafe import Markup
 import sfbptt_cli
 from sfbptt_cli.figures.sweep import DASHES
 from sfbptt_cli.report.card import card
-from sfbptt_cli.report.collection import METRICS, Skipped
+from sfbptt_cli.report.collection import Skipped
 from sfbptt_cli.report.finding import finding
 from sfbptt_cli.report.highlights import Highlight
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.report.sweep import LineStyle, charts, line_styles
 from sfbptt_cli.report.tables import (
@@ -34,6 +35,9 @@ from sfbptt_cli.report.tables import (
     run_rows,
 )
 
+# The markers of figures/sweep.py as paths around (12, 5).
+_MARKERS = ("M8 5a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "M8 1h8v8h-8z", "M12 1l4 8h-8z")
+_MARKERS += ("M12 0l5 5l-5 5l-5-5z", "M12 9l-4-8h8z", "M12 1v8M8 5h8", "M8 1l8 8M8 9l8-8")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -171,5 +175,13 @@ def _legend(styles: Mapping[str, LineStyle], labels: Sequence[str]) -> list[dict
         lengths = () if dash is None else DASHES[dash]
         dashes = " ".join(f"{2 * length:g}" for length in lengths) or "none"
         if label in labels:
-            found.append({"label": label, "number": number, "color": color, "dashes": dashes})
+            found.append(
+                {
+                    "label": label,
+                    "number": number,
+                    "color": color,
+                    "dashes": dashes,
+                    "marker": _MARKERS[color],
+                }
+            )
     return found

@@ -11,8 +11,8 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.figures.sweep import Band
 from sfbptt_cli.models.settings import MODEL_LABELS
 from sfbptt_cli.report.collection import RunRecord
+from sfbptt_cli.report.comparison import difference
 from sfbptt_cli.report.groups import Group, varied
-from sfbptt_cli.report.measurements import difference
 from sfbptt_cli.report.statistics import summarise
 from sfbptt_cli.storage.trajectories import read_trajectories
 

@@ -11,8 +11,8 @@ from sfbptt_cli.figures.style import COLORS
 from sfbptt_cli.figures.svg import inline_svg
 from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
 from sfbptt_cli.figures.sweep import Panel as DrawnPanel
-from sfbptt_cli.report.collection import METRICS
 from sfbptt_cli.report.groups import Group
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.report.statistics import interval_text
 

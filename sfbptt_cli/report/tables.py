@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfbptt_cli.common.tables import aligned
-from sfbptt_cli.report.collection import METRICS, RunRecord
+from sfbptt_cli.report.collection import RunRecord
 from sfbptt_cli.report.groups import COLUMNS, RECIPE, Group, short_names, varied
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.report.statistics import STATISTICS, Summary, interval_text, number
 

@@ -131,7 +131,7 @@ def test_a_card_has_all_that_a_run_was_measured_by(text: str) -> None:
 def test_the_colours_of_every_picture_are_variables_of_the_page(text: str) -> None:
     defined = set(re.findall(r"(--[\w-]+):", text[: text.index("</style>")]))
     pictures = re.findall(r'<svg class="figure".*?</svg>', text)
-    assert len(pictures) == 2 + 6 * 4, "a panel a metric of the dataset with several τ, four a card"
+    assert len(pictures) == 4 + 6 * 4, "a panel a metric of the dataset with several τ, four a card"
     for picture in pictures:
         assert set(re.findall(r"var\((--[\w-]+)\)", picture)) <= defined
         assert not re.search(r"(fill|stroke): ?#", picture)
@@ -268,13 +268,13 @@ def test_the_sweep_shows_the_text_of_points_and_hides_lines(opened: Any) -> None
     one.page.mouse.move(box["x"] + 1, box["y"] + 1)
     tip = one.page.locator("#tip")
     assert tip.is_visible()
-    assert tip.inner_text().startswith("LSTM, τ = 30: D_stsp ")
+    assert tip.inner_text().startswith("LSTM, τ = 30: 0 of 4 reconstructed; D_stsp ")
     assert "1 diverged" in tip.inner_text()
     one.page.mouse.move(5, 5)
     assert tip.is_hidden()
     level = one.page.locator(".sweep [data-tip*='clipping']").first.bounding_box()
     one.page.mouse.move(level["x"] + 0.9 * level["width"], level["y"])
-    assert tip.inner_text().startswith("LSTM, clipping: D_stsp 8, 1 of 1")
+    assert tip.inner_text().startswith("LSTM, clipping: 0 of 1 reconstructed; D_stsp 8, ")
     button = one.page.locator(".legend").get_by_role("button", name="LSTM", exact=True)
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
@@ -304,6 +304,12 @@ def test_on_a_phone_only_tables_scroll_sideways(opened: Any) -> None:
     one = opened(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     width = one.page.evaluate("document.documentElement.scrollWidth")
     assert width == 390
+    findings = one.page.locator(".finding")
+    boxes = [findings.nth(i).bounding_box() for i in range(findings.count())]
+    assert len(boxes) == 2, "of each dataset"
+    assert all(box["y"] + box["height"] < 844 for box in boxes), "on the first screen"
+    heads = one.page.locator("main table").first.locator("thead th").all_inner_texts()
+    assert [head.strip() for head in heads[:3]] == ["recipe", "reconstructed", "D_stsp"]
     sizes = one.page.evaluate(
         """() => [...document.querySelectorAll('svg.figure text')].map((t) =>
         parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getScreenCTM().a)"""

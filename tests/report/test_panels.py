@@ -20,8 +20,8 @@ from report_runs import (
 )
 
 from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.comparison import compared, other_measurements
 from sfbptt_cli.report.groups import group_runs, short_names, varied
-from sfbptt_cli.report.measurements import compared, other_measurements
 from sfbptt_cli.report.panels import Panel, disagreements, panels
 
 
