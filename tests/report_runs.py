@@ -175,14 +175,14 @@ def draw_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "sweep", lambda *_: None)
     monkeypatch.setattr(making, "save", lambda *_: [])
     monkeypatch.setattr(page, "charts", lambda *_: [])
-    for name in ("time_series", "spectra", "exponent", "training_curve"):
+    for name in ("time_series", "spectra", "training_curve"):
         monkeypatch.setattr(card, name, lambda *_, **__: Figure((1, 1)))
 
 
 class Opened:
     """A page in a browser, with all that it complained of or asked for."""
 
-    def __init__(self, chromium: Any, folder: Path, **options: Any) -> None:
+    def __init__(self, chromium: Any, folder: Path, unfolded: bool = True, **options: Any) -> None:
         usual = {"viewport": {"width": 1200, "height": 900}}
         self.context = chromium.new_context(**{**usual, **options})
         self.page = self.context.new_page()
@@ -194,6 +194,8 @@ class Opened:
         page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto((folder / "report" / "index.html").as_uri())
+        if options.get("java_script_enabled", True) and unfolded:
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
 
     def pixels(self, index: int = 0) -> list[int]:
         """The opacities of a canvas, one in a hundred."""

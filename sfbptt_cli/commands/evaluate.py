@@ -106,7 +106,8 @@ def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings)
     """In a process of its own: measure a run unless that was done with the same settings."""
     import torch
 
-    from sfbptt_cli.experiment.measure import draw_missing, measure
+    from sfbptt_cli.experiment.drawing import draw_missing
+    from sfbptt_cli.experiment.measure import measure
     from sfbptt_cli.experiment.run import Run
     from sfbptt_cli.storage.checkpoint import checkpoint_hash
 

@@ -9,7 +9,8 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import gradients as gradient_figures
 from sfbptt_cli.figures import style as figure_style
-from sfbptt_cli.lyapunov.gradient_growth import gradient_growth, growth_table
+from sfbptt_cli.figures.cycles import FoundCycle
+from sfbptt_cli.lyapunov.gradient_growth import GradientGrowth, gradient_growth, growth_table
 from sfbptt_cli.lyapunov.settings import GradientsSettings
 from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.provenance import provenance
@@ -34,6 +35,7 @@ def run(config: GradientsSettings) -> None:
         forced_losses=growth.forced_losses,
         tau=tau,
         title=growth.regime.partition(":")[0],
+        attractor=_attractor(opened, growth),
     )
     with opened.folder.lock():
         opened.folder.figures.mkdir(exist_ok=True)
@@ -42,3 +44,17 @@ def run(config: GradientsSettings) -> None:
         write_json(opened.folder.path / "gradients.json", content)
     for path in ("gradients.json", "figures/gradients.png", "figures/gradients.pdf"):
         say(opened.folder.path / path)
+
+
+def _attractor(run: Run, growth: GradientGrowth) -> gradient_figures.Attractor | None:
+    """Return what the cycles are drawn in; None where the run was not measured, or is driven."""
+    if not run.folder.trajectories.exists() or run.dataset.inputs is not None:
+        return None
+    stored = run.trajectories
+    settled = int(stored.attributes["transient"])
+    cycles = [
+        FoundCycle(observed, cycle.stability)
+        for cycle, observed in zip(growth.cycles, growth.cycles_observed, strict=True)
+    ]
+    truth, generated = stored.truth[settled:], stored.generated[0][settled:]
+    return gradient_figures.Attractor(truth, generated, cycles, stored.variables)

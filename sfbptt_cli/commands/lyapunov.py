@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import style as figure_style
+from sfbptt_cli.figures.exponents import Exponents as DrawnExponents
+from sfbptt_cli.figures.exponents import exponents as exponent_figure
 from sfbptt_cli.figures.separation import separation
 from sfbptt_cli.lyapunov import exponents
 from sfbptt_cli.lyapunov.exponent_table import (
@@ -104,8 +107,20 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
         truth = exponents.from_equations(simulated, run.dataset, settings)
     say(exponent_table(str(run.folder.path), found, truth, config.exponents is not None))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
+    system = None if truth is None else _drawn(truth)
+    title = f"{run.config.dataset.name}, {run.config.model.name}"
+    drawn = exponent_figure(_drawn(found), system, content["unit"], title)
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
+        run.folder.figures.mkdir(exist_ok=True)
+        figure_style.save(drawn, run.folder.figures, "exponents", pdf=False)
+    say(run.folder.figures / "exponents.png")
+
+
+def _drawn(found: Exponents) -> DrawnExponents:
+    return DrawnExponents(
+        found.values, found.values * math.nan if found.errors is None else found.errors
+    )
 
 
 def _write(path: Path, config: LyapunovSettings, content: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.settings import RecordedSettings
 from sfbptt_cli.experiment.conclusion import conclusion
-from sfbptt_cli.experiment.measure import draw_missing, measure
+from sfbptt_cli.experiment.drawing import draw_missing
+from sfbptt_cli.experiment.measure import measure
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import noting_end

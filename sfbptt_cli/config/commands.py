@@ -208,7 +208,7 @@ class ReportSettings(Settings):
 
     runs: str | None = None  # a folder, at any depth above the runs
     out: str | None = None  # where the files go; null: <runs>/report
-    statistic: str = "median"  # over seeds: median (and quartiles), mean (and standard error)
+    statistic: str = "median"  # over seeds: median (and range), mean (and standard error)
     metrics: list[str] = field(default_factory=lambda: ["d_stsp", "d_h"])  # rows of the figure
 
     def __post_init__(self) -> None:

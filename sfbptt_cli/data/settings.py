@@ -275,3 +275,17 @@ class MovedSettings(Settings):
 
     path: str | None = None  # null: found where it was, or beside the run
     test_path: str | None = None  # likewise
+
+
+# In figures; another name stands as it is.
+DATASET_LABELS = {
+    "lorenz": "Lorenz system",
+    "lorenz_paper": "Lorenz system (paper)",
+    "rossler": "Rössler system",
+    "rossler_paper": "Rössler system (paper)",
+    "duffing": "Duffing oscillator",
+    "lorenz96": "Lorenz 96",
+    "mackey_glass": "Mackey-Glass equation",
+    "henon": "Hénon map",
+    "delayed_logistic": "delayed logistic map",
+}

@@ -21,7 +21,11 @@ from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
 from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum, kaplan_yorke_dimension
-from sfbptt_cli.metrics.prediction import squared_errors, valid_prediction_steps
+from sfbptt_cli.metrics.prediction import (
+    mean_log_errors,
+    squared_errors,
+    valid_prediction_steps,
+)
 from sfbptt_cli.models.base import LatentModel
 
 Array = NDArray[np.float64]
@@ -34,6 +38,8 @@ _DIMENSION_STARTS = 16
 # Valid prediction is followed for this many Lyapunov times, or steps where λ_max is unknown.
 _VALID_LYAPUNOV_TIMES = 15
 _VALID_STEPS = 1_000
+# Points of the curve of errors that is kept.
+_ERROR_POINTS = 60
 # Test points whose predictions are held in memory at once.
 _PREDICTION_CHUNK = 10_000
 
@@ -116,7 +122,7 @@ def evaluate(
             "resolution": 1 / (followed * dataset.dt),  # a distance grows by a factor of e
             "unit": f"per {singular(dataset.time_unit)}",
         },
-        "kaplan_yorke_dimension": _dimension(subject, spectrum.exponents, spectrum_steps),
+        "kaplan_yorke_dimension": _dimension(subject, spectrum, spectrum_steps),
     }
     word = dynamics(
         compared,
@@ -163,7 +169,10 @@ def _prediction_error(subject: _Subject) -> Metric:
 
 
 def _valid_prediction(subject: _Subject) -> Metric:
-    """Return median and quartiles of the valid prediction time over many starts."""
+    """Return median and quartiles of the valid prediction time over many starts.
+
+    `growth` is the curve of mean ln errors of the same predictions against the time after the data.
+    """
     dataset, threshold = subject.dataset, subject.settings.valid_prediction_threshold
     test, horizon, factor, unit = dataset.test, _VALID_STEPS, dataset.dt, dataset.time_unit
     if dataset.lyapunov_steps is not None:
@@ -177,6 +186,8 @@ def _valid_prediction(subject: _Subject) -> Metric:
     truth = stretches(test, starts, 1, horizon)
     scale = float(np.sqrt(test.var(axis=0).sum()))
     valid = valid_prediction_steps(truth, predicted, scale, threshold)
+    errors = mean_log_errors(truth, predicted, scale)
+    kept = np.unique(np.linspace(0, horizon - 1, _ERROR_POINTS).astype(int))
     low, median, high = (np.quantile(valid, [0.25, 0.5, 0.75]) * factor).tolist()
     return {
         "value": median,
@@ -186,6 +197,10 @@ def _valid_prediction(subject: _Subject) -> Metric:
         "starts": count,
         "horizon": horizon * factor,
         "censored": float(np.mean(valid >= horizon)),
+        "growth": {
+            "time": [float(step + 1) * factor for step in kept],
+            "mean_ln_error": [word_or_number(float(error)) for error in errors[kept]],
+        },
     }
 
 
@@ -232,13 +247,13 @@ def _spectrum(subject: _Subject) -> tuple[Spectrum, int]:
     return model_spectrum(subject.model, state, steps, transient, count, s=s), steps
 
 
-def _dimension(subject: _Subject, exponents: Array, steps: int) -> Metric:
+def _dimension(subject: _Subject, spectrum: Spectrum, steps: int) -> Metric:
     """Return the Kaplan-Yorke dimension of the model's attractor, from its leading exponents.
 
     Where they do not sum to less than zero the attractor has more dimensions than that, and the
     value is a word.
     """
-    dataset = subject.dataset
+    dataset, exponents, errors = subject.dataset, spectrum.exponents, spectrum.standard_errors
     value: float | str = "undecided"
     if np.isnan(exponents).any():
         value = "diverged"
@@ -248,6 +263,7 @@ def _dimension(subject: _Subject, exponents: Array, steps: int) -> Metric:
         "value": value,
         "truth": dataset.dimension,
         "exponents": [word_or_number(float(e)) for e in exponents / dataset.dt],
+        "standard_errors": [word_or_number(float(e)) for e in errors / dataset.dt],
         "exponents_unit": f"per {singular(dataset.time_unit)}",
         "steps": steps,
     }

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.common.progress import Stage
 from sfbptt_cli.evaluation.evaluate import evaluate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device
+from sfbptt_cli.experiment.drawing import draw_missing, figure_paths
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.training import require_measurable
-from sfbptt_cli.figures.attractor import attractor
-from sfbptt_cli.figures.spectra import spectra
-from sfbptt_cli.figures.style import save
-from sfbptt_cli.figures.time_series import time_series
-from sfbptt_cli.figures.training_curve import training_curve
-from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
 from sfbptt_cli.storage.evaluations import Entry, belongs_at_top, keep
 from sfbptt_cli.storage.event_files import log_run
@@ -29,12 +20,6 @@ from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 log = logging.getLogger("sfbptt")
-
-# The stretch of time series in the figure, in Lyapunov times, or steps where λ_max is unknown.
-_STRETCH_LYAPUNOV_TIMES = 10
-_STRETCH_STEPS = 1_000
-_LONGEST_STRETCH = 20_000
-_FIGURES = ("attractor", "spectra", "time_series", "training_curve")
 
 
 def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> Entry:
@@ -82,7 +67,7 @@ def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> 
         {**origin, **versions},
     )
     keep(run.folder, entry, at_top=True)
-    for path in _figure_paths(run, "pdf"):
+    for path in figure_paths(run, "pdf"):
         path.unlink(missing_ok=True)  # what it shows is no longer there
     draw_missing(run, figures)
     log_run(run.folder)
@@ -116,37 +101,3 @@ def _in_words(metrics: dict[str, Any], dynamics: str) -> dict[str, Any]:
     dimension = named["kaplan_yorke_dimension"]
     dimension["exponents"] = ["diverged" if e == "nan" else e for e in dimension["exponents"]]
     return named
-
-
-def _figure_paths(run: Run, figures: str) -> list[Path]:
-    suffixes = {"png": (".png",), "pdf": (".png", ".pdf"), "none": ()}[figures]
-    return [run.folder.figures / f"{name}{suffix}" for name in _FIGURES for suffix in suffixes]
-
-
-def draw_missing(run: Run, figures: str) -> None:
-    """Draw the figures of a run, from its stored files, where one is missing: png, pdf or none."""
-    if all(path.exists() for path in _figure_paths(run, figures)):
-        return
-    stored, dataset = run.trajectories, run.dataset
-    transient = int(stored.attributes["transient"])
-    truth, generated = stored.truth, stored.generated[0]
-    stretch = _STRETCH_STEPS
-    lyapunov_time = None
-    if dataset.lyapunov_steps is not None:
-        lyapunov_time = dataset.lyapunov_steps * dataset.dt
-        stretch = min(round(_STRETCH_LYAPUNOV_TIMES * dataset.lyapunov_steps), _LONGEST_STRETCH)
-    after = truth[transient:], generated[transient:]
-    p, q = (power_spectrum(x, run.metrics["d_h"]["smoothing"]) for x in after)
-    # The spectrum leaves out the zero frequency.
-    frequencies = np.fft.rfftfreq(len(after[0]), dataset.dt)[-len(p) :]
-    names, unit = stored.variables, dataset.time_unit
-    time, truth, generated = (part[:stretch] for part in (stored.time, truth, generated))
-    pictures = (
-        attractor(*after, names),
-        spectra(frequencies, p, q, names, f"1 / {singular(unit)}"),
-        time_series(time, truth, generated, names, unit, lyapunov_time),
-        training_curve(run.history),
-    )
-    run.folder.figures.mkdir(exist_ok=True)
-    for name, picture in zip(_FIGURES, pictures, strict=True):
-        save(picture, run.folder.figures, name, pdf=figures == "pdf")

@@ -23,7 +23,7 @@ from sfbptt_cli.experiment.description import describe
 from sfbptt_cli.experiment.stored_data import stored_data
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
-from sfbptt_cli.storage.evaluations import measured
+from sfbptt_cli.storage.evaluations import entries, measured
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
@@ -138,6 +138,11 @@ class Run:
     def trajectories(self) -> Trajectories:
         """Generated and true trajectories as stored in trajectories.h5."""
         return read_trajectories(self.folder.trajectories)
+
+    @property
+    def measurements(self) -> list[dict[str, Any]]:
+        """Every entry of evaluation.json: settings, dynamics, metrics; the run's own first."""
+        return entries(self.folder)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

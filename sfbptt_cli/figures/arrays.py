@@ -26,6 +26,16 @@ def limits(x: Array, margin: float) -> tuple[Array, Array]:
     return low - room, high + room
 
 
+def frame(low: Array, high: Array, y: Array) -> tuple[Array, Array]:
+    """Return the limits of axes for the truth, from `low` to `high`, (N,), and y (S, N).
+
+    They are those of the truth, up to three times as wide where y needs it.
+    """
+    reach = high - low
+    bottom = np.clip(y.min(axis=0, initial=np.inf), low - reach, low)
+    return bottom, np.clip(y.max(axis=0, initial=-np.inf), high, high + reach)
+
+
 def finite_part(y: Array) -> tuple[Array, list[str]]:
     """Return the steps of y (S, N) before the first NaN or infinity, and words for its legend."""
     broken = ~np.isfinite(y).all(axis=1)

@@ -1,4 +1,4 @@
-"""Truth and generation in state space."""
+"""Truth and generation in state space, as seen from one side."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfbptt_cli.figures.arrays import Array, correlation_steps, finite_part, limits, matrix
-from sfbptt_cli.figures.axes import plain, with_units
-from sfbptt_cli.figures.style import DOUBLE, GENERATED, TRUTH, new_figure, settled, style
+from sfbptt_cli.figures.arrays import Array, correlation_steps, limits, matrix
+from sfbptt_cli.figures.axes import plain
+from sfbptt_cli.figures.style import GENERATED, NOTE, TRUTH, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_STEPS = 20_000  # drawn of one attractor; more is a solid blot
+MOST_STEPS = 8_000  # drawn of one attractor; more is a solid blot
 # The view of the still: turned about the third axis, seen from above by the tilt, in radians.
 TURN, TILT = -0.9, 0.35
+_MARGIN = 0.05
+# Median length of a step, in extents of the attractor, beyond which points are not joined: those of
+# a map, or of data sampled a few times a cycle.
+_LONGEST_STEP = 0.2
+_REST = 0.02  # of the picture: what moves less is drawn as a point
+_ARM = 0.2  # length of the directions of variables, in sides of the picture
+_SHORT_NAME = 4  # characters of a variable that stand in the name of a delay
+_LONGEST_NAME = 14  # characters of a variable
 
 
 class Mark(NamedTuple):
@@ -30,42 +38,110 @@ class Mark(NamedTuple):
     attracts: bool
 
 
-@style()
-def attractor(
-    truth: ArrayLike,
-    generated: ArrayLike,
-    variables: Sequence[str],
-    title: str | None = None,
-    *,
-    units: Sequence[str] = (),
-    lag: int | None = None,
-) -> Figure:
-    """Draw truth (T, N) and free generation (S, N) in state space, on the axes of the truth.
+class View(NamedTuple):
+    """The box that an attractor is drawn in, which is that of the truth."""
 
-    Values are in data units, named by `units`. Three or more variables: the first three; two: the
-    plane; one: x(t) against x(t + lag), `lag` in steps, by default where the autocorrelation of the
-    truth falls to 1/e. A panel names the step of divergence and the share out of view.
+    low: Array  # (1 to 3,), data units
+    high: Array
+    labels: tuple[str, ...]
+    lag: int  # steps between the two axes of one variable, else 0
+    joined: bool  # whether steps are joined by lines
+    window: tuple[float, float, float, float]  # of the picture: left, right, bottom, top
+
+    def place(self, series: Array) -> Array:
+        """Return the points of series (T, N) as seen, (T − lag, 2), NaN where out of view."""
+        return self._seen(_delayed(series, self.lag) if self.lag else series[:, :3])
+
+    def place_cycle(self, points: Array) -> Array:
+        """Return consecutive points of a cycle (order, N) as seen, (order, 2)."""
+        if self.lag:  # after as many steps the model is as many points further on its cycle
+            points = np.hstack([points, np.roll(points, -self.lag, axis=0)])
+        return self._seen(points[:, :3])
+
+    def _seen(self, points: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = (points - self.low) / (self.high - self.low)
+            share[~((share >= 0) & (share <= 1)).all(axis=1)] = np.nan
+        return self.project(share - 0.5)
+
+    def widened(self, points: Sequence[Array]) -> View:
+        """Return the view with points (2,) of the picture in its window, and room around them."""
+        if not points:
+            return self
+        left, right, bottom, top = self.window
+        (x0, y0), (x1, y1) = np.min(points, axis=0) - 0.05, np.max(points, axis=0) + 0.05
+        window = min(left, x0), max(right, x1), min(bottom, y0), max(top, y1)
+        return self._replace(window=window)
+
+    def project(self, share: Array) -> Array:
+        """Project points (n, 2 or 3), shares of the box from its middle, to the picture: (n, 2)."""
+        flat = share.shape[1] == 2
+        return np.stack(project(np.pad(share, ((0, 0), (0, int(flat)))), flat), axis=1)
+
+
+def view_of(
+    truth: ArrayLike,
+    variables: Sequence[str],
+    lag: int | None = None,
+    margin: float = _MARGIN,
+) -> View:
+    """Return the view of an attractor, from the truth (T, N) in data units.
+
+    Three or more variables: the first three; two: the plane; one: x(t) against x(t + lag), `lag`
+    in steps, by default where the autocorrelation of the truth falls to 1/e. What lies farther out
+    than `margin`, in ranges of the truth, is out of view.
     """
-    x, labels = matrix(truth, variables), with_units(variables, units)
-    y, words = finite_part(matrix(generated, variables))
+    x, labels = matrix(truth, variables), tuple(variables[:3])
     if len(variables) == 1:
-        lag = lag or correlation_steps(x[:, 0])
-        labels.append(f"{labels[0]}, {lag} step{'s' * (lag != 1)} later")
-        x, y = (np.hstack([series[:-lag], series[lag:]]) for series in (x, y))
-    x, y, labels = x[:, :3], y[:, :3], labels[:3]
-    low, high = limits(x, margin=0.05)
-    outside = ((y < low) | (y > high)).any(axis=1)
-    if outside.any():
-        words.append(f"{100 * outside.mean():.3g}% of the points are out of view")
-    y[outside] = np.nan  # 3-D axes do not clip by themselves
-    figure = new_figure(DOUBLE, 3.2)
-    panels = ((x, TRUTH, "truth"), (y, GENERATED, "\n".join(words)))
-    for i, (points, color, text) in enumerate(panels):
-        axes = _state_space(figure, 1 + i, labels, low, high)
-        axes.plot(*points[:MOST_STEPS].T, color=color, linewidth=0.3)
-        axes.set_title(text, color=color, pad=6 if len(labels) == 2 else -8)
-    figure.suptitle(plain(title or ""))
-    return settled(figure, right=0.98)  # the layout overlooks the label of a z axis
+        lag = min(lag or correlation_steps(x[:, 0]), max(1, len(x) // 2))
+        name = labels[0] if len(labels[0]) <= _SHORT_NAME else "x"
+        labels = (f"{name}(t)", f"{name}(t + {lag})")
+    low, high = limits(_delayed(x, lag) if len(variables) == 1 and lag else x[:, :3], margin)
+    steps = np.linalg.norm(np.diff(x[:, :3], axis=0) / (high - low)[: x.shape[1]], axis=1)
+    steps = steps[np.isfinite(steps)]
+    joined = not len(steps) or float(np.median(steps)) < _LONGEST_STEP
+    view = View(low, high, labels, lag or 0 if len(variables) == 1 else 0, joined, (0, 1, 0, 1))
+    seen = view.place(x)
+    left, bottom = map(float, np.nanmin(seen, axis=0))
+    right, top = map(float, np.nanmax(seen, axis=0))
+    # Room for the directions at the lower left.
+    window = left - 0.1 * (right - left), right, bottom - 0.15 * (top - bottom), top
+    return view._replace(window=window)
+
+
+def _delayed(series: Array, lag: int) -> Array:
+    """Return x(t), x(t + lag) of one variable (T, 1): (T − lag, 2)."""
+    return np.hstack([series[:-lag], series[lag:]])
+
+
+def draw_attractor(axes: Axes, series: Array, view: View, color: str) -> None:
+    """Draw a trajectory (T, N) in data units into axes without a frame, with names of the axes."""
+    points = view.place(series)[:MOST_STEPS]
+    look: dict[str, Any] = {"linewidth": 0.3} if view.joined else {"linestyle": ""}
+    look |= {} if view.joined else {"marker": ".", "markersize": 1.2, "markeredgewidth": 0}
+    axes.plot(*points.T, color=color, **look)
+    left, right, bottom, top = view.window
+    seen = points[np.isfinite(points).all(axis=1)]
+    if len(seen) and np.ptp(seen, axis=0).max() < _REST * (top - bottom):
+        axes.plot(*seen[-1], "o", color=color, markersize=3.5)  # a line that nobody sees
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    axes.set_axis_off()
+    _draw_directions(axes, view)
+
+
+def _draw_directions(axes: Axes, view: View) -> None:
+    """Draw the directions of the variables at the lower left, with their names."""
+    left, right, bottom, top = view.window
+    arms = _ARM * min(right - left, top - bottom) * view.project(np.eye(len(view.low)))
+    corner = np.array([left, bottom]) - np.minimum(arms, 0).min(axis=0)
+    for arm, label in zip(arms, view.labels, strict=True):
+        axes.plot(*np.stack([corner, corner + arm], axis=1), color=NOTE, linewidth=0.7)
+        name = label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}…"
+        up = abs(arm[1]) > abs(arm[0])
+        aligned: dict[str, Any] = {"ha": "left" if len(name) > 2 or not up else "center"}
+        aligned |= {"va": "bottom" if up else "center"}
+        x, y = corner + 1.15 * arm
+        axes.text(x, y, plain(name), color=NOTE, **aligned)
 
 
 @style()
@@ -98,22 +174,3 @@ def project(points: Array, flat: bool = False) -> tuple[Array, Array]:
     across = x * math.cos(TURN) - y * math.sin(TURN)
     away = x * math.sin(TURN) + y * math.cos(TURN)
     return across, z * math.cos(TILT) - away * math.sin(TILT)
-
-
-def _state_space(figure: Figure, i: int, labels: Sequence[str], low: Array, high: Array) -> Axes:
-    """Add axes from `low` to `high`, (2,) or (3,): a plane for two labels, a space for three."""
-    space = len(labels) == 3
-    view: dict[str, Any] = {"projection": "3d", "elev": 15, "azim": -55} if space else {}
-    axes: Any = figure.add_subplot(1, 2, i, **view)
-    for name, label, *ends in zip("xyz", labels, low, high, strict=False):
-        axes.set(**{f"{name}label": plain(label), f"{name}lim": ends})
-    axes.locator_params(nbins=6 - space)
-    axes.ticklabel_format(scilimits=(-2, 4), useMathText=True)
-    if space:
-        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-            axis.set_pane_color("white")
-            axis.labelpad = -6
-        axes.tick_params(pad=-1)
-        axes.set_box_aspect((1, 1, 0.85), zoom=1.15)
-        axes.set_anchor((0.25, 0.5))  # room for the labels on the right
-    return axes

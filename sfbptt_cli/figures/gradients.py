@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sfbptt_cli.figures.arrays import Array
+from sfbptt_cli.figures.cycles import FoundCycle, draw_cycles
 from sfbptt_cli.figures.style import (
     COLORS,
     DOUBLE,
@@ -30,6 +32,15 @@ FREE, FORCED, FITTED, EXPONENT = GENERATED, LYAPUNOV, TRUTH, COLORS[2]
 Growth = tuple[ArrayLike, ArrayLike]
 
 
+class Attractor(NamedTuple):
+    """The true and the free run (T, N) of a model, data units, and its cycles."""
+
+    truth: Array
+    generated: Array
+    cycles: Sequence[FoundCycle]
+    variables: Sequence[str]
+
+
 @style()
 def gradient_growth(
     products: Growth,
@@ -41,16 +52,18 @@ def gradient_growth(
     forced_losses: Growth | None = None,
     tau: int | None = None,
     title: str | None = None,
+    attractor: Attractor | None = None,
 ) -> Figure:
     """Draw log10 ‖∂z_T/∂z_1‖ against T, and log10 ‖∂L_T/∂θ‖ against the window length T.
 
     `products` and `losses` hold steps and natural logarithms of norms of the free run, of one orbit
     or several; the forced ones those under forcing every `tau` steps. The fitted `rate` and
     `lambda_max`, natural logarithms per step, are drawn as slopes from the same start. Norms that
-    are zero or not finite are gaps.
+    are zero or not finite are gaps. `attractor`: a third panel, with the cycles of the model.
     """
-    figure = new_figure(DOUBLE, 2.7)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(DOUBLE, 2.9)
+    panels = list(figure.subplots(1, 2 if attractor is None else 3))
+    left, right = panels[:2]
     every = "forced" if tau is None else rf"forced every $\tau$ = {tau} steps"
     t, free = _log10(products)
     _draw(left, t, free, FREE, "free", 0.7)
@@ -67,6 +80,9 @@ def gradient_growth(
     right.set_ylabel(r"$\log_{10}\,\|\partial L_T/\partial\theta\|$")
     for axes in (left, right):
         axes.axhline(0, color="0.8", linewidth=0.5, zorder=0)
+    if attractor is not None:
+        draw_cycles(panels[2], *attractor)
+        panels[2].set_title("fixed points and cycles")
     figure.suptitle(title or "", x=0.02, ha="left")
     return settled(figure)
 

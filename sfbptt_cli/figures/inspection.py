@@ -96,7 +96,7 @@ def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.nd
     axes.set_xticks(ticks, list(map(str, ticks)))
     axes.minorticks_off()
     tick_log_axis(axes)
-    axes.legend(fontsize=6, frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(fontsize=7, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def _draw_separation(

@@ -13,6 +13,7 @@ from sfbptt_cli.figures.axes import plain, tick_log_axis, with_units
 from sfbptt_cli.figures.style import DOUBLE, GENERATED, SINGLE, TRUTH, new_figure, settled, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_SPECTRA = 6  # panels that stay legible on a page
@@ -27,13 +28,15 @@ def spectra(
     variables: Sequence[str],
     frequency_unit: str,
     *,
+    distances: Sequence[float] = (),
     columns: int = 3,
 ) -> Figure:
     """Draw power spectra of truth and generation (F, N), a panel for each of six variables.
 
     `frequencies` (F,) are in `frequency_unit`; the spectra are smoothed and sum to 1 over
-    frequencies. An axis ends where 99.9% of the power of the truth is counted. A row has at most
-    `columns` panels; one column is drawn narrow.
+    frequencies. An axis ends where 99.9% of the power of the truth is counted. `distances` are the
+    D_H of the variables, for the titles. A row has at most `columns` panels; one column is drawn
+    narrow.
     """
     f = np.asarray(frequencies, dtype=np.float64)
     p, q = matrix(truth, variables), matrix(generated, variables)
@@ -42,17 +45,24 @@ def spectra(
     rows = -(-shown // columns)
     figure = new_figure(SINGLE if columns == 1 else DOUBLE, 0.7 + 1.5 * rows)
     for i in range(shown):
-        note = "" if (q[:, i] > 0).any() else ": the reconstruction has no power"
+        note = rf": $D_H$ = {distances[i]:.2g}" if len(distances) else ""
+        if not (q[:, i] > 0).any():
+            note = ": no power"
         axes = figure.add_subplot(rows, columns, i + 1, title=plain(variables[i]) + note)
-        end = drawn_frequencies(p[:, i])
-        axes.semilogy(f[:end], p[:end, i], color=TRUTH, label="truth")
-        floor = axes.get_ylim()[0]
-        axes.semilogy(f[:end], q[:end, i], color=GENERATED, label="reconstruction")
-        axes.set_ylim(bottom=floor)
+        draw_spectrum(axes, f, p[:, i], q[:, i])
         tick_log_axis(axes)
     figure.supxlabel(plain(with_units(["frequency"], [frequency_unit])[0]))
     figure.supylabel("share of power")
     return settled(figure, shown, len(variables))
+
+
+def draw_spectrum(axes: Axes, f: Array, truth: Array, generated: Array) -> None:
+    """Draw two spectra (F,) on the axis of the truth, down to its lowest value."""
+    end = drawn_frequencies(truth)
+    axes.semilogy(f[:end], truth[:end], color=TRUTH, label="truth")
+    floor = axes.get_ylim()[0]
+    axes.semilogy(f[:end], generated[:end], color=GENERATED, label="reconstruction")
+    axes.set_ylim(bottom=floor)
 
 
 def drawn_frequencies(power: Array) -> int:

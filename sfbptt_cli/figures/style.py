@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.common.atomic import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRUTH, GENERATED, LYAPUNOV = "#333333", "#D55E00", "#0072B2"
@@ -22,7 +23,7 @@ TRUTH, GENERATED, LYAPUNOV = "#333333", "#D55E00", "#0072B2"
 COLORS = (LYAPUNOV, GENERATED, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 # The floor of a metric, its median, and notes.
 FLOOR, FLOOR_LINE, NOTE = "#D9D9D9", "#999999", "#404040"
-SINGLE, DOUBLE, DPI = 3.4, 7.0, 200  # inches, one and two columns of a page; pixels an inch
+SINGLE, DOUBLE, DPI = 3.3, 6.9, 200  # inches, one and two columns of a page; pixels an inch
 MOST_PDF_BYTES = 1_000_000  # beyond, lines go into the PDF as pixels
 
 
@@ -54,6 +55,14 @@ def new_figure(width: float, height: float) -> Figure:
     from sfbptt_cli.figures.picture import Picture
 
     return Picture(figsize=(width, height), dpi=DPI)
+
+
+def add_letters(panels: Sequence[Axes]) -> None:
+    """Put a, b, c, … at the upper left of panels, where there are several."""
+    for letter, axes in zip("abcdefghijklmnopqrstuvwxyz", panels, strict=False):
+        if len(panels) > 1:
+            at: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+            axes.annotate(letter, (0, 1), (-14, 4), weight="bold", fontsize=9, **at)
 
 
 def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfbptt_cli.figures.arrays import finite_part, limits, matrix
+from sfbptt_cli.figures.arrays import finite_part, frame, limits, matrix
 from sfbptt_cli.figures.axes import plain, with_units
 from sfbptt_cli.figures.style import (
     DOUBLE,
@@ -51,10 +51,9 @@ def time_series(
     figure = new_figure(width, 0.9 + 0.7 * shown)
     panels = list(figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0])
     low, high = limits(x, margin=0.1)
-    reach = high - low  # axes are those of the truth, up to three times as wide where needed
+    reach = high - low
     y = np.clip(y, low - 9 * reach, high + 9 * reach)  # near enough to be drawn
-    bottom = np.clip(y.min(axis=0, initial=np.inf), low - reach, low)
-    top = np.clip(y.max(axis=0, initial=-np.inf), high, high + reach)
+    bottom, top = frame(low, high, y)
     for i, (axes, label) in enumerate(zip(panels, with_units(variables, units), strict=False)):
         axes.plot(t, x[:, i], color=TRUTH, label="truth")
         axes.plot(t[: len(y)], y[:, i], color=GENERATED, label=", ".join(words))

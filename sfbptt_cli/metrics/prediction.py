@@ -37,3 +37,20 @@ def valid_prediction_steps(
         error = np.linalg.norm(predicted - truth, axis=-1) / scale
     passed = ~(error <= threshold)  # so that not-a-number has passed
     return np.where(passed.any(axis=1), passed.argmax(axis=1), truth.shape[1]).astype(np.float64)
+
+
+def mean_log_errors(truth: Array, predicted: Array, scale: float) -> Array:
+    """Return the mean over starts of ln(‖x̂_t − x_t‖ / scale) for each step: (steps,).
+
+    Small errors grow along it with the slope λ_max · dt until they reach the size of the attractor.
+    An error of 0 counts as the smallest float; +inf from the step on at which a prediction is
+    non-finite.
+
+    Args:
+        truth, predicted: (starts, steps, N), same unit.
+        scale: as of `valid_prediction_steps`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.linalg.norm(predicted - truth, axis=-1) / scale
+    error = np.where(np.isnan(error), np.inf, np.maximum(error, np.finfo(np.float64).tiny))
+    return np.log(error).mean(axis=0)

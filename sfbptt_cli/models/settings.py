@@ -80,3 +80,14 @@ MODEL_SETTINGS: dict[str, type[ModelSettings]] = {
     "shallow_plrnn": ShallowSettings,
     "al_rnn": ALRNNSettings,
 }
+
+# In figures and reports.
+MODEL_LABELS = {
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "rnn": "RNN",
+    "plrnn": "PLRNN",
+    "al_rnn": "AL-RNN",
+    "dendritic_plrnn": "dendritic PLRNN",
+    "shallow_plrnn": "shallow PLRNN",
+}

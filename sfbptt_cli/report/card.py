@@ -12,36 +12,39 @@ from markupsafe import Markup
 
 from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.figures.attractor import still
-from sfbptt_cli.figures.exponent import exponent
 from sfbptt_cli.figures.spectra import spectra
 from sfbptt_cli.figures.style import SINGLE
 from sfbptt_cli.figures.svg import inline_svg
 from sfbptt_cli.figures.time_series import time_series
 from sfbptt_cli.figures.training_curve import training_curve
+from sfbptt_cli.models.settings import MODEL_LABELS
 from sfbptt_cli.report.cloud import decode_share, encode
-from sfbptt_cli.report.collection import METRICS, Metric
-from sfbptt_cli.report.groups import MODEL_LABELS
 from sfbptt_cli.report.highlights import MOST_VARIABLES, Highlight
-from sfbptt_cli.report.model_dynamics import ModelCycle, Spectrum
+from sfbptt_cli.report.measurements import METRICS, Metric
 from sfbptt_cli.report.statistics import number
+from sfbptt_cli.storage.model_dynamics import ModelCycle, Spectrum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_STILL = 1_600  # points of the attractor that stands still
 _MOST_PARTS = 4  # variables of a point, and points of a cycle, that are written out
+_SHORT = ("d_stsp", "d_h", "lambda_max")  # in the line of a folded card
 _EXPONENTS = (3, 6)  # that are written out: as many as the system has, within these
 
 
 def card(shown: Highlight, identifier: str) -> dict[str, Any]:
     """Return what the template needs of a run; `identifier` is unique on the page."""
     run = shown.run
+    model = MODEL_LABELS.get(run.model, run.model)
     method = run.forcing if run.tau is None else f"{run.forcing}, τ = {run.tau}"
-    numbers = [("verdict", run.verdict or "not measured"), ("seed", str(run.seed))]
-    numbers += [(METRICS[name], _metric_text(metric)) for name, metric in run.metrics.items()]
+    numbers = [(METRICS[name], _metric_text(metric)) for name, metric in run.metrics.items()]
+    found = (f"{METRICS[m]} {number(run.metrics[m].value)}" for m in _SHORT if m in run.metrics)
     return {
         "id": identifier,
         "shown": shown,
-        "heading": f"{shown.kind.capitalize()}: {MODEL_LABELS.get(run.model, run.model)}, {method}",
+        "heading": f"{shown.kind.capitalize()}: {model}, {method}, seed {run.seed}",
+        "outcome": ", ".join(filter(None, [run.result, run.dynamics, *found])),
         "numbers": numbers,
         "pictures": _pictures(shown, identifier),
         "cloud": _cloud(shown),
@@ -79,7 +82,7 @@ def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
     found: dict[str, tuple[Figure, str]] = {}
     if cloud := shown.attractor:
         truth, generated = decode_share(cloud.truth), decode_share(cloud.generated)
-        figure = still(truth, generated, shown.marks, cloud.flat)
+        figure = still(truth[:_STILL], generated[:_STILL], shown.marks, cloud.flat)
         labels = ", ".join(cloud.labels)
         found["attractor"] = figure, f"Attractors of truth and reconstruction ({labels})"
     if series := shown.series:
@@ -90,15 +93,11 @@ def _pictures(shown: Highlight, identifier: str) -> dict[str, Markup]:
         figure = spectra(*shown.spectra, names, f"1 / {singular(shown.time_unit)}", columns=1)
         text = f"Power spectra of {listed}, truth and reconstruction, smoothed, each of sum 1"
         found["spectra"] = figure, text
-    if metric := shown.run.metrics.get("lambda_max"):
-        figure = exponent(metric.value, metric.standard_error, metric.truth, metric.unit)
-        text = f"Largest Lyapunov exponent of the model: {_metric_text(metric)}"
-        found["lambda_max"] = figure, text
     if shown.history:
         text = "Training loss, D_stsp of validation and gradient norm against the epoch"
         found["training"] = training_curve(shown.history), text
     return {
-        name: Markup(inline_svg(figure, text, f"{identifier}-{name}", {}))
+        name: Markup(inline_svg(figure, text, f"{identifier}{name[:2]}", {}))
         for name, (figure, text) in found.items()
     }
 

@@ -13,7 +13,7 @@ from sfbptt_cli.figures.arrays import correlation_steps
 
 Array = NDArray[np.float64]
 
-MOST_POINTS = 6_000  # of an attractor
+MOST_POINTS = 2_400  # of an attractor
 # Steps are thinned out until the median step is this part of the attractor's extent.
 _STEP_LENGTH = 0.03
 _GAP = 65_535  # the code of a point that is not drawn

@@ -15,36 +15,21 @@ from typing import Any, NamedTuple
 
 from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.common.terminal import shown
 from sfbptt_cli.config.schema import changes_results, flatten
-from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
-from sfbptt_cli.evaluation.table import METRICS
+from sfbptt_cli.report.measurements import Measurement, Metric, read_measurements, stored_number
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
-# Numbers that a picture or a mean can hold.
-_LARGEST, _LARGEST_TAU, _LARGEST_RATE = 1e100, 10**9, 1e9
+# That a picture can hold.
+_LARGEST_TAU, _LARGEST_RATE = 10**9, 1e9
 # Characters of a fingerprint that tell the data of a report apart.
 _SIGN = 8
 # Of these a run's numbers are those of finished training.
 _TRAINED = ("trained", "finished")
-
-
-class Metric(NamedTuple):
-    """One number of evaluation.json; a part that is not known is NaN."""
-
-    value: float  # may be infinite
-    floor: float
-    floor_low: float
-    floor_high: float
-    truth: float  # of lambda_max: the system's
-    standard_error: float
-    unit: str
-    settings: tuple[tuple[str, Any], ...]  # how it was measured: bins, estimator, …
 
 
 class Skipped(NamedTuple):
@@ -67,21 +52,38 @@ class RunRecord:
     tau: int | None  # steps
     seed: int
     status: str  # of run.json
-    verdict: str | None  # None where nothing was measured
-    steps: int | None  # that were compared, where something was measured
-    metrics: dict[str, Metric]
+    measurement: Measurement | None  # the one that is shown; None where nothing was measured
+    others: tuple[Measurement, ...]  # with other settings
+    alike: bool  # whether it was measured as most runs on its data were
     lambda_max: float | None  # of the system or the data, per time unit
     manifest: dict[str, Any]
 
     @property
     def measured(self) -> bool:
         """Return whether training ended and the model was measured."""
-        return self.verdict is not None
+        return self.measurement is not None
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        return self.measurement.metrics if self.measurement else {}
+
+    @property
+    def result(self) -> str:
+        """Return the result in words; empty where there is none yet."""
+        failed = "not reconstructed" if self.status == "diverged" else ""
+        return self.measurement.result if self.measurement else failed
+
+    @property
+    def dynamics(self) -> str:
+        """Return what the model does in the long run; how training ended where it is not known."""
+        if self.measurement:
+            return self.measurement.dynamics
+        return "diverged in training" if self.status == "diverged" else self.status
 
     @property
     def diverged(self) -> bool:
         """Return whether training diverged, or the trained model does when it runs freely."""
-        return self.status == "diverged" or self.verdict == "diverged"
+        return "diverged" in (self.status, self.dynamics)
 
 
 def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
@@ -154,16 +156,16 @@ def _read(path: Path, label: str) -> RunRecord:
     seed = settings.get("seed")
     if not isinstance(seed, int):
         raise ValueError(f"config.yaml: seed is {seed!r}")
-    if not math.isnan(dt := _number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
+    if not math.isnan(dt := stored_number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
         _require_rate(dt, "config.yaml: dataset.dt")
     lambda_max = manifest.get("lambda_max")
     if lambda_max is not None:
-        lambda_max = _number(lambda_max, "run.json: lambda_max")
+        lambda_max = stored_number(lambda_max, "run.json: lambda_max")
         if lambda_max > 0:
             _require_rate(lambda_max, "run.json: lambda_max")
-    verdict, steps, metrics = None, None, {}
+    measurements: list[Measurement] = []
     if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
-        verdict, steps, metrics = _evaluation(folder)
+        measurements = read_measurements(folder)
     own = {k: v for k, v in settings.items() if changes_results(k) and k != "seed"}
     own |= _data(own, manifest)
     return RunRecord(
@@ -176,9 +178,9 @@ def _read(path: Path, label: str) -> RunRecord:
         tau=tau,
         seed=seed,
         status=status,
-        verdict=verdict,
-        steps=steps if type(steps) is int else None,
-        metrics=metrics,
+        measurement=measurements[0] if measurements else None,
+        others=tuple(measurements[1:]),
+        alike=True,
         lambda_max=lambda_max,
         manifest=manifest,
     )
@@ -196,53 +198,6 @@ def _data(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     }
     sign = manifest.get("dataset", "")[:_SIGN]
     return {**names, "dataset.fingerprint": sign} if names and sign else names
-
-
-def _evaluation(folder: RunFolder) -> tuple[str, Any, dict[str, Metric]]:
-    """Return verdict, measured steps and known metrics of evaluation.json."""
-    if not folder.evaluation_file.is_file():
-        raise ValueError("damaged: run.json says finished, but there is no evaluation.json")
-    content = folder.evaluation()
-    verdict = content.get("dynamics", content.get("verdict"))
-    stored = content.get("metrics")
-    if not isinstance(verdict, str) or not verdict.isprintable() or not isinstance(stored, dict):
-        raise ValueError("damaged: evaluation.json has no dynamics and metrics")
-    steps = content.get("steps")
-    return verdict, steps, {name: _metric(name, stored[name]) for name in METRICS if name in stored}
-
-
-def _metric(name: str, stored: Any) -> Metric:
-    where = f"damaged: evaluation.json: {name}"
-    if not isinstance(stored, dict) or "value" not in stored:
-        raise ValueError(f"{where} has no value")
-    ends = stored.get("floor_range") or (None, None)
-    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
-        raise ValueError(f"{where} has no floor_range of two numbers")
-    numbers = [stored["value"], stored.get("floor"), *ends]
-    numbers += [stored.get("truth"), stored.get("standard_error")]
-    # Words, and the sizes that the estimators were given.
-    how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
-    settings = tuple((key, stored[key]) for key in how if key in stored)
-    if not all(isinstance(value, (str, int, float)) for _, value in settings):
-        raise ValueError(f"{where} was measured with no plain settings")
-    smoothing = stored.get("smoothing", 1.0)
-    if not (_number(smoothing, where) <= MOST_SMOOTHING):
-        raise ValueError(f"{where} was smoothed over {smoothing} frequencies")
-    unit = str(stored.get("unit", ""))
-    return Metric(*(_number(x, where) for x in numbers), unit=unit, settings=settings)
-
-
-def _number(value: Any, where: str) -> float:
-    """Return a stored number, or the number of a word; None is NaN."""
-    if value is None:
-        return math.nan
-    try:
-        number = number_of(value)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if math.isfinite(number) and abs(number) > _LARGEST:
-        raise ValueError(f"{where} is {number:g}, beyond {_LARGEST:g}")
-    return number
 
 
 def _require_rate(value: float, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +10,6 @@ from typing import Any
 from sfbptt_cli.report.collection import RunRecord, identity
 from sfbptt_cli.report.statistics import Summary, summarise
 
-MODEL_LABELS = {
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "rnn": "RNN",
-    "plrnn": "PLRNN",
-    "al_rnn": "AL-RNN",
-    "dendritic_plrnn": "dendritic PLRNN",
-    "shallow_plrnn": "shallow PLRNN",
-}
 # Columns that every table has.
 COLUMNS = {
     "dataset.name": "dataset",
@@ -26,6 +17,9 @@ COLUMNS = {
     "forcing.name": "forcing",
     "tau": "tau",
 }
+# What a recipe is known by; those with one value in all runs of a table stand in its caption.
+RECIPE = ("model.name", "model.latent_dim", "forcing.name", "tau", "warmup", "window", "epochs")
+RECIPE += ("batches_per_epoch", "batch_size", "optimizer.name", "optimizer.learning_rate")
 # Settings whose default another choice decides.
 _DECIDED_BY = {
     "optimizer.learning_rate": "model.name",
@@ -51,6 +45,23 @@ class Group:
         return sum(run.measured for run in self.runs)
 
     @property
+    def results(self) -> Counter[str]:
+        """Count the results of the runs that have one."""
+        return Counter(run.result for run in self.runs if run.result)
+
+    @property
+    def reconstructed(self) -> str:
+        """Return how many of the runs with a result reconstruct, as `2 of 3`."""
+        known = sum(self.results.values())
+        return f"{self.results['reconstructed']} of {known}" if known else "-"
+
+    @property
+    def dynamics(self) -> str:
+        """Return how many of the runs do what, as `2 chaotic, 1 cycle`."""
+        found = Counter(run.dynamics for run in self.runs).most_common()
+        return ", ".join(f"{n} {word}" for word, n in found)
+
+    @property
     def diverged(self) -> int:
         return sum(run.diverged for run in self.runs)
 
@@ -60,8 +71,9 @@ class Group:
         return sum(not run.measured and not run.diverged for run in self.runs)
 
     def summary(self, metric: str) -> Summary:
-        """Summarise the measured runs; a run whose training diverged has no number."""
-        return summarise(run.metrics[metric].value for run in self.runs if metric in run.metrics)
+        """Summarise the runs that were measured alike; diverged training leaves no number."""
+        alike = (run.metrics for run in self.runs if run.alike)
+        return summarise(metrics[metric].value for metrics in alike if metric in metrics)
 
     def setting(self, key: str) -> str:
         """Return a setting as text for a table."""

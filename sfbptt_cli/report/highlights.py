@@ -17,14 +17,14 @@ from sfbptt_cli.figures.training_curve import CURVES
 from sfbptt_cli.metrics.spectrum import power_spectrum
 from sfbptt_cli.report.cloud import Attractor, attractor
 from sfbptt_cli.report.collection import RunRecord, Skipped, reason_of
-from sfbptt_cli.report.model_dynamics import (
+from sfbptt_cli.report.panels import Panel
+from sfbptt_cli.storage.model_dynamics import (
     Gradients,
     ModelCycle,
     Spectrum,
     read_gradients,
     read_spectrum,
 )
-from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.storage.trajectories import SCHEMA, read_trajectories
 
 Array = NDArray[np.float64]
@@ -33,7 +33,7 @@ MOST_SHOWN = 12  # runs on a page, so that it stays small: three of each of four
 MOST_VARIABLES = 3  # drawn as series and spectra
 # The stretch of time series, in Lyapunov times, or steps where λ_max is unknown; and at most.
 _STRETCH_LYAPUNOV_TIMES, _STRETCH_STEPS, _LONGEST_STRETCH = 10, 1_000, 4_000
-_SPECTRUM_POINTS, _EPOCHS = 250, 500  # kept for a picture
+_SERIES_POINTS, _SPECTRUM_POINTS, _EPOCHS = 1_000, 250, 500  # kept for a picture
 _MOST_CYCLES = 12  # in a table, and marked in the attractor
 
 
@@ -159,7 +159,7 @@ def _pictures(run: RunRecord) -> dict[str, Any]:
         "time_unit": str(attributes["time_unit"]),
         "lyapunov_time": lyapunov_time,
         "attractor": attractor(*settled, stored.variables),
-        "series": _kept(series, stretch),
+        "series": _kept(series, stretch, max(1, stretch // _SERIES_POINTS)),
         "spectra": _spectra(*settled, dt, float(smoothing)),
     }
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 
 from sfbptt_cli.common.atomic import write_text
 from sfbptt_cli.common.checks import one_of
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.figures.style import save
 from sfbptt_cli.figures.sweep import sweep
-from sfbptt_cli.report.collection import METRICS, RunRecord, Skipped, collect
+from sfbptt_cli.report.collection import RunRecord, Skipped, collect
+from sfbptt_cli.report.comparison import compared, other_measurements
+from sfbptt_cli.report.finding import finding
 from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import MOST_SHOWN, choose, open_highlight
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.page import Contents, page
-from sfbptt_cli.report.panels import disagreements, panels
+from sfbptt_cli.report.panels import Panel, disagreements, panels
 from sfbptt_cli.report.statistics import STATISTICS
 from sfbptt_cli.report.sweep import sweep_columns
-from sfbptt_cli.report.tables import count_text, groups_csv, printed_table, runs_csv
+from sfbptt_cli.report.tables import caption, count_text, groups_csv, printed_table, runs_csv
+
+_WIDTH = 80  # characters of a printed line
 
 
 @dataclass(frozen=True)
 class Report:
     """What a report prints, and the files it wrote."""
 
-    table: str  # of the groups
+    tables: tuple[str, ...]  # of a dataset each: its finding, its recipes, what they share
     count: str  # how many runs there are, and how they ended
     notes: tuple[str, ...]  # why some of the numbers cannot be compared
     skipped: tuple[Skipped, ...]
@@ -40,8 +46,9 @@ def make_report(
 ) -> Report:
     """Write table.csv, groups.csv, sweep.png, sweep.pdf and index.html about the runs in `folder`.
 
-    Only stored files are read. `out` is `folder`/report by default. `statistic` over seeds is the
-    median with quartiles or the mean with its standard error. The first of `metrics` ranks runs.
+    Only files in the folders of the runs are read: the data may have moved or be gone. `out` is
+    `folder`/report by default. `statistic` over seeds is the median with the range or the mean with
+    its standard error. The first of `metrics` ranks recipes and runs.
     Raises RequestError for `runs` without a run, a wrong `statistic` or wrong `metrics`.
     """
     one_of("statistic", statistic, tuple(STATISTICS))
@@ -51,9 +58,9 @@ def make_report(
         lookup(METRICS, metric, "metrics")
     runs, skipped = collect(folder)
     _require_measured(runs, metrics)
-    contents = report_contents(folder, runs, skipped, statistic, metrics)
+    contents = report_contents(folder, compared(runs), skipped, statistic, metrics)
     return Report(
-        table=printed_table(contents.panels, metrics, statistic),
+        tables=tuple(_printed(contents, panel) for panel in contents.panels),
         count=count_text(runs),
         notes=contents.notes,
         skipped=contents.skipped,
@@ -81,9 +88,26 @@ def report_contents(
         metrics=tuple(metrics),
         statistic=statistic,
         highlights=tuple(highlights),
+        others=tuple(other for panel in shown for other in _measured_otherwise(panel)),
         notes=tuple(note for panel in shown for note in disagreements(panel)),
         skipped=(*skipped, *unread),
     )
+
+
+def _measured_otherwise(panel: Panel) -> list[Panel]:
+    """Return the panel's runs as they were measured with each of the other settings."""
+    return [
+        replace(panels(group_runs(runs))[0], title=f"{panel.title} with {how}")
+        for how, runs in other_measurements(panel.runs)
+    ]
+
+
+def _printed(contents: Contents, panel: Panel) -> str:
+    metrics, statistic = contents.columns, contents.statistic
+    sentences = finding(panel, contents.metrics[0], statistic)
+    texts = [panel.title, *(fill(sentence, _WIDTH) for sentence in sentences)]
+    texts += [printed_table(panel, metrics, statistic)]
+    return "\n".join([*texts, fill(caption(panel, metrics, statistic), _WIDTH), ""])
 
 
 def _usual_folder(folder: Path) -> Path:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.figures.sweep import Band
-from sfbptt_cli.report.collection import METRICS, RunRecord
-from sfbptt_cli.report.groups import MODEL_LABELS, Group, varied
+from sfbptt_cli.models.settings import MODEL_LABELS
+from sfbptt_cli.report.collection import RunRecord
+from sfbptt_cli.report.comparison import difference
+from sfbptt_cli.report.groups import Group, varied
 from sfbptt_cli.report.statistics import summarise
 from sfbptt_cli.storage.trajectories import read_trajectories
 
@@ -43,18 +45,32 @@ class Panel:
     series: tuple[Series, ...]
     tau_predicted: float | None  # ln 2 / (λ_max dt), steps
 
+    def label(self, group: Group) -> str:
+        """Return the name of a group: that of its line, and τ where the panel has several."""
+        line = next(series.label for series in self.series if group in series.groups)
+        return f"{line}, τ = {group.tau}" if group.tau and len(self.taus) > 1 else line
+
+    @property
+    def taus(self) -> set[int]:
+        return {group.tau for group in self.groups if group.tau is not None}
+
     @property
     def runs(self) -> list[RunRecord]:
         return [run for group in self.groups for run in group.runs]
 
     def band(self, metric: str) -> Band | None:
         """Return the floor of the panel's runs, None where none has one."""
-        found = [run.metrics[metric] for run in self.runs if metric in run.metrics]
+        found = [run.metrics[metric] for run in self.runs if run.alike and metric in run.metrics]
         found = [m for m in found if math.isfinite(m.floor)]
         if not found:
             return None
         ends = [x for m in found for x in (m.floor, m.floor_low, m.floor_high) if math.isfinite(x)]
         return Band(summarise(m.floor for m in found).median, min(ends), max(ends))
+
+    def truth(self, metric: str) -> float:
+        """Return the system's value of a metric, NaN where it is not known."""
+        found = (run.metrics[metric].truth for run in self.runs if metric in run.metrics)
+        return summarise(found).median
 
 
 def panels(groups: Sequence[Group]) -> list[Panel]:
@@ -135,16 +151,18 @@ def _tau_predicted(groups: Sequence[Group]) -> float | None:
 
 
 def disagreements(panel: Panel) -> list[str]:
-    """Return why numbers of a panel cannot be compared, in words; empty where they can."""
-    found = []
-    for metric in METRICS:
-        measured = {run.metrics[metric].settings for run in panel.runs if metric in run.metrics}
-        if len(measured) > 1:
-            ways = sorted(", ".join(f"{k} {v}" for k, v in settings) for settings in measured)
-            found.append(f"{METRICS[metric]} was measured in several ways ({'; '.join(ways)})")
-    if len(lengths := {run.steps for run in panel.runs} - {None}) > 1:
-        steps = ", ".join(str(n) for n in sorted(n for n in lengths if n))
-        found.append(f"the runs were measured over different numbers of steps ({steps})")
+    """Return which runs are left out of medians, and what else cannot be compared; in words."""
+    common = next((run.measurement for run in panel.runs if run.measurement and run.alike), None)
+    otherwise = Counter(
+        difference(run.measurement.settings, common.settings if common else ())
+        for run in panel.runs
+        if run.measurement and not run.alike
+    )
+    found = [
+        f"{n} run{'s' * (n != 1)} measured otherwise ({how}): in no median or mean; "
+        "sfbptt evaluate runs=… measures all alike"
+        for how, n in otherwise.items()
+    ]
     data = {run.manifest.get("dataset") for run in panel.runs} - {None}
     if len(data) > 1:
         found.append(f"the runs have {len(data)} different sets of data")

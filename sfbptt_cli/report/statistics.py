@@ -1,16 +1,16 @@
-"""Median and quartiles, mean and standard error over seeds, as numbers and as text."""
+"""Median and range, mean and standard error over seeds, as numbers and as text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
 from sfbptt_cli.common.numbers import number_text
 
-STATISTICS = {"median": "median (quartiles)", "mean": "mean ± standard error"}
+STATISTICS = {"median": "median (range)", "mean": "mean ± standard error"}
 
 
 class Summary(NamedTuple):
@@ -18,15 +18,15 @@ class Summary(NamedTuple):
 
     n: int
     median: float
-    lower: float  # quartile
-    upper: float
+    lowest: float
+    highest: float
     mean: float
     standard_error: float  # s / √n, s with n − 1; NaN for one value
 
     def interval(self, statistic: str) -> tuple[float, float, float]:
-        """Return centre, lower and upper end: median and quartiles, or mean ± standard error."""
+        """Return centre, lower and upper end: median and range, or mean ± standard error."""
         if statistic == "median":
-            return self.median, self.lower, self.upper
+            return self.median, self.lowest, self.highest
         error = 0.0 if math.isnan(self.standard_error) else self.standard_error
         return self.mean, self.mean - error, self.mean + error
 
@@ -39,17 +39,7 @@ def summarise(values: Iterable[float]) -> Summary:
         return Summary(0, *5 * (math.nan,))
     mean = fmean(x)
     error = stdev(x) / math.sqrt(n) if n > 1 and math.isfinite(mean) else math.nan
-    return Summary(n, _quantile(x, 0.5), _quantile(x, 0.25), _quantile(x, 0.75), mean, error)
-
-
-def _quantile(x: Sequence[float], q: float) -> float:
-    """Return a quantile, linear between order statistics; numpy's is NaN next to infinity."""
-    position = q * (len(x) - 1)
-    i = math.floor(position)
-    part = position - i
-    if part == 0 or x[i] == x[i + 1]:
-        return x[i]
-    return x[i] + part * (x[i + 1] - x[i])
+    return Summary(n, median(x), x[0], x[-1], mean, error)
 
 
 # Three significant digits.
@@ -57,7 +47,7 @@ number = partial(number_text, digits=3)
 
 
 def interval_text(summary: Summary, statistic: str) -> str:
-    """Return `0.055 (0.053–0.058)` for median and quartiles, `0.055 ± 0.003` for the mean."""
+    """Return `0.055 (0.053–0.058)` for median and range, `0.055 ± 0.003` for the mean."""
     centre, low, high = summary.interval(statistic)
     if summary.n < 2:
         return number(centre)

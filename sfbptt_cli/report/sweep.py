@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from sfbptt_cli.data.settings import DATASET_LABELS
 from sfbptt_cli.figures.style import COLORS
 from sfbptt_cli.figures.svg import inline_svg
 from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
 from sfbptt_cli.figures.sweep import Panel as DrawnPanel
-from sfbptt_cli.report.collection import METRICS
 from sfbptt_cli.report.groups import Group
-from sfbptt_cli.report.panels import Panel, Series
-from sfbptt_cli.report.statistics import interval_text, number
+from sfbptt_cli.report.measurements import METRICS
+from sfbptt_cli.report.panels import Panel
+from sfbptt_cli.report.statistics import interval_text
 
 _SYMBOLS = {
-    "d_stsp": r"$D_\mathrm{stsp}$",
-    "d_h": r"$D_H$",
+    "d_stsp": "state space distance\n" r"$D_\mathrm{stsp}$",
+    "d_h": "spectral distance\n$D_H$",
     "d_stsp_paper2022": r"$D_\mathrm{stsp}$ (paper2022)",
     "d_h_paper2022": r"$D_H$ (paper2022)",
     "lambda_max": r"$\lambda_\mathrm{max}$",
 }
-_MOST_DESCRIBED = 40  # groups in the text of a chart
+_EXPONENT = "Lyapunov exponent\n" r"$\lambda_\mathrm{max}$ / system"
+_EXPONENT_BOUNDS = (-0.5, 1.5)  # the exponent of a fixed point can be a hundred times the system's
+_SHARE = "share of runs\nthat reconstruct"
+_PLAIN = str.maketrans("", "", "$\\{}")
 
 
 class LineStyle(NamedTuple):
@@ -55,67 +59,104 @@ def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
 
 
 def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> list[Column]:
-    """Return what the sweep figure draws: a column for a dataset with a panel for a metric."""
+    """Return what the sweep figure draws: a column for a dataset with a panel for a metric.
+
+    After the `metrics` come λ_max of the model in units of the system's, and the share of runs that
+    reconstruct.
+    """
     styles = line_styles(panels)
 
-    def point(group: Group, metric: str) -> Point:
-        tau = math.nan if group.tau is None else group.tau
-        return Point(tau, *group.summary(metric).interval(statistic), group.diverged > 0)
+    def lines(panel: Panel, point: Callable[[Group], Point]) -> tuple[Line, ...]:
+        return tuple(
+            Line(_in_words(one.label), *styles[one.label], tuple(map(point, one.judged)))
+            for one in panel.series
+        )
 
     def drawn(panel: Panel, metric: str) -> DrawnPanel:
-        lines = [
-            Line(one.label, *styles[one.label], tuple(point(g, metric) for g in one.judged))
-            for one in panel.series
-        ]
         # D_H and λ_max are bounded.
         unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
         symbol = _SYMBOLS.get(metric, METRICS[metric])
-        return DrawnPanel(symbol, tuple(lines), panel.band(metric), unbounded)
+        found = lines(panel, lambda group: _point(group, metric, statistic))
+        return DrawnPanel(symbol, found, panel.band(metric), unbounded)
+
+    def exponent(panel: Panel) -> DrawnPanel:
+        truth = panel.truth("lambda_max")
+        if not truth > 0:
+            why = "the system's is not known" if math.isnan(truth) else "the system has no chaos"
+            return DrawnPanel(_EXPONENT, (), None, False, bounds=_EXPONENT_BOUNDS, missing=why)
+        found = lines(panel, lambda group: _point(group, "lambda_max", statistic, truth))
+        return DrawnPanel(_EXPONENT, found, None, False, 1.0, _EXPONENT_BOUNDS)
 
     return [
-        Column(panel.title, tuple(drawn(panel, m) for m in metrics), panel.tau_predicted)
+        Column(
+            _title(panel.title),
+            (
+                *(drawn(panel, metric) for metric in metrics),
+                exponent(panel),
+                DrawnPanel(_SHARE, lines(panel, _share), None, False, bounds=(0.0, 1.0)),
+            ),
+            panel.tau_predicted,
+        )
         for panel in panels
     ]
+
+
+def _title(title: str) -> str:
+    """Return the title of a panel with the full name of its dataset."""
+    name, comma, rest = title.partition(", ")
+    return DATASET_LABELS.get(name, name.replace("_", " ")) + comma + _in_words(rest)
+
+
+def _in_words(settings: str) -> str:
+    """Write `learning_rate=0.01` as `learning rate 0.01`."""
+    return settings.replace("_", " ").replace("=", " ")
+
+
+def _point(group: Group, metric: str, statistic: str, unit: float = 1.0) -> Point:
+    """Return the runs of a group as a point, values divided by `unit`."""
+    tau = math.nan if group.tau is None else group.tau
+    centre, low, high = (end / unit for end in group.summary(metric).interval(statistic))
+    seeds = [run.metrics[metric].value for run in group.runs if run.alike and metric in run.metrics]
+    finite = tuple(seed / unit for seed in seeds if math.isfinite(seed))
+    return Point(tau, centre, low, high, group.diverged > 0, finite)
+
+
+def _share(group: Group) -> Point:
+    """Return how many of the runs that have a result reconstruct, as a share."""
+    tau = math.nan if group.tau is None else group.tau
+    known = sum(group.results.values())
+    share = group.results["reconstructed"] / known if known else math.nan
+    return Point(tau, share, share, share, False)
 
 
 def charts(
     panels: Sequence[Panel], metrics: Sequence[str], statistic: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield for every panel its title and an SVG element for each metric.
+    """Yield for every panel its title and an SVG element for each metric, λ_max and the share.
 
     Parts of a line have its number as `data-series`, by which the legend hides them; a point has
     its text as `data-tip`.
     """
     numbers = {label: str(i) for i, label in enumerate(line_styles(panels))}
+    told = dict.fromkeys([*metrics, "lambda_max"])
     columns = sweep_columns(panels, metrics, statistic)
     for i, (panel, column) in enumerate(zip(panels, columns, strict=True)):
+        attributes: dict[str, dict[str, str]] = {}
+        for k, series in enumerate(panel.series):
+            own = attributes[f"line-{k}"] = {"data-series": numbers[series.label]}
+            for m, group in enumerate(series.judged):
+                tip = _text(panel.label(group), group, told, statistic)
+                attributes[f"point-{k}-{m}"] = {**own, "data-tip": tip}
         drawn = []
-        for j, metric in enumerate(metrics):
-            attributes: dict[str, dict[str, str]] = {}
-            texts = []
-            for k, series in enumerate(panel.series):
-                own = {"data-series": numbers[series.label]}
-                attributes[f"line-{k}"] = own
-                for m, group in enumerate(series.judged):
-                    texts.append(_text(series, group, metric, statistic))
-                    attributes[f"point-{k}-{m}"] = {**own, "data-tip": texts[-1]}
-            figure = sweep([Column("", column.panels[j : j + 1], column.tau_predicted)], False)
-            label = f"{panel.title}: {METRICS[metric]} against τ. {_described(texts)}"
-            if band := panel.band(metric):
-                label += f" Floor {number(band.floor)}."
-            drawn.append(inline_svg(figure, label, f"sweep-{i}-{j}", attributes))
+        for j, one in enumerate(column.panels):
+            if not one.missing:
+                figure = sweep([Column("", (one,), column.tau_predicted)], False)
+                name = one.metric.replace("\n", " ").translate(_PLAIN)
+                label = f"{panel.title}: {name} against τ; the table has the numbers."
+                drawn.append(inline_svg(figure, label, f"s{i}-{j}", attributes))
         yield panel.title, drawn
 
 
-def _text(series: Series, group: Group, metric: str, statistic: str) -> str:
-    where = "" if group.tau is None else f", τ = {group.tau}"
-    value = f"{METRICS[metric]} {interval_text(group.summary(metric), statistic)}"
-    runs = f"{group.measured} of {len(group.runs)} runs measured"
-    diverged = f", {group.diverged} diverged" if group.diverged else ""
-    return f"{series.label}{where}: {value}, {runs}{diverged}"
-
-
-def _described(texts: Sequence[str]) -> str:
-    rest = len(texts) - _MOST_DESCRIBED
-    more = f" and {rest} more groups, in the table" if rest > 0 else ""
-    return f"{'; '.join(texts[:_MOST_DESCRIBED])}{more}."
+def _text(label: str, group: Group, metrics: Iterable[str], statistic: str) -> str:
+    values = [f"{METRICS[m]} {interval_text(group.summary(m), statistic)}" for m in metrics]
+    return f"{label}: {group.reconstructed} reconstructed; {', '.join(values)}; {group.dynamics}"

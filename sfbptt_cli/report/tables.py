@@ -11,72 +11,101 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfbptt_cli.common.tables import aligned
-from sfbptt_cli.report.collection import METRICS, RunRecord
-from sfbptt_cli.report.groups import COLUMNS, Group, short_names, varied
+from sfbptt_cli.report.collection import RunRecord
+from sfbptt_cli.report.groups import COLUMNS, RECIPE, Group, short_names, varied
+from sfbptt_cli.report.measurements import METRICS
 from sfbptt_cli.report.panels import Panel
-from sfbptt_cli.report.statistics import STATISTICS, interval_text, number
+from sfbptt_cli.report.statistics import STATISTICS, Summary, interval_text, number
 
 
-def known_metrics(groups: Sequence[Group]) -> list[str]:
+def known_metrics(panels: Sequence[Panel]) -> list[str]:
     """Return the metrics that any run has, in the order of METRICS."""
-    return [m for m in METRICS if any(m in run.metrics for group in groups for run in group.runs)]
+    return [m for m in METRICS if any(m in run.metrics for _, _, run in _runs(panels))]
 
 
 def group_rows(
-    panels: Sequence[Panel], metrics: Sequence[str], statistic: str
+    panel: Panel, metrics: Sequence[str], statistic: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the table for people: settings, counts, numbers with floors."""
-    groups = [group for panel in panels for group in panel.groups]
-    names = {**COLUMNS, **short_names(varied(groups))}
-    some_unfinished = any(group.unfinished for group in groups)
-    header = [*names.values(), "runs", "diverged", *["unfinished"] * some_unfinished]
-    header += [name for metric in metrics for name in (METRICS[metric], "floor")]
+    """Return header and rows of a dataset's table: recipe, result, numbers, varied settings."""
+    names = short_names(varied(panel.groups))
+    some_alone = any(group.unfinished for group in panel.groups)
+    header = ["recipe", "reconstructed", *(METRICS[metric] for metric in metrics), "dynamics"]
+    header += [*["unfinished"] * some_alone, *names.values()]
     rows = []
-    for panel, group in _groups(panels):
-        row = [group.setting(key) for key in names]
-        row += [str(len(group.runs)), str(group.diverged)]
-        row += [str(group.unfinished)] * some_unfinished
-        for metric in metrics:
-            band = panel.band(metric)
-            row.append(interval_text(group.summary(metric), statistic))
-            row.append(number(band.floor if band else None))
-        rows.append(row)
+    for group in panel.groups:
+        row = [panel.label(group), group.reconstructed]
+        row += [interval_text(group.summary(metric), statistic) for metric in metrics]
+        row += [group.dynamics, *[str(group.unfinished)] * some_alone]
+        rows.append([*row, *map(group.setting, names)])
     return header, rows
 
 
-def run_rows(groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
+def caption(panel: Panel, metrics: Sequence[str], statistic: str) -> str:
+    """Return what holds for all rows: statistic, floors, the system's values, settings."""
+    bands = {metric: panel.band(metric) for metric in metrics}
+    floors = [f"{METRICS[m]} {number(band.floor)}" for m, band in bands.items() if band]
+    truths = {metric: panel.truth(metric) for metric in metrics}
+    known = [f"{METRICS[m]} {number(truth)}" for m, truth in truths.items() if truth == truth]
+    same = [
+        f"{_given(key)}={values.pop()}"
+        for key in RECIPE
+        if len(values := {group.setting(key) for group in panel.groups}) == 1 and values != {"-"}
+    ]
+    parts = {"Floor": floors, "System": known, "All runs": same}
+    texts = [f"{name}: {', '.join(part)}." for name, part in parts.items() if part]
+    return " ".join([f"{over_seeds(statistic)}.", *texts])
+
+
+def over_seeds(statistic: str) -> str:
+    return f"{STATISTICS[statistic]} over seeds".capitalize()
+
+
+def _given(key: str) -> str:
+    """Return a setting's short name: `model` for `model.name`, else the last part."""
+    owner, _, last = key.rpartition(".")
+    return owner if last == "name" else last
+
+
+def run_rows(panels: Sequence[Panel], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of every run for people, measured or not."""
-    metrics = known_metrics(groups)
-    names = {**COLUMNS, **short_names(varied(groups))}
-    header = ["run", *names.values(), "seed", "status", "verdict", *(METRICS[m] for m in metrics)]
+    names = short_names(varied([group for panel in panels for group in panel.groups]))
+    header = ["run", "result", *(METRICS[m] for m in metrics), "dynamics", "recipe", "seed"]
+    header += ["status", *names.values()]
     rows = []
-    for group, run in _runs(groups):
-        row = [run.label, *(group.setting(key) for key in names)]
-        row += [str(run.seed), run.status, run.verdict or "-"]
-        values = [run.metrics[m].value if m in run.metrics else None for m in metrics]
-        rows.append([*row, *map(number, values)])
+    for panel, group, run in _runs(panels):
+        row = [run.label, run.result or "-"]
+        row += [number(run.metrics[m].value if m in run.metrics else None) for m in metrics]
+        row += [run.dynamics, panel.label(group), str(run.seed), run.status]
+        rows.append([*row, *map(group.setting, names)])
     return header, rows
 
 
-def printed_table(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> str:
-    """Return aligned text: a line with the statistic, then a line for each group."""
-    header, rows = group_rows(panels, metrics, statistic)
-    return f"{STATISTICS[statistic]} over seeds\n{aligned([header, *rows])}"
+def printed_table(panel: Panel, metrics: Sequence[str], statistic: str) -> str:
+    """Return aligned text: a line for each recipe, with medians or means alone."""
+    header = ["recipe", "reconstructed", *(METRICS[metric] for metric in metrics), "dynamics"]
+    rows = []
+    for group in panel.groups:
+        row = [panel.label(group), group.reconstructed]
+        row += [number(group.summary(metric).interval(statistic)[0]) for metric in metrics]
+        rows.append([*row, group.dynamics])
+    return aligned([header, *rows], right=range(1, 2 + len(metrics)))
 
 
-_STATISTICS = ("n", "median", "lower_quartile", "upper_quartile", "mean", "standard_error")
+_STATISTICS = Summary._fields
 _STATISTICS += ("floor", "floor_low", "floor_high")
+_RESULTS = ("reconstructed", "in part", "not reconstructed")
 _MANIFEST = ("training_seconds", "parameters", "version", "commit", "started", "finished")
 
 
 def groups_csv(panels: Sequence[Panel]) -> str:
     """Return groups.csv: all statistics of every group, settings by their full names."""
     groups = [group for panel in panels for group in panel.groups]
-    metrics, extra = known_metrics(groups), varied(groups)
+    metrics, extra = known_metrics(panels), varied(groups)
     rows = []
     for panel, group in _groups(panels):
         row: dict[str, Any] = _settings(group, extra)
         row |= {"panel": panel.title, "runs": len(group.runs), "measured": group.measured}
+        row |= {word.replace(" ", "_"): group.results[word] for word in _RESULTS}
         row |= {"diverged": group.diverged, "unfinished": group.unfinished}
         for metric in metrics:
             values = [*group.summary(metric), *(panel.band(metric) or 3 * (math.nan,))]
@@ -89,11 +118,12 @@ def groups_csv(panels: Sequence[Panel]) -> str:
 def runs_csv(panels: Sequence[Panel]) -> str:
     """Return table.csv: a row for each run, measured or not."""
     groups = [group for panel in panels for group in panel.groups]
-    metrics, extra = known_metrics(groups), varied(groups)
+    metrics, extra = known_metrics(panels), varied(groups)
     rows = []
-    for group, run in _runs(groups):
+    for _, group, run in _runs(panels):
         row: dict[str, Any] = {"run": run.label, **_settings(group, extra)}
-        row |= {"seed": run.seed, "status": run.status, "verdict": run.verdict}
+        row |= {"seed": run.seed, "status": run.status, "result": run.result}
+        row |= {"dynamics": run.dynamics if run.measured else None, "alike": run.alike}
         for metric in metrics:
             stored = run.metrics.get(metric)
             row[metric] = stored.value if stored else math.nan
@@ -107,8 +137,8 @@ def _groups(panels: Sequence[Panel]) -> list[tuple[Panel, Group]]:
     return [(panel, group) for panel in panels for group in panel.groups]
 
 
-def _runs(groups: Sequence[Group]) -> list[tuple[Group, RunRecord]]:
-    return [(group, run) for group in groups for run in group.runs]
+def _runs(panels: Sequence[Panel]) -> list[tuple[Panel, Group, RunRecord]]:
+    return [(panel, group, run) for panel, group in _groups(panels) for run in group.runs]
 
 
 def _settings(group: Group, extra: Sequence[str]) -> dict[str, Any]:
@@ -147,13 +177,11 @@ def _harmless(cell: Any) -> Any:
 
 
 def count_text(runs: Sequence[RunRecord]) -> str:
-    """Return `60 runs: 55 measured, 3 diverged in training, 2 interrupted`."""
-    words = {"measured": sum(run.measured for run in runs)}
-    words |= Counter(run.status for run in runs if not run.measured)
-    free = sum(run.verdict == "diverged" for run in runs)
-    text = ", ".join(
-        f"{n} {'diverged in training' if word == 'diverged' else word}" for word, n in words.items()
-    )
-    if free:
-        text += f"; {free} of the measured diverge{'s' * (free == 1)} when running freely"
+    """Return `60 runs: 20 reconstructed, 12 in part, 23 not; 5 without numbers (3 diverged …)`."""
+    results = Counter(run.result for run in runs if run.measured)
+    words = {"reconstructed": "reconstructed", "in part": "in part", "not reconstructed": "not"}
+    text = ", ".join(f"{results[word]} {shown}" for word, shown in words.items() if results[word])
+    ends = Counter(run.dynamics for run in runs if not run.measured)
+    if ends:
+        text += "; " * bool(text) + ", ".join(f"{n} {word}" for word, n in ends.items())
     return f"{len(runs)} run{'s' * (len(runs) != 1)}: {text}"

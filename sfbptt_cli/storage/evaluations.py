@@ -41,9 +41,16 @@ def entries(folder: RunFolder) -> list[Entry]:
     return [e for e in [content, *(others if isinstance(others, list) else [])] if _is_entry(e)]
 
 
+def settings_of(entry: Entry) -> dict[str, Any]:
+    """Return the settings of an entry; those that an earlier version did not have, by default."""
+    stored = entry.get("settings")
+    before = {**asdict(EvaluationSettings()), **_BEFORE}
+    return {**before, **(stored if isinstance(stored, dict) else {"": None})}
+
+
 def find(folder: RunFolder, settings: EvaluationSettings) -> Entry | None:
     """Return the entry that was measured with these settings."""
-    return next((e for e in entries(folder) if _settings(e) == asdict(settings)), None)
+    return next((e for e in entries(folder) if settings_of(e) == asdict(settings)), None)
 
 
 def belongs_at_top(
@@ -54,21 +61,14 @@ def belongs_at_top(
         top = measured(folder)
     except RequestError:
         return True
-    return settings == own or _settings(top) == asdict(settings)
+    return settings == own or settings_of(top) == asdict(settings)
 
 
 def keep(folder: RunFolder, entry: Entry, at_top: bool) -> None:
     """Write an entry; it replaces the one with the same settings, and no other."""
-    others = [e for e in entries(folder) if _settings(e) != _settings(entry)]
+    others = [e for e in entries(folder) if settings_of(e) != settings_of(entry)]
     first, rest = (entry, others) if at_top else (others[0], [*others[1:], entry])
     folder.write_evaluation({**first, "others": rest} if rest else first)
-
-
-def _settings(entry: Entry) -> dict[str, Any]:
-    """Return the settings of an entry; those that an earlier version did not have, by default."""
-    stored = entry.get("settings")
-    before = {**asdict(EvaluationSettings()), **_BEFORE}
-    return {**before, **(stored if isinstance(stored, dict) else {"": None})}
 
 
 def _is_entry(entry: Any) -> bool:

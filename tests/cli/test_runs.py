@@ -37,7 +37,7 @@ from sfbptt_cli.config.schema import changes_results, flatten
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.storage.run_folder import RunFolder
 
-PICTURES = ("attractor", "spectra", "time_series", "training_curve")
+PICTURES = ("summary", "return_map", "error_growth", "spectra", "training_curve")
 
 
 def files(run: Path) -> set[Path]:
@@ -368,17 +368,17 @@ def test_figures_are_drawn_as_asked_for(cli: Cli, copy: Path) -> None:
 def test_evaluate_with_other_settings(
     cli: Cli, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sfbptt_cli.experiment import measure as measurement
+    from sfbptt_cli.experiment import drawing
 
     drawn: list[float] = []
-    real = measurement.power_spectrum
+    real = drawing.power_spectrum
 
     def power_spectrum(x: Any, smoothing: float) -> Any:
         drawn.append(smoothing)
         return real(x, smoothing)
 
-    monkeypatch.setattr(measurement, "power_spectrum", power_spectrum)
-    monkeypatch.setattr(measurement, "save", lambda *_, **__: None)
+    monkeypatch.setattr(drawing, "power_spectrum", power_spectrum)
+    monkeypatch.setattr(drawing, "save", lambda *_, **__: None)
     run = run_folder(copy)
     before = content(run / "evaluation.json")
     smoothing = "evaluation.spectrum_smoothing=${evaluation.valid_prediction_threshold}"

@@ -65,6 +65,7 @@ def test_other_settings_lose_no_measurement(cli: Cli, several: Path, in_process:
         assert f"(evaluation.bins: 8 there, {bins} here)" in outcome.stderr
         assert f"{bins} bins" in outcome.stdout
     stored = run.evaluation()
+    assert [entry["settings"]["bins"] for entry in Run(run.path).measurements] == [8, 7, 6]
     assert [entry["settings"]["bins"] for entry in stored.pop("others")] == [7, 6]
     assert stored == own
     changed = {k for k, v in tree(several / "a").items() if before.get(k) != v}

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from sfbptt_cli.figures.sweep import Band, Column, Line, Panel, Point, sweep, tau_ticks
+from sfbptt_cli.figures.sweep import Band, Column, Line, Panel, Point, sweep
+from sfbptt_cli.figures.sweep_axes import tau_ticks
 
 
 def figure_of(taus: list[float], centres: list[float], may_be_log: bool = True) -> Column:

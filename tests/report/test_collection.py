@@ -27,7 +27,7 @@ def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
     for seed, score in enumerate(scores):
         write_run(tmp_path, seed=seed, d_stsp=score, d_h=score / 2)
     made = report(tmp_path)
-    assert made.count == "4 runs: 4 measured"
+    assert made.count == "4 runs: 4 in part"
     assert not made.skipped
     assert not made.notes
     names = ["groups.csv", "index.html", "sweep.pdf", "sweep.png", "table.csv"]
@@ -40,17 +40,22 @@ def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
     assert float(runs[0]["lambda_max_truth"]) == LAMBDA_MAX
     (group,) = rows(tmp_path / "report" / "groups.csv")
     assert float(group["d_stsp_median"]) == pytest.approx(0.16)
-    assert float(group["d_stsp_lower_quartile"]) == pytest.approx(np.quantile(scores, 0.25))
+    assert [float(group[f"d_stsp_{end}"]) for end in ("lowest", "highest")] == [0.11, 0.5]
+    counts = ("reconstructed", "in_part", "not_reconstructed")
+    assert [group[key] for key in counts] == ["0", "4", "0"]
     assert float(group["d_stsp_mean"]) == pytest.approx(np.mean(scores))
     error = np.std(scores, ddof=1) / 2
     assert float(group["d_stsp_standard_error"]) == pytest.approx(error)
     floors = [group[f"d_stsp_{k}"] for k in ("floor", "floor_low", "floor_high")]
     assert floors == ["0.05", "0.04", "0.06"]
-    header, line = made.table.splitlines()[1:]
-    assert " ".join(header.split()) == (
-        "dataset model forcing tau runs diverged D_stsp floor D_H floor"
-    )
-    assert line.split()[:7] == ["lorenz_paper", "lstm", "sparse", "30", "4", "0", "0.16"]
+    (table,) = made.tables
+    lines = [line.split() for line in table.splitlines()]
+    header = next(line for line in lines if line[:1] == ["recipe"])
+    line = lines[lines.index(header) + 1]
+    assert header[:4] == ["recipe", "reconstructed", "D_stsp", "D_H"]
+    assert line == ["LSTM", "0", "of", "4", "0.16", "0.08", "1", "4", "chaotic"]
+    assert "Floor: D_stsp 0.05, D_H 0.05." in table
+    assert "tau=30, warmup=auto, window=auto, epochs=" in " ".join(table.split())
 
 
 @pytest.mark.usefixtures("few_pictures")
@@ -66,8 +71,7 @@ def test_every_way_for_a_run_to_end_is_counted(tmp_path: Path) -> None:
     made = report(tmp_path)
     assert not made.skipped
     assert made.count == (
-        "7 runs: 3 measured, 1 diverged in training, 1 interrupted, 1 running, 1 failed; "
-        "1 of the measured diverges when running freely"
+        "7 runs: 2 in part, 1 not; 1 diverged in training, 1 interrupted, 1 running, 1 failed"
     )
     (group,) = rows(tmp_path / "report" / "groups.csv")
     counts = [group[k] for k in ("runs", "measured", "diverged", "unfinished", "d_stsp_n")]
@@ -206,7 +210,7 @@ def test_damaged_trajectories_only_cost_their_pictures(tmp_path: Path) -> None:
     (path / "trajectories.h5").write_bytes(b"cut short")
     (path / "metrics.csv").unlink()
     made = report(tmp_path)
-    assert made.count == "1 run: 1 measured"
+    assert made.count == "1 run: 1 in part"
     names = [Path(skipped.path).name for skipped in made.skipped]
     assert names == ["metrics.csv", "trajectories.h5"]
     assert all("not drawn: " in skipped.reason for skipped in made.skipped)
@@ -290,6 +294,7 @@ def test_runs_without_numbers_make_a_report_of_counts(tmp_path: Path) -> None:
     write_run(tmp_path, status="diverged", seed=0)
     write_run(tmp_path, status="running", seed=1)
     made = report(tmp_path, statistic="mean")
-    assert made.count == "2 runs: 0 measured, 1 diverged in training, 1 running"
-    assert made.table.startswith("mean ± standard error over seeds\n")
-    assert made.table.splitlines()[-1].split()[-4:] == ["-", "-", "-", "-"]
+    assert made.count == "2 runs: 1 diverged in training, 1 running"
+    (table,) = made.tables
+    assert "Mean ± standard error over seeds." in table
+    assert "LSTM           0 of 1       -    -  1 diverged in training, 1 running" in table

@@ -24,7 +24,7 @@ from sfbptt_cli.report.card import card
 from sfbptt_cli.report.cloud import attractor, decode_share
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.highlights import Highlight, open_highlight
-from sfbptt_cli.report.model_dynamics import read_gradients, read_spectrum
+from sfbptt_cli.storage.model_dynamics import read_gradients, read_spectrum
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 SETTLED = spiral(3)[TRANSIENT:]  # the truth of `write_run`

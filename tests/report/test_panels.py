@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
-from report_runs import DT, LAMBDA_MAX, edit, write_run
+from report_runs import (
+    DT,
+    LAMBDA_MAX,
+    STEPS,
+    TRANSIENT,
+    edit,
+    evaluation,
+    page_of,
+    report,
+    write_run,
+)
 
 from sfbptt_cli.report.collection import collect
+from sfbptt_cli.report.comparison import compared, other_measurements
 from sfbptt_cli.report.groups import group_runs, short_names, varied
 from sfbptt_cli.report.panels import Panel, disagreements, panels
 
@@ -110,13 +122,48 @@ def test_numbers_that_cannot_be_compared_are_pointed_out(tmp_path: Path) -> None
     path = write_run(tmp_path, seed=1, manifest={"dataset": "e" * 64})
     edit(path, "evaluation.json", lambda c: c["metrics"]["d_stsp"].update(bins=10))
     edit(path, "evaluation.json", lambda c: c.update(steps=500))
-    (panel,) = panels_of(tmp_path)
+    write_run(tmp_path, seed=2)
+    (panel,) = panels(group_runs(compared(collect(tmp_path)[0])))
     assert disagreements(panel) == [
-        "lorenz_paper: D_stsp was measured in several ways "
-        "(estimator binned, bins 10; estimator binned, bins 30)",
-        "lorenz_paper: the runs were measured over different numbers of steps (500, 1400)",
+        "lorenz_paper: 1 run measured otherwise (D_stsp: bins 10 for 30, measured steps 500 for "
+        "1400): in no median or mean; sfbptt evaluate runs=… measures all alike",
         "lorenz_paper: the runs have 2 different sets of data",
     ]
+
+
+def measured_also(path: Path, steps: int, d_stsp: float) -> None:
+    """Keep another measurement beside that of a run, and say what both were measured with."""
+
+    def add(content: dict[str, Any]) -> None:
+        content["settings"] = {"steps": STEPS - TRANSIENT, "bins": 30}
+        other = evaluation(d_stsp, 0.1)
+        content["others"] = [{**other, "settings": {"steps": steps, "bins": 30}, "steps": steps}]
+
+    edit(path, "evaluation.json", add)
+
+
+def test_a_median_is_of_measurements_with_the_same_settings(tmp_path: Path) -> None:
+    """Those that most runs have, whether they stand at the top of a run's file or below."""
+    for seed, score in enumerate((0.2, 0.3, 0.4)):
+        measured_also(write_run(tmp_path, seed=seed, d_stsp=score), 500, 10 * score)
+    short = write_run(tmp_path, seed=3, d_stsp=7.0)  # measured over 500 steps alone
+    edit(short, "evaluation.json", lambda c: c.update(settings={"steps": 500}, steps=500))
+    runs = compared(collect(tmp_path)[0])
+    (group,) = group_runs(runs)
+    assert group.summary("d_stsp").interval("median") == (3.5, 2.0, 7.0)
+    assert all(run.alike for run in runs)
+    ((how, others),) = other_measurements(runs)
+    assert how == "evaluation.steps 1400 for 500"
+    (group,) = group_runs(others)
+    assert group.summary("d_stsp").interval("median") == (0.3, 0.2, 0.4)
+    made = report(tmp_path)
+    assert made.notes == ()
+    assert "lorenz_paper with evaluation.steps 1400 for 500" in page_of(tmp_path)
+    # Without the measurement that the others share, a run stays out of the median.
+    edit(short, "evaluation.json", lambda c: c.update(settings={"steps": 600}, steps=600))
+    (group,) = group_runs(compared(collect(tmp_path)[0]))
+    assert group.summary("d_stsp").interval("median") == (0.3, 0.2, 0.4)
+    assert group.reconstructed == "0 of 4", "its result counts: it compares with its own floor"
 
 
 def test_a_choice_that_is_a_list_ends_no_report(tmp_path: Path) -> None:

@@ -43,12 +43,12 @@ def drawn(shown: list[Panel], metrics: list[str], statistic: str = "median") -> 
     return sweep(sweep_columns(shown, metrics, statistic))
 
 
-def test_medians_quartiles_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -> None:
+def test_medians_ranges_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -> None:
     figure = drawn(shown, ["d_stsp", "d_h"])
-    first, _, below, _ = figure.axes
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 4 * 2
+    first, _, below, _ = figure.axes[:4]
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
-    assert first.get_title() == "lorenz_paper"
+    assert first.get_title() == "Lorenz system (paper)"
     assert (first.get_yscale(), below.get_yscale()) == ("log", "linear")
     (line,) = [
         line
@@ -61,8 +61,8 @@ def test_medians_quartiles_floors_and_tau_predicted_are_drawn(shown: list[Panel]
     np.testing.assert_allclose(line.get_xdata(), [5, 30, 60, 200], rtol=0.02)
     (bar, *_) = [bar for container in first.containers for bar in container.lines[2]]
     distance = abs(math.log(5 / 30))
-    quartiles = [1.5 * distance + 0.1, 3 * distance + 0.1]
-    np.testing.assert_allclose(bar.get_segments()[0][:, 1], quartiles)
+    ends = [distance + 0.1, 4 * distance + 0.1]
+    np.testing.assert_allclose(bar.get_segments()[0][:, 1], ends)
     assert first.get_ylim()[1] > 3 * math.log(200 / 30) + 0.1, "the highest bar is within the axis"
     predicted = math.log(2) / (LAMBDA_MAX * DT)
     assert any(
@@ -79,15 +79,62 @@ def test_medians_quartiles_floors_and_tau_predicted_are_drawn(shown: list[Panel]
 
 def test_what_diverged_is_marked(shown: list[Panel]) -> None:
     figure = drawn(shown, ["d_stsp"])
-    first, second = figure.axes
+    first, second = figure.axes[:2]
     hollow = [line for line in first.lines if line.get_markerfacecolor() == "white"]
     np.testing.assert_allclose([x for line in hollow for x in line.get_xdata()], [200], rtol=0.03)
     crosses = [line for line in second.lines if line.get_marker() == "x"]
     np.testing.assert_allclose([x for line in crosses for x in line.get_xdata()], [50, 100])
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[:3] == ["LSTM", "RNN", "LSTM, clipping"]
-    assert legend[3:] == ["floor: truth against truth", "some runs diverged", "no finite value"]
+    assert legend[3:5] == ["floor: truth against truth", "the system"]
+    assert legend[5:] == ["single runs", "some runs diverged", "no finite value"]
     assert second.get_title() == r"second \$x\$", "a name is no formula"
+
+
+def test_exponents_are_compared_with_the_system_and_results_counted(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp"])
+    exponent, share = figure.axes[2], figure.axes[4]
+    (lstm,) = [x for x in exponent.lines if x.get_gid() == "point-0-0"]
+    stored = shown[0].series[0].groups[0].runs[0].metrics["lambda_max"].value
+    assert lstm.get_ydata()[0] == pytest.approx(stored / LAMBDA_MAX)
+    ideal = [x.get_ydata()[0] for x in exponent.lines if x.get_color() == "#333333"]
+    assert ideal == [1.0]
+    group = shown[0].series[0].groups[1]
+    assert group.tau == 30
+    (at_best,) = [x for x in share.lines if x.get_gid() == "point-0-1"]
+    assert at_best.get_ydata()[0] == group.results["reconstructed"] / 3
+    assert share.get_ylim()[0] < 0 < 1 < share.get_ylim()[1]
+
+
+def test_every_run_is_a_point(shown: list[Panel]) -> None:
+    axes = drawn(shown, ["d_stsp"]).axes[0]
+    seeds = [
+        x.get_ydata() for x in axes.lines if x.get_gid() == "line-0" and len(x.get_ydata()) == 3
+    ]
+    expected = [[f * abs(math.log(t / 30)) + 0.1 for f in (1, 2, 4)] for t in (5, 30, 60, 200)]
+    np.testing.assert_allclose(np.array(seeds), expected)
+
+
+def test_panels_have_letters_and_a_metric_one_scale(shown: list[Panel]) -> None:
+    figure = drawn(shown, ["d_stsp", "d_h"])
+    assert [axes.texts[-1].get_text() for axes in figure.axes] == list("abcdefgh")
+    for one, other in zip(figure.axes[::2], figure.axes[1::2], strict=True):
+        assert (one.get_ylim(), one.get_yscale()) == (other.get_ylim(), other.get_yscale())
+    alone = sweep(sweep_columns(shown[:1], ["d_stsp", "d_h"], "median"))
+    assert len({round(axes.get_position().x0, 3) for axes in alone.axes}) == 2, "in two columns"
+
+
+def test_exponents_far_away_end_at_the_edge(tmp_path: Path) -> None:
+    from report_runs import edit
+
+    for tau in (10, 30):
+        path = write_run(tmp_path, tau=tau)
+        if tau == 10:
+            edit(path, "evaluation.json", lambda x: x["metrics"]["lambda_max"].update(value=-90.0))
+    exponent: Any = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"]).axes[1]
+    values = [x.get_ydata()[0] for x in exponent.lines if str(x.get_gid()).startswith("point-")]
+    assert values[0] == -0.5 < values[1]
+    assert exponent.get_yticklabels()[0].get_text() == "≤ −0.5"
 
 
 def test_mean_and_standard_error_when_asked_for(shown: list[Panel]) -> None:
@@ -116,15 +163,16 @@ def test_labels_in_the_figure_do_not_overlap(shown: list[Panel]) -> None:
 
 
 def test_the_page_has_a_text_for_every_point_and_level(shown: list[Panel]) -> None:
-    (title, (svg,)), (_, (other,)) = charts(shown, ["d_stsp"], "median")
+    (title, (svg, *more)), (_, (other, *_)) = charts(shown, ["d_stsp"], "median")
     assert title == "lorenz_paper"
-    tips = re.findall(r'data-series="(\d)" data-tip="([^"]*)"', svg)
+    assert len(more) == 2, "the exponent and the share that reconstruct"
+    tips = dict(re.findall(r'data-tip="([^:"]*): ([^"]*)"', svg))
     assert len(tips) == 4 + 4 + 1
-    assert ("1", "RNN, τ = 200: D_stsp 2.95 (2.47–3.42), 2 of 3 runs measured, 1 diverged") in tips
-    assert ("2", "LSTM, clipping: D_stsp 8.5 (8.25–8.75), 2 of 2 runs measured") in tips
-    assert "D_stsp infinite, 1 of 1 runs measured, 1 diverged" in other
+    assert tips["RNN, τ = 200"].startswith("0 of 3 reconstructed; D_stsp 2.95 (2–3.89), ")
+    assert tips["RNN, τ = 200"].endswith("2 chaotic, 1 diverged in training")
+    assert tips["LSTM, clipping"].startswith("0 of 2 reconstructed; D_stsp 8.5 (8–9), ")
+    assert "0 of 1 reconstructed; D_stsp infinite" in other
     assert svg.count("<svg") == 1
-    assert "Floor 0.05." in svg
     # Bars, caps and the line itself are hidden with the points.
     assert len(re.findall(r'<g data-series="0">', svg)) >= 3
 
@@ -133,6 +181,6 @@ def test_many_datasets_go_below_one_another(tmp_path: Path) -> None:
     for i in range(5):
         write_run(tmp_path, dataset=f"dataset_{i}_with_a_rather_long_name")
     figure = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"])
-    assert len(figure.axes) == 5
-    assert figure.get_figwidth() == 7.0
-    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2
+    assert len(figure.axes) == 5 * 3
+    assert figure.get_figwidth() == 6.9
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2 * 3

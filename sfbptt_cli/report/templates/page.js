@@ -79,7 +79,7 @@ function makeSwitch(item) {
   const button = addButton(item, [...item.childNodes], () => {
     const on = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(on));
-    for (const part of document.querySelectorAll(`svg [data-series="${item.dataset.series}"]`))
+    for (const part of item.closest("figure").querySelectorAll(`svg [data-series="${item.dataset.series}"]`))
       part.classList.toggle("off", !on);
   });
   button.setAttribute("aria-pressed", "true");
@@ -115,8 +115,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const KEYS = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
 
 class Attractor {
-  constructor(holder, data) {
-    this.clouds = [decode(data.truth), decode(data.generated)];
+  constructor(holder, data, points) {
+    this.clouds = [data.truth, data.generated].map((i) => decode(points[i]));
     this.flat = data.flat;
     this.marks = data.marks;
     [this.turn, this.tilt] = [-0.9, 0.35];
@@ -282,4 +282,4 @@ document.querySelectorAll(".legend [data-series]").forEach(makeSwitch);
 document.querySelectorAll("pre.command").forEach(makeCopyable);
 const stored = JSON.parse(document.getElementById("attractors").textContent);
 for (const holder of document.querySelectorAll("[data-attractor]"))
-  new Attractor(holder, stored[holder.dataset.attractor]);
+  new Attractor(holder, stored.runs[holder.dataset.attractor], stored.points);
