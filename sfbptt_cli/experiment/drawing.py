@@ -69,7 +69,7 @@ class _Pictures:
         The summary has the series of three variables, so that only more get a figure of their own.
         """
         found = {"summary": self.summary, "return_map": self._return_map}
-        if "growth" in self._run.metrics["valid_prediction_time"]:  # else of an earlier version
+        if "growth" in self._run.metrics.get("valid_prediction_time", {}):  # of this version
             found["error_growth"] = self._error_growth
         if len(self._run.standardiser.mean) > MOST_SERIES:
             found["time_series"] = self._time_series
