@@ -15,6 +15,7 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.drawing import recipe
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.figures.exponents import Exponents as DrawnExponents
@@ -108,8 +109,7 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
     say(exponent_table(str(run.folder.path), found, truth, config.exponents is not None))
     content = {**found.as_json(), "system": None if truth is None else truth.as_json()}
     system = None if truth is None else _drawn(truth)
-    title = f"{run.config.dataset.name}, {run.config.model.name}"
-    drawn = exponent_figure(_drawn(found), system, content["unit"], title)
+    drawn = exponent_figure(_drawn(found), system, content["unit"], recipe(run))
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
         run.folder.figures.mkdir(exist_ok=True)

@@ -38,6 +38,18 @@ def summary_of(run: Run) -> Figure:
     return _Pictures(run).summary()
 
 
+def recipe(run: Run) -> str:
+    """Return dataset, model, method, τ and w of a run, for the title of a figure."""
+    config = run.config
+    name = MODEL_LABELS.get(config.model.name, config.model.name)
+    parts = [DATASET_LABELS.get(config.dataset.name, config.dataset.name), name]
+    if config.forcing.name != "sparse":
+        parts.append(f"forcing {config.forcing.name}")
+    if (tau := run.manifest.get("tau")) is not None:
+        parts.append(f"τ = {tau}, w = {run.manifest.get('warmup', 0)}")
+    return ", ".join(parts)
+
+
 def figure_paths(run: Run, figures: str) -> list[Path]:
     """Return the files of a run's figures: png; pdf, beside PNG; none."""
     suffixes = {"png": (".png",), "pdf": (".png", ".pdf"), "none": ()}[figures]
@@ -69,7 +81,7 @@ class _Pictures:
         The summary has the series of three variables, so that only more get a figure of their own.
         """
         found = {"summary": self.summary, "return_map": self._return_map}
-        if "growth" in self._run.metrics["valid_prediction_time"]:  # else of an earlier version
+        if "growth" in self._run.metrics.get("valid_prediction_time", {}):  # of this version
             found["error_growth"] = self._error_growth
         if len(self._run.standardiser.mean) > MOST_SERIES:
             found["time_series"] = self._time_series
@@ -137,19 +149,9 @@ class _Pictures:
             None if system is None else Exponents([float(system)], [math.nan]),
             largest["unit"],
             run.trajectories.variables,
-            title=self._title(),
+            title=f"{run.result}, {run.dynamics}: {recipe(run)}",
             notes=self._notes(),
         )
-
-    def _title(self) -> str:
-        run, config = self._run, self._run.config
-        name = MODEL_LABELS.get(config.model.name, config.model.name)
-        parts = [DATASET_LABELS.get(config.dataset.name, config.dataset.name), name]
-        if config.forcing.name != "sparse":
-            parts.append(f"forcing {config.forcing.name}")
-        if (tau := run.manifest.get("tau")) is not None:
-            parts.append(f"τ = {tau}, w = {run.manifest.get('warmup', 0)}")
-        return f"{run.result}, {run.dynamics}: {', '.join(parts)}"
 
     def _notes(self) -> dict[str, str]:
         """Return the distances with their floors, and λ_max of model and system."""

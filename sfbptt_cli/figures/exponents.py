@@ -42,7 +42,7 @@ def exponents(model: Exponents, system: Exponents | None, unit: str, title: str 
     draw_exponents(axes, model, system, most=MOST_EXPONENTS)
     axes.set_xlabel("index")
     axes.set_ylabel(plain(with_units(["Lyapunov exponent"], [unit])[0]))
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside upper center", ncols=2)
     return laid_out(figure)
 
 

@@ -65,25 +65,23 @@ def add_letters(panels: Sequence[Axes]) -> None:
             axes.annotate(letter, (0, 1), (-14, 4), weight="bold", fontsize=9, **at)
 
 
-def settled(figure: Figure, shown: int = 0, total: int = 0, right: float = 1.0) -> Figure:
+def settled(figure: Figure, shown: int = 0, total: int = 0) -> Figure:
     """Add the legend and lay out the figure.
 
-    Where `shown` is less than `total`, the legend's title gives both numbers.
-    `right` is the share of the width that the layout uses.
-    """
+    Where `shown` is less than `total`, the legend's title gives both numbers."""
     lines, labels = figure.axes[0].get_legend_handles_labels()
     if labels:
         note = f"first {shown} of {total} variables" if shown < total else None
         figure.legend(lines, labels, title=note, loc="outside upper right", ncols=2)
-    return laid_out(figure, right)
+    return laid_out(figure)
 
 
-def laid_out(figure: Figure, right: float = 1.0) -> Figure:
+def laid_out(figure: Figure) -> Figure:
     """Lay out the figure once: another pass at each saving would move things a bit."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     figure.align_ylabels()
-    ConstrainedLayoutEngine(rect=(0, 0, right, 1)).execute(figure)
+    ConstrainedLayoutEngine().execute(figure)
     return figure
 
 

@@ -43,8 +43,8 @@ def mean_log_errors(truth: Array, predicted: Array, scale: float) -> Array:
     """Return the mean over starts of ln(‖x̂_t − x_t‖ / scale) for each step: (steps,).
 
     Small errors grow along it with the slope λ_max · dt until they reach the size of the attractor.
-    An error of 0 counts as the smallest float; +inf from the step on at which a prediction is
-    non-finite.
+    An error below the rounding of float64, as none at all, counts as 2.2e-16; a prediction that is
+    non-finite as +inf.
 
     Args:
         truth, predicted: (starts, steps, N), same unit.
@@ -52,5 +52,5 @@ def mean_log_errors(truth: Array, predicted: Array, scale: float) -> Array:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.linalg.norm(predicted - truth, axis=-1) / scale
-    error = np.where(np.isnan(error), np.inf, np.maximum(error, np.finfo(np.float64).tiny))
+    error = np.where(np.isnan(error), np.inf, np.maximum(error, np.finfo(np.float64).eps))
     return np.log(error).mean(axis=0)

@@ -68,6 +68,8 @@ def test_the_spectrum_of_a_model_beside_its_system(cli: Cli, own_run: Path, tmp_
     assert len(written["exponents"]) == 3
     assert written["system"]["lambda_max"] == pytest.approx(0.9057, rel=0.02)
     assert "system" in outcome.stdout
+    assert (own_run / "figures/exponents.png").stat().st_size > 5_000
+    assert str(own_run / "figures/exponents.png") in outcome.stdout
     assert list(tmp_path.iterdir()) == []
 
 

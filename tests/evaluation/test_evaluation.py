@@ -107,6 +107,13 @@ def test_the_true_map_scores_at_the_floor(dataset: Dataset) -> None:
     # beyond the horizon of 15.
     assert result.metrics["valid_prediction_time"]["value"] == pytest.approx(15, abs=0.5)
     assert result.metrics["valid_prediction_time"]["censored"] == 1
+    # Rounding grows as the exponent says: by a factor of e a Lyapunov time.
+    growth = result.metrics["valid_prediction_time"]["growth"]
+    time, error = (np.array(growth[key]) for key in ("time", "mean_ln_error"))
+    slope, _ = np.polyfit(time[error > -33], error[error > -33], 1)
+    assert slope == pytest.approx(1, rel=0.1)
+    assert growth["time"][-1] == pytest.approx(15, abs=0.5)
+    assert len(growth["time"]) <= 60
     # Truth and generation are of the same times.
     assert result.truth.shape == result.generated.shape == (2_100, 2)
     np.testing.assert_array_equal(result.truth, dataset.test[1:2_101])
@@ -133,6 +140,8 @@ def test_wrong_models_are_named_and_score_badly(
     assert metrics["d_h"]["value"] > 3 * metrics["d_h"]["floor"]
     assert metrics["valid_prediction_time"]["value"] < 2
     assert metrics["prediction_error"]["value"] > 0.1
+    last = metrics["valid_prediction_time"]["growth"]["mean_ln_error"][-1]
+    assert (last > 10) == (kind == "explode")
     assert all(metric["value"] is not None for metric in metrics.values())
 
 

@@ -6,7 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sfbptt_cli.metrics.prediction import squared_errors, valid_prediction_steps
+from sfbptt_cli.metrics.prediction import (
+    mean_log_errors,
+    squared_errors,
+    valid_prediction_steps,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -59,3 +63,17 @@ def test_a_lost_prediction_has_passed(lost: float) -> None:
     predicted = truth.copy()
     predicted[0, 4:, 1] = lost
     np.testing.assert_array_equal(valid_prediction_steps(truth, predicted, 1.0), [4, 6])
+
+
+def test_mean_log_errors_grow_at_the_rate_of_each_start() -> None:
+    rate, scale, first = 0.09, 4.0, np.array([1e-6, 1e-3])
+    truth = np.random.default_rng(0).normal(size=(2, 50, 2))
+    error = first[:, None] * np.exp(rate * np.arange(50))
+    predicted = truth + error[:, :, None] * np.array([0.6, -0.8])
+    expected = np.log(first / scale).mean() + rate * np.arange(50)
+    np.testing.assert_allclose(mean_log_errors(truth, predicted, scale), expected, atol=1e-8)
+    predicted[0, 30:] = np.nan
+    predicted[1, 10] = truth[1, 10]
+    found = mean_log_errors(truth, predicted, scale)
+    assert (found[30:] == math.inf).all()
+    assert np.isfinite(found[:30]).all(), "no error at all is a small one"
