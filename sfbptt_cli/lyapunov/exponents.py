@@ -167,7 +167,7 @@ def _significant(
     values, errors = spectrum.exponents, spectrum.standard_errors
     low, high = (float(values[0] + sign * 2 * errors[0]) for sign in (-1, 1))
     growth = float(values[0]) * dataset.dt * steps
-    chaotic, reason = low > 0 and growth > _LEAST_GROWTH, ""
+    chaotic, reason = bool(low > 0 and growth > _LEAST_GROWTH), ""  # a dt may be one of numpy
     if math.isnan(values[0]):
         reason = "every trajectory diverges"
     elif low <= 0:

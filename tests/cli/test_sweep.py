@@ -69,8 +69,8 @@ def test_every_run_is_the_one_that_the_same_settings_make_alone(
     outcome = cli("train", *TINY, "-m", "seed=0,1", cwd=tmp_path, status=0)
     # The tables of the runs are in their logs, in a hidden folder with the sweep's plan.
     logs = sorted(latest(tmp_path).glob("*.log"))
-    assert [log.read_text().count("result: ") for log in logs] == [1, 1]
-    assert "result: " not in outcome.stdout
+    assert [log.read_text().count("\nresult    ") for log in logs] == [1, 1]
+    assert "result    " not in outcome.stdout
     assert [p.name for p in tmp_path.iterdir()] == ["outputs"]
     assert {p.name for p in (tmp_path / "outputs" / "run").iterdir()} == {".sweeps", "lorenz"}
     assert not list(tmp_path.rglob(".hydra"))
@@ -186,14 +186,14 @@ def test_processes_share_the_work(cwd: Path, tmp_path: Path) -> None:
     assert [row[2] for row in cells(stdout)] == ["finished"] * 2 + ["diverged"] * 2
     assert len(list(cache.glob("*.npz"))) == 1
     assert len(failures(stderr)) == 2
-    assert "result: " not in stdout + stderr
+    assert "result    " not in stdout + stderr
     assert "4 of 4 runs done, 2 failed" in stderr
     assert {RunFolder(run).manifest()["threads"] for run in run_folders(cwd)} == {1}
     assert not any(RunFolder(run).figures.exists() for run in run_folders(cwd))  # not asked for
     processes = {record["process"] for record in records(latest(cwd)).values()}
     assert len(processes - {sweep.pid}) == 2
     assert [path.name for path in cwd.iterdir()] == ["outputs"]
-    assert (latest(cwd) / "job 0.log").read_text().startswith("epoch 1 of 2")
+    assert (latest(cwd) / "job 0.log").read_text().startswith("data     lorenz: 2,000 steps train")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["all processes", "only the parent"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Cli
 
+from sfbptt_cli.lyapunov.exponent_table import exponent_table
 from sfbptt_cli.lyapunov.exponents import Exponents
 
 SHORT = ("steps=2000", "transient=1000", "trajectories=16")
@@ -32,7 +33,10 @@ def test_the_spectrum_of_a_system(cli: Cli, tmp_path: Path) -> None:
     assert written["settings"]["steps"] == 2000
     for line in ("tau_pred = ln 2 / (lambda_max dt)", "Kaplan-Yorke dimension", "Lyapunov time"):
         assert line in outcome.stdout
-    assert outcome.stdout.rstrip().endswith("lyapunov.json")
+    tau = written["tau_pred"]["value"]
+    last = outcome.stdout.splitlines()[-1]
+    command = f"sfbptt train dataset=lorenz {' '.join(small)} tau={tau}"
+    assert last == f"recommended: tau={tau}: {command}"
 
 
 def test_the_exponent_of_recorded_data_and_its_curve(cli: Cli, tmp_path: Path) -> None:
@@ -51,12 +55,24 @@ def test_the_exponent_of_recorded_data_and_its_curve(cli: Cli, tmp_path: Path) -
     assert (folder / "separation.pdf").exists()
 
 
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([1.0, 0.0, -14.0, -20.0, -30.0], 4), ([-1.0] * 9, 3), ([0.1] * 4, 4), ([-1.0, -2.0], 2)],
+)
+def test_the_exponents_that_matter_are_shown(values: list[float], shown: int) -> None:
+    found = _found(values, chaotic=values[0] > 0)
+    rows = [line.split() for line in exponent_table("run", found, every=False).splitlines()]
+    assert sum(row[0].isdigit() for row in rows if row) == shown
+    assert (["and", str(len(values) - shown)] in [row[:2] for row in rows]) == (shown < len(values))
+
+
 def test_data_without_chaos_are_told_so(cli: Cli, tmp_path: Path) -> None:
     np.save(tmp_path / "sine.npy", np.sin(0.05 * np.arange(6_000)))
     outcome = cli(
         "lyapunov", "dataset=npy", f"dataset.path={tmp_path}/sine.npy", cwd=tmp_path, status=0
     )
     assert "not chaotic: " in outcome.stdout
+    assert outcome.stdout.splitlines()[-1].endswith(f"dataset.path={tmp_path}/sine.npy tau=auto")
     assert "tau_pred: none" in outcome.stdout
     assert _written(tmp_path / "outputs/run/npy")["tau_pred"] is None
 
