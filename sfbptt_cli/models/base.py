@@ -157,15 +157,34 @@ class LatentModel(nn.Module, ABC):
         self.check_inputs(s, len(state), steps)
         return columns.run(*compiled, state, self.latent_dim, steps, s)
 
-    def predict(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Do `rollout` and read out: x̂ (batch, steps, obs_dim) and the last whole state."""
+    def predict(
+        self,
+        state: Tensor,
+        steps: int,
+        s: Tensor | None = None,
+        short: tuple[int, int] = (0, 0),
+    ) -> tuple[Tensor, Tensor]:
+        """Do `rollout` and read out: x̂ (batch, steps, obs_dim) and the last whole state.
+
+        The last `short[0]` of the states take `short[1]` steps only; zeros take the place of what
+        would be predicted after them, and the last state is the one after them.
+        """
         compiled = self._compiled(state, s)
-        if compiled is None:
+        if compiled is not None:
+            self.check_inputs(s, len(state), steps)
+            given = (*compiled, state, self.latent_dim, steps, s)
+            return columns.run(*given, readout=self.readout.weight, short=short)
+        count, few = short
+        if not count:
             z, last = self.rollout(state, steps, s)
             return self.readout(z), last
-        self.check_inputs(s, len(state), steps)
-        B = self.readout.weight
-        return columns.run(*compiled, state, self.latent_dim, steps, s, readout=B)
+        head, state = self.predict(state, few, None if s is None else s[:, :few])
+        ended = state[-count:]
+        tail, last = self.predict(
+            state[:-count], steps - few, None if s is None else s[:-count, few:]
+        )
+        tail = nn.functional.pad(tail, (0, 0, 0, 0, 0, count))
+        return torch.cat([head, tail], dim=1), torch.cat([last, ended])
 
     def kernel(self) -> Compiled | None:
         """Return the compiled passes of the step and their weights, with gradients, or None.

@@ -39,6 +39,7 @@ class Kernel:
     kept: Callable[..., int]  # rows to keep of a step, of the shapes of the weights
 
 
+Leg = tuple[int, int, int]  # from a step to another, so many of the columns
 Compiled = tuple[Kernel, tuple[Tensor, ...]]  # and the weights, with gradients
 
 
@@ -69,20 +70,35 @@ def run(
     s: Tensor | None,
     observer: Observer | None = None,
     readout: Tensor | None = None,
+    short: tuple[int, int] = (0, 0),
 ) -> tuple[Tensor, Tensor]:
     """Step from states (R, S) with inputs s (R, steps, K): latents (R, steps, M), last states.
 
     With an observer, the state gets K (x_t − B z) after each step. With a readout B (N, M), B z
-    (R, steps, N) takes the place of the latents, which need not leave the processor's cache.
+    (R, steps, N) takes the place of the latents, which need not leave the processor's cache. Then
+    the last `short[0]` states may take `short[1]` steps only, and zeros follow.
     """
     x, gain, weight = observer or (None, None, None)
     tensors = (state.T, _columns(s), _columns(x), gain, weight, readout, *weights)
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
     count = max(1, -(-len(state) // _WIDEST))
     parts = zip(*(_parts(x, count) for x in tensors[:3]), strict=True)
-    done = [Columns.apply(kernel, latent_dim, steps, keep, *p, *tensors[3:]) for p in parts]
+    done, left = [], len(state) - short[0]  # that take all steps
+    for part in parts:
+        columns = part[0].shape[1]
+        legs = _legs(steps, columns, min(max(left, 0), columns), short[1])
+        done.append(Columns.apply(kernel, latent_dim, steps, legs, keep, *part, *tensors[3:]))
+        left -= columns
     latents, last = (_joined(tensors) for tensors in zip(*done, strict=True))
     return latents.permute(2, 0, 1), last.T
+
+
+def _legs(steps: int, columns: int, whole: int, few: int) -> list[Leg]:
+    """Return the legs of so many columns, of which all after `whole` take `few` steps."""
+    if whole == columns:
+        return [(0, steps, columns)]
+    legs = [(0, few, columns), (few, steps, whole)]
+    return [leg for leg in legs if leg[2] and leg[0] < leg[1]]
 
 
 def _columns(x: Tensor | None) -> Tensor | None:
@@ -101,9 +117,9 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 class Columns(torch.autograd.Function):
     """(state (S, R), s (steps, K, R), x (steps, N, R), K, B, readout, weights …) -> series, last.
 
-    The series is z (steps, M, R), or B z (steps, N, R) where there is a readout B.
-    Kept for the way back: the states, what the kernel keeps of each step, and of a warm-up the
-    errors x − B z and the z in them.
+    The series is z (steps, M, R), or B z (steps, N, R) where there is a readout B. Without one
+    there is one leg. Kept for the way back, of each leg: the states, what the kernel keeps of each
+    step, and of a warm-up the errors x − B z and the z in them.
     """
 
     @staticmethod
@@ -112,6 +128,7 @@ class Columns(torch.autograd.Function):
         kernel: Kernel,
         M: int,
         steps: int,
+        legs: Sequence[Leg],
         keep: bool,
         state: Tensor,
         s: Tensor | None,
@@ -121,68 +138,126 @@ class Columns(torch.autograd.Function):
         readout: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        S, R = state.shape
-        rows = M + 1 + (0 if s is None else s.shape[1])
-        states = state.new_empty(steps + 1, rows + S - M, R)
-        states[0, :M], states[0, rows:] = state[:M], state[M:]
-        states[:, rows - 1] = 1
-        if s is not None:
-            states[:-1, M : rows - 1] = s
-        kept = state.new_empty(steps if keep else 1, kernel.kept(*(w.shape for w in weights)), R)
-        series, matrix = state.new_empty(0, 0, 0), state.new_empty(0, 0)
-        observer = [series, matrix, matrix, series]
-        if x is not None:
-            errors = x.clone(memory_format=torch.contiguous_format)
-            observer = [errors, *map(_ready, (gain, weight)), state.new_empty(steps, M, R)]
-        numbers = [_ready(w) for w in weights]
-        kernel.forward(kernel.kind, *_arrays(states, kept), _arrays(*observer), _arrays(*numbers))
-        series = states[1:, :M]
-        if readout is not None:
-            readout, series = _ready(readout), state.new_empty(steps, len(readout), R)
-            read_out(*_arrays(states, readout, series))
+        nothing = state.new_empty(0, 0)
+        given = [nothing if m is None else m.detach() for m in (gain, weight, readout)]
+        given = [m.contiguous() for m in (*given, *(w.detach() for w in weights))]
+        last = state.clone(memory_format=torch.contiguous_format)
+        done = [_forward(kernel, M, keep, leg, last, (s, x), given) for leg in legs]
+        series = done[0][0]
+        if len(legs) > 1:
+            series = state.new_zeros(steps, *series.shape[1:])
+            for leg, (part, _) in zip(legs, done, strict=True):
+                _of(leg, series).copy_(part)
         if keep:
-            ctx.kernel, ctx.sizes = kernel, (S, M, rows)
-            ctx.save_for_backward(states, kept, readout, *observer, *numbers)
+            ctx.kernel, ctx.sizes, ctx.legs = kernel, (M, steps, *state.shape), legs
+            ctx.save_for_backward(*given, *(x for _, kept in done for x in kept))
             ctx.set_materialize_grads(False)
-        return series, torch.cat([states[-1, :M], states[-1, rows:]])
+        return series, last
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, by_series: Tensor | None, by_last: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        states, kept, readout, *saved = ctx.saved_tensors
-        observer, weights = saved[:4], saved[4:]
-        S, M, rows = ctx.sizes
-        steps, _, R = kept.shape
-        d = states.new_zeros(S, R)
+        legs, (M, steps, S, R) = ctx.legs, ctx.sizes
+        count = len(ctx.saved_tensors) - 4 * len(legs)
+        given, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        by_given = [torch.zeros_like(x) for x in given]
+        d = given[0].new_zeros(S, R)
         if by_last is not None:
             d.copy_(by_last)
-        by_readout = None
-        by_z = states.new_empty(0, M, R) if by_series is None else by_series.contiguous()
-        if readout is not None:
-            by_readout, by_x, by_z = (
-                torch.zeros_like(readout),
-                by_z,
-                states.new_empty(len(by_z), M, R),
-            )
-            read_out_reverse(*_arrays(by_x, states, readout, by_z, by_readout))
-        by_s = states.new_empty(steps, rows - 1 - M, R)
-        by_observer = [torch.zeros_like(t) for t in observer[:3]]
-        by_weights = [torch.zeros_like(w) for w in weights]
-        ctx.kernel.reverse(
-            ctx.kernel.kind,
-            *_arrays(d, by_z, by_s, states, kept),
-            *(_arrays(*group) for group in (observer, by_observer, weights, by_weights)),
+        inputs = kept[0].shape[1] - 1 - S
+        by_s, by_x = d.new_zeros(steps, inputs, R), d.new_zeros(steps, kept[2].shape[1], R)
+        for i in reversed(range(len(legs))):
+            to_reverse = (legs[i], d, by_series, kept[4 * i : 4 * i + 4], given, by_given)
+            parts = _reverse(ctx.kernel, M, *to_reverse)
+            for whole, part in zip((by_s, by_x), parts, strict=True):
+                if part.numel():
+                    _of(legs[i], whole).copy_(part)
+        by_gain, by_weight, by_readout, *by_weights = by_given
+        optional = zip(
+            [by_s, by_x, by_gain, by_weight, by_readout], ctx.needs_input_grad[6:11], strict=True
         )
-        optional = zip([by_s, *by_observer, by_readout], ctx.needs_input_grad[5:10], strict=True)
         found = [gradient if needed else None for gradient, needed in optional]
-        return None, None, None, None, d, *found, *by_weights
+        return *[None] * 5, d, *found, *by_weights
 
 
-def _ready(x: Any) -> Tensor:
-    return x.detach().contiguous()
+def _forward(
+    kernel: Kernel,
+    M: int,
+    keep: bool,
+    leg: Leg,
+    last: Tensor,
+    driving: tuple[Tensor | None, Tensor | None],
+    given: Sequence[Tensor],
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Go from `last` (S, R), into which the last states are written; return series and `kept`."""
+    first, end, columns = leg
+    s, x = (None if x is None else _of(leg, x) for x in driving)
+    gain, weight, readout, *weights = given
+    state, steps, rows = last[:, :columns], end - first, M + 1 + (0 if s is None else s.shape[1])
+    states = last.new_empty(steps + 1, rows + len(last) - M, columns)
+    states[0, :M], states[0, rows:] = state[:M], state[M:]
+    states[:, rows - 1] = 1
+    if s is not None:
+        states[:-1, M : rows - 1] = s
+    kept = last.new_empty(steps if keep else 1, kernel.kept(*(w.shape for w in weights)), columns)
+    errors = seen = last.new_empty(0, 0, 0)
+    if x is not None:
+        errors = x.clone(memory_format=torch.contiguous_format)
+        seen = last.new_empty(steps, M, columns)
+    observer = _arrays(errors, gain, weight, seen)
+    kernel.forward(kernel.kind, *_arrays(states, kept), observer, _arrays(*weights))
+    state[:M], state[M:] = states[-1, :M], states[-1, rows:]
+    series = states[1:, :M]
+    if len(readout):
+        series = last.new_empty(steps, len(readout), columns)
+        read_out(*_arrays(states, readout, series))
+    return series, (states, kept, errors, seen)
+
+
+def _reverse(
+    kernel: Kernel,
+    M: int,
+    leg: Leg,
+    d: Tensor,
+    by_series: Tensor | None,
+    of_leg: Sequence[Tensor],
+    given: Sequence[Tensor],
+    by_given: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Turn d = ∂L/∂(last states) (S, R) into that by the first; return the parts by s and x."""
+    (first, end, columns), (states, kept, errors, seen) = leg, of_leg
+    (gain, weight, readout, *weights), (by_gain, by_weight, by_readout, *by_weights) = (
+        given,
+        by_given,
+    )
+    by_z = d.new_empty(0, M, columns)
+    if by_series is not None:
+        by_z = _of(leg, by_series).contiguous()
+    if by_series is not None and len(readout):
+        by_x, by_z = by_z, d.new_empty(end - first, M, columns)
+        read_out_reverse(*_arrays(by_x, states, readout, by_z, by_readout))
+    by_s = d.new_empty(end - first, states.shape[1] - 1 - len(d), columns)
+    by_x = torch.zeros_like(errors)
+    now = d[:, :columns].contiguous()
+    kernel.reverse(
+        kernel.kind,
+        *_arrays(now, by_z, by_s, states, kept),
+        _arrays(errors, gain, weight, seen),
+        _arrays(by_x, by_gain, by_weight),
+        _arrays(*weights),
+        _arrays(*by_weights),
+    )
+    d[:, :columns] = now
+    return by_s, by_x
+
+
+def _of(leg: Leg, x: Tensor) -> Tensor:
+    """Return what a leg takes of (steps, n, R)."""
+    first, end, columns = leg
+    return x[first:end, :, :columns]
 
 
 def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
-    return tuple(x.numpy() for x in tensors)
+    return tuple(x.detach().numpy() for x in tensors)
