@@ -100,11 +100,13 @@ class LatentModel(nn.Module, ABC):
         s (batch, w, input_dim) are those of the times that the steps arrive at.
         """
         steps = x.shape[1] - 1
-        state = self.force(x[:, 0])
         if not steps:
-            return state
+            return self.force(x[:, 0])
         self.check_inputs(s, len(x), steps)
-        return self.follow(state, x[:, 1:], self.correction(), s)
+        # B⁺ of both in one go: it takes as long as some steps.
+        forced = self.force(torch.cat([self._units(), x[:, 0]]))
+        gain = self._gain(forced[: self.obs_dim])
+        return self.follow(forced[self.obs_dim :], x[:, 1:], gain, s)
 
     def follow(self, state: Tensor, x: Tensor, gain: Tensor, s: Tensor | None) -> Tensor:
         """Step w times and add K (x_t − B z) after each; return the last state.
@@ -129,8 +131,14 @@ class LatentModel(nn.Module, ABC):
 
     def correction(self) -> Tensor:
         """Return the transpose of the gain K, (obs_dim, state_dim): error @ Kᵀ is added."""
+        return self._gain(self.force(self._units()))
+
+    def _units(self) -> Tensor:
+        """Return the unit vectors of the observations, of which `force` makes B⁺."""
         weight = self.readout.weight
-        inverse = self.force(torch.eye(self.obs_dim, dtype=weight.dtype, device=weight.device))
+        return torch.eye(self.obs_dim, dtype=weight.dtype, device=weight.device)
+
+    def _gain(self, inverse: Tensor) -> Tensor:
         return self._part * inverse if self.gain is None else self._part * inverse + self.gain.T
 
     @abstractmethod
