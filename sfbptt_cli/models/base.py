@@ -227,6 +227,15 @@ class LatentModel(nn.Module, ABC):
             return vmap(jacrev(lambda z: self.step(z[None])[0]))(state)
         return vmap(jacrev(lambda z, s: self.step(z[None], s[None])[0]))(state, s)
 
+    def tangent(
+        self, state: Tensor, vectors: Tensor, s: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the next state and vectors Jᵀ, the tangent vectors there.
+
+        vectors (batch, k, state_dim): those at state (batch, state_dim), one a row.
+        """
+        return self.step(state, s), vectors @ self.jacobian(state, s).mT
+
     def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients.
 
