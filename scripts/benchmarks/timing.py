@@ -17,8 +17,12 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def alternate(rivals: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True) -> Times:
+def alternate(
+    rivals: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True, in_a_row: int = 1
+) -> Times:
     """A B … A B …: `rounds` times of each rival, seconds; with `warm` after one not counted.
+
+    A time is the mean of `in_a_row` calls, the more of them the less the caches hold of the rivals.
 
     What else the machine does meets all of them alike, so that their ratios are worth more than
     their times.
@@ -26,7 +30,7 @@ def alternate(rivals: Mapping[str, Callable[[], object]], rounds: int, warm: boo
     times: Times = {name: [] for name in rivals}
     for turn in range(rounds + warm):
         for name, call in rivals.items():
-            taken = seconds(call)
+            taken = statistics.mean(seconds(call) for _ in range(in_a_row))
             if turn >= warm:
                 times[name].append(taken)
     return times

@@ -5,6 +5,7 @@ Nothing here imports torch before the configuration has been checked.
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import asdict
 from importlib import import_module
@@ -36,17 +37,30 @@ def perform(command: str, composed: Any) -> None:
         train_checked(config)
     elif isinstance(config, EvaluateSettings):
         from sfbptt_cli.cli.overrides import given_keys
-        from sfbptt_cli.commands import evaluate
 
         given = {key.removeprefix("evaluation.") for key in given_keys("evaluation.")}
-        evaluate.run(config, {key: getattr(config.evaluation, key) for key in given})
+        _command(command).run(config, {key: getattr(config.evaluation, key) for key in given})
     elif isinstance(config, (InspectSettings, LyapunovSettings)):
         from sfbptt_cli.cli.overrides import given_overrides
 
-        given_dataset = given_overrides("dataset")
-        import_module(f"sfbptt_cli.commands.{command}").run(config, given_dataset)
+        _command(command).run(config, given_overrides("dataset"))
     else:
-        import_module(f"sfbptt_cli.commands.{command}").run(config)
+        _command(command).run(config)
+
+
+def _command(name: str) -> Any:
+    """Import a command, and torch and numba with it.
+
+    The garbage collector rests meanwhile: looking through all that they define, again and again,
+    takes a sixth of the start.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return import_module(f"sfbptt_cli.commands.{name}")
+    finally:
+        if collects:
+            gc.enable()
 
 
 def checked_settings(command: str, composed: Any) -> Settings:
@@ -80,7 +94,7 @@ def train_checked(config: TrainSettings) -> Path:
     stored = asdict(config)
     if config.figures == "auto":
         config.figures = "none" if within() else "png"
-    from sfbptt_cli.commands.train import run_training
+    run_training = _command("train").run_training
     from sfbptt_cli.experiment.longer import note_on_shorter
 
     if note := note_on_shorter(identity.path, config):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sfbptt_cli.forcing.method import IntervalMethod, arriving
@@ -26,26 +25,19 @@ def sparse(model: LatentModel, x: Tensor, tau: int, s: Tensor | None = None) -> 
     batch, length, obs_dim = x.shape
     warmup = model.warmup
     steps = length - 1 - warmup
-    full, rest = divmod(steps, tau)
     driving, inputs = arriving(s, x), None
     warming = None if driving is None else _contexts(driving[:, : steps + warmup - 1], warmup, tau)
     state = model.warm_up(_contexts(x[:, :-1], warmup + 1, tau), warming)
+    depth = min(tau, steps)
     if driving is not None:
-        inputs = _segments(driving[:, warmup:], tau)
-    short = []
-    if rest:
-        # all segments, as far as the short ones go
-        head, state = model.predict(state, rest, None if inputs is None else inputs[:, :rest])
-        whole, short = head[: full * batch], [head[full * batch :]]  # (batch, rest, obs)
-        if full:
-            remaining = None if inputs is None else inputs[: full * batch, rest:]
-            tail, _ = model.predict(state[: full * batch], tau - rest, remaining)
-            whole = torch.cat([whole, tail], dim=1)
-    else:
-        whole, _ = model.predict(state, tau, inputs)
-    # (full * batch, tau, obs) -> (batch, full * tau, obs)
-    whole = whole.reshape(full, batch, tau, obs_dim).transpose(0, 1)
-    return torch.cat([whole.reshape(batch, full * tau, obs_dim), *short], dim=1)
+        inputs = _segments(driving[:, warmup:], depth)
+    predicted, _ = model.predict(
+        state, depth, inputs, short=(batch if steps % depth else 0, steps % depth)
+    )
+    # (segments * batch, depth, obs) -> (batch, segments * depth, obs)
+    predicted = predicted.unflatten(0, (-1, batch)).transpose(0, 1)
+    # What the short last segments lack lies behind the window.
+    return predicted.reshape(batch, -1, obs_dim)[:, :steps]
 
 
 def _contexts(x: Tensor, length: int, tau: int) -> Tensor:

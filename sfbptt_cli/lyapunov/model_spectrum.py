@@ -107,8 +107,7 @@ def _follow(
         between = min(between, (turning if done < turning else steps) - done)
         for _ in range(between):
             now = [] if inputs is None else [inputs[:, transient + done]]
-            Q = Q @ model.jacobian(state, *now).mT
-            state = model.step(state, *now)
+            state, Q = model.tangent(state, Q, *now)
             done += 1
         Q, stretched = _orthonormalised(Q)
         if done > turning:

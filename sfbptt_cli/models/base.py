@@ -100,11 +100,13 @@ class LatentModel(nn.Module, ABC):
         s (batch, w, input_dim) are those of the times that the steps arrive at.
         """
         steps = x.shape[1] - 1
-        state = self.force(x[:, 0])
         if not steps:
-            return state
+            return self.force(x[:, 0])
         self.check_inputs(s, len(x), steps)
-        return self.follow(state, x[:, 1:], self.correction(), s)
+        # B⁺ of both in one go: it takes as long as some steps.
+        forced = self.force(torch.cat([self._units(), x[:, 0]]))
+        gain = self._gain(forced[: self.obs_dim])
+        return self.follow(forced[self.obs_dim :], x[:, 1:], gain, s)
 
     def follow(self, state: Tensor, x: Tensor, gain: Tensor, s: Tensor | None) -> Tensor:
         """Step w times and add K (x_t − B z) after each; return the last state.
@@ -129,8 +131,14 @@ class LatentModel(nn.Module, ABC):
 
     def correction(self) -> Tensor:
         """Return the transpose of the gain K, (obs_dim, state_dim): error @ Kᵀ is added."""
+        return self._gain(self.force(self._units()))
+
+    def _units(self) -> Tensor:
+        """Return the unit vectors of the observations, of which `force` makes B⁺."""
         weight = self.readout.weight
-        inverse = self.force(torch.eye(self.obs_dim, dtype=weight.dtype, device=weight.device))
+        return torch.eye(self.obs_dim, dtype=weight.dtype, device=weight.device)
+
+    def _gain(self, inverse: Tensor) -> Tensor:
         return self._part * inverse if self.gain is None else self._part * inverse + self.gain.T
 
     @abstractmethod
@@ -157,15 +165,34 @@ class LatentModel(nn.Module, ABC):
         self.check_inputs(s, len(state), steps)
         return columns.run(*compiled, state, self.latent_dim, steps, s)
 
-    def predict(self, state: Tensor, steps: int, s: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Do `rollout` and read out: x̂ (batch, steps, obs_dim) and the last whole state."""
+    def predict(
+        self,
+        state: Tensor,
+        steps: int,
+        s: Tensor | None = None,
+        short: tuple[int, int] = (0, 0),
+    ) -> tuple[Tensor, Tensor]:
+        """Do `rollout` and read out: x̂ (batch, steps, obs_dim) and the last whole state.
+
+        The last `short[0]` of the states take `short[1]` steps only; zeros take the place of what
+        would be predicted after them, and the last state is the one after them.
+        """
         compiled = self._compiled(state, s)
-        if compiled is None:
+        if compiled is not None:
+            self.check_inputs(s, len(state), steps)
+            given = (*compiled, state, self.latent_dim, steps, s)
+            return columns.run(*given, readout=self.readout.weight, short=short)
+        count, few = short
+        if not count:
             z, last = self.rollout(state, steps, s)
             return self.readout(z), last
-        self.check_inputs(s, len(state), steps)
-        B = self.readout.weight
-        return columns.run(*compiled, state, self.latent_dim, steps, s, readout=B)
+        head, state = self.predict(state, few, None if s is None else s[:, :few])
+        ended = state[-count:]
+        tail, last = self.predict(
+            state[:-count], steps - few, None if s is None else s[:-count, few:]
+        )
+        tail = nn.functional.pad(tail, (0, 0, 0, 0, 0, count))
+        return torch.cat([head, tail], dim=1), torch.cat([last, ended])
 
     def kernel(self) -> Compiled | None:
         """Return the compiled passes of the step and their weights, with gradients, or None.
@@ -199,6 +226,15 @@ class LatentModel(nn.Module, ABC):
         if s is None:
             return vmap(jacrev(lambda z: self.step(z[None])[0]))(state)
         return vmap(jacrev(lambda z, s: self.step(z[None], s[None])[0]))(state, s)
+
+    def tangent(
+        self, state: Tensor, vectors: Tensor, s: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the next state and vectors Jᵀ, the tangent vectors there.
+
+        vectors (batch, k, state_dim): those at state (batch, state_dim), one a row.
+        """
+        return self.step(state, s), vectors @ self.jacobian(state, s).mT
 
     def linear_terms(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return A (M), W (M, …) and h (M) of z' = A z + W φ(z) + h + C s, with gradients.

@@ -50,7 +50,9 @@ def _put(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> dict[str, Any
     if name in tensors:
         raise ValueError(f"two tensors have the name {name}")
     # The last digit of a product of matrices may depend on their order in memory.
-    order = list(range(tensor.dim())) if tensor.is_contiguous() else list(tensor.dim_order())
+    order = list(range(tensor.dim()))
+    if not tensor.is_contiguous():  # as by `dim_order`, which imports a computer algebra
+        order.sort(key=tensor.stride, reverse=True)
     turned = tensor.detach().permute(order)
     tensors[name] = turned.clone(memory_format=torch.contiguous_format).cpu()
     return {"$tensor": [name, order]}

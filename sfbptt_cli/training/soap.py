@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -32,6 +33,12 @@ class SOAP(Optimizer):
     rounding is all there is, and like Adam SOAP makes whole steps of it. Matrices of these sizes
     are no faster on more threads.
     """
+
+    # Torch's methods as they are written: wrapped, they import its compiler when first called,
+    # which takes a second and 70 MB.
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, basis_every: int) -> None:
         usual = {"lr": lr, "betas": (0.9, 0.95), "basis_every": basis_every, "step": 0}

@@ -106,6 +106,10 @@ def test_jacobian_is_that_of_autograd(variant: str, input_dim: int) -> None:
     states = 2 * _states(model)
     with torch.no_grad():
         without = model.jacobian(states, s)
+        vectors = _states(model)[:, None].expand(-1, 2, -1)
+        after, carried = model.tangent(states, vectors, s)
+        torch.testing.assert_close(after, model.step(states, s))
+        torch.testing.assert_close(carried, vectors @ without.mT)
     assert not without.requires_grad
     for jacobian in (without, model.jacobian(states, s), LatentModel.jacobian(model, states, s)):
         assert jacobian.shape == (4, model.state_dim, model.state_dim)

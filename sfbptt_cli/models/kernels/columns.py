@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,6 +23,8 @@ from torch.autograd.function import once_differentiable
 
 from sfbptt_cli.models.kernels import gated, piecewise_linear
 from sfbptt_cli.models.kernels.observer import read_out, read_out_reverse
+
+_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 
 # Columns that go through all steps together: what a step needs of them stays near the processor.
 _WIDEST = 192
@@ -39,6 +42,7 @@ class Kernel:
     kept: Callable[..., int]  # rows to keep of a step, of the shapes of the weights
 
 
+Leg = tuple[int, int, int]  # from a step to another, so many of the columns
 Compiled = tuple[Kernel, tuple[Tensor, ...]]  # and the weights, with gradients
 
 
@@ -69,20 +73,35 @@ def run(
     s: Tensor | None,
     observer: Observer | None = None,
     readout: Tensor | None = None,
+    short: tuple[int, int] = (0, 0),
 ) -> tuple[Tensor, Tensor]:
     """Step from states (R, S) with inputs s (R, steps, K): latents (R, steps, M), last states.
 
     With an observer, the state gets K (x_t − B z) after each step. With a readout B (N, M), B z
-    (R, steps, N) takes the place of the latents, which need not leave the processor's cache.
+    (R, steps, N) takes the place of the latents, which need not leave the processor's cache. Then
+    the last `short[0]` states may take `short[1]` steps only, and zeros follow.
     """
     x, gain, weight = observer or (None, None, None)
     tensors = (state.T, _columns(s), _columns(x), gain, weight, readout, *weights)
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
     count = max(1, -(-len(state) // _WIDEST))
     parts = zip(*(_parts(x, count) for x in tensors[:3]), strict=True)
-    done = [Columns.apply(kernel, latent_dim, steps, keep, *p, *tensors[3:]) for p in parts]
+    done, left = [], len(state) - short[0]  # that take all steps
+    for part in parts:
+        columns = part[0].shape[1]
+        legs = _legs(steps, columns, min(max(left, 0), columns), short[1])
+        done.append(Columns.apply(kernel, latent_dim, steps, legs, keep, *part, *tensors[3:]))
+        left -= columns
     latents, last = (_joined(tensors) for tensors in zip(*done, strict=True))
     return latents.permute(2, 0, 1), last.T
+
+
+def _legs(steps: int, columns: int, whole: int, few: int) -> list[Leg]:
+    """Return the legs of so many columns, of which all after `whole` take `few` steps."""
+    if whole == columns:
+        return [(0, steps, columns)]
+    legs = [(0, few, columns), (few, steps, whole)]
+    return [leg for leg in legs if leg[2] and leg[0] < leg[1]]
 
 
 def _columns(x: Tensor | None) -> Tensor | None:
@@ -101,9 +120,9 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 class Columns(torch.autograd.Function):
     """(state (S, R), s (steps, K, R), x (steps, N, R), K, B, readout, weights …) -> series, last.
 
-    The series is z (steps, M, R), or B z (steps, N, R) where there is a readout B.
-    Kept for the way back: the states, what the kernel keeps of each step, and of a warm-up the
-    errors x − B z and the z in them.
+    The series is z (steps, M, R), or B z (steps, N, R) where there is a readout B. Without one
+    there is one leg. All between the tensors that come in and go out is done by numpy, whose small
+    operations take a third of torch's time.
     """
 
     @staticmethod
@@ -112,77 +131,137 @@ class Columns(torch.autograd.Function):
         kernel: Kernel,
         M: int,
         steps: int,
+        legs: Sequence[Leg],
         keep: bool,
-        state: Tensor,
-        s: Tensor | None,
-        x: Tensor | None,
-        gain: Tensor | None,
-        weight: Tensor | None,
-        readout: Tensor | None,
-        *weights: Tensor,
+        *tensors: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        S, R = state.shape
-        rows = M + 1 + (0 if s is None else s.shape[1])
-        states = state.new_empty(steps + 1, rows + S - M, R)
-        states[0, :M], states[0, rows:] = state[:M], state[M:]
-        states[:, rows - 1] = 1
-        if s is not None:
-            states[:-1, M : rows - 1] = s
-        kept = state.new_empty(steps if keep else 1, kernel.kept(*(w.shape for w in weights)), R)
-        series, matrix = state.new_empty(0, 0, 0), state.new_empty(0, 0)
-        observer = [series, matrix, matrix, series]
-        if x is not None:
-            errors = x.clone(memory_format=torch.contiguous_format)
-            observer = [errors, *map(_ready, (gain, weight)), state.new_empty(steps, M, R)]
-        numbers = [_ready(w) for w in weights]
-        kernel.forward(kernel.kind, *_arrays(states, kept), _arrays(*observer), _arrays(*numbers))
-        series = states[1:, :M]
-        if readout is not None:
-            readout, series = _ready(readout), state.new_empty(steps, len(readout), R)
-            read_out(*_arrays(states, readout, series))
+        state, s, x, *given = (None if t is None else t.detach().numpy() for t in tensors)
+        assert state is not None
+        nothing = np.empty((0, 0), state.dtype)
+        given = [nothing if g is None else np.ascontiguousarray(g) for g in given]
+        last = _room(state.shape, state.dtype)
+        last[:] = state
+        done = [_forward(kernel, M, keep, leg, last, (s, x), given) for leg in legs]
+        series = done[0][0]
+        if len(legs) > 1:
+            series = np.zeros((steps, *series.shape[1:]), last.dtype)
+            for leg, (part, _) in zip(legs, done, strict=True):
+                _of(leg, series)[:] = part
         if keep:
-            ctx.kernel, ctx.sizes = kernel, (S, M, rows)
-            ctx.save_for_backward(states, kept, readout, *observer, *numbers)
+            ctx.kernel, ctx.sizes, ctx.given = kernel, (M, steps, *last.shape), given
+            ctx.legs = [(leg, kept) for leg, (_, kept) in zip(legs, done, strict=True)]
             ctx.set_materialize_grads(False)
-        return series, torch.cat([states[-1, :M], states[-1, rows:]])
+        return torch.from_numpy(series), torch.from_numpy(last)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, by_series: Tensor | None, by_last: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        states, kept, readout, *saved = ctx.saved_tensors
-        observer, weights = saved[:4], saved[4:]
-        S, M, rows = ctx.sizes
-        steps, _, R = kept.shape
-        d = states.new_zeros(S, R)
+        (M, steps, S, R), given = ctx.sizes, ctx.given
+        by_given = [np.zeros_like(g) for g in given]
+        d = np.zeros((S, R), given[-1].dtype)
         if by_last is not None:
-            d.copy_(by_last)
-        by_readout = None
-        by_z = states.new_empty(0, M, R) if by_series is None else by_series.contiguous()
-        if readout is not None:
-            by_readout, by_x, by_z = (
-                torch.zeros_like(readout),
-                by_z,
-                states.new_empty(len(by_z), M, R),
-            )
-            read_out_reverse(*_arrays(by_x, states, readout, by_z, by_readout))
-        by_s = states.new_empty(steps, rows - 1 - M, R)
-        by_observer = [torch.zeros_like(t) for t in observer[:3]]
-        by_weights = [torch.zeros_like(w) for w in weights]
-        ctx.kernel.reverse(
-            ctx.kernel.kind,
-            *_arrays(d, by_z, by_s, states, kept),
-            *(_arrays(*group) for group in (observer, by_observer, weights, by_weights)),
-        )
-        optional = zip([by_s, *by_observer, by_readout], ctx.needs_input_grad[5:10], strict=True)
-        found = [gradient if needed else None for gradient, needed in optional]
-        return None, None, None, None, d, *found, *by_weights
+            d[:] = by_last.numpy()
+        (states, _, errors, _) = ctx.legs[0][1]
+        by_s = np.zeros((steps, states.shape[1] - 1 - S, R), d.dtype)
+        by_x = np.zeros((steps, errors.shape[1], R), d.dtype)
+        by_series_ = None if by_series is None else by_series.numpy()
+        for leg, kept in reversed(ctx.legs):
+            parts = _reverse(ctx.kernel, M, leg, kept, d, by_series_, given, by_given)
+            _of(leg, by_s)[:], by_part = parts
+            if by_part.size:
+                _of(leg, by_x)[:] = by_part
+        found = [torch.from_numpy(g) for g in (d, by_s, by_x, *by_given)]
+        needed = ctx.needs_input_grad[5:]
+        return *[None] * 5, *(g if n else None for g, n in zip(found, needed, strict=True))
 
 
-def _ready(x: Any) -> Tensor:
-    return x.detach().contiguous()
+# What is kept of a leg for the way back: the states, what the kernel keeps of each step, and of a
+# warm-up the errors x − B z and the z in them.
+Kept = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
-def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
-    return tuple(x.numpy() for x in tensors)
+def _forward(
+    kernel: Kernel,
+    M: int,
+    keep: bool,
+    leg: Leg,
+    last: NDArray[Any],
+    driving: Sequence[NDArray[Any] | None],
+    given: Sequence[NDArray[Any]],
+) -> tuple[NDArray[Any], Kept]:
+    """Go from `last` (S, R), into which the last states are written; return series and kept."""
+    first, end, columns = leg
+    s, x = (None if x is None else _of(leg, x) for x in driving)
+    gain, weight, readout, *weights = given
+    state, steps, rows = last[:, :columns], end - first, M + 1 + (0 if s is None else s.shape[1])
+    states = _room((steps + 1, rows + len(last) - M, columns), last.dtype)
+    states[0, :M], states[0, rows:] = state[:M], state[M:]
+    states[:, rows - 1] = 1
+    if s is not None:
+        states[:-1, M : rows - 1] = s
+    size = kernel.kept(*(w.shape for w in weights))
+    kept = _room((steps if keep else 1, size, columns), last.dtype)
+    errors = seen = np.empty((0, 0, 0), last.dtype)
+    if x is not None:
+        errors, seen = np.array(x, order="C"), _room((steps, M, columns), last.dtype)
+    kernel.forward(kernel.kind, states, kept, (errors, gain, weight, seen), tuple(weights))
+    state[:M], state[M:] = states[-1, :M], states[-1, rows:]
+    series = states[1:, :M]
+    if len(readout):
+        series = _room((steps, len(readout), columns), last.dtype)
+        read_out(states, readout, series)
+    return series, (states, kept, errors, seen)
+
+
+def _reverse(
+    kernel: Kernel,
+    M: int,
+    leg: Leg,
+    of_leg: Kept,
+    d: NDArray[Any],
+    by_series: NDArray[Any] | None,
+    given: Sequence[NDArray[Any]],
+    by_given: Sequence[NDArray[Any]],
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Turn d = ∂L/∂(last states) (S, R) into that by the first; return the parts by s and x."""
+    (first, end, columns), (states, kept, errors, seen) = leg, of_leg
+    (gain, weight, readout, *weights), (by_gain, by_weight, by_readout, *by_weights) = (
+        given,
+        by_given,
+    )
+    by_z = np.empty((0, M, columns), d.dtype)
+    if by_series is not None:
+        by_z = np.ascontiguousarray(_of(leg, by_series))
+        if len(readout):
+            by_predicted, by_z = by_z, _room((end - first, M, columns), d.dtype)
+            read_out_reverse(by_predicted, states, readout, by_z, by_readout)
+    by_s = np.empty((end - first, states.shape[1] - 1 - len(d), columns), d.dtype)
+    by_x = np.zeros_like(errors)
+    now = np.ascontiguousarray(d[:, :columns])
+    kernel.reverse(
+        kernel.kind,
+        now,
+        by_z,
+        by_s,
+        states,
+        kept,
+        (errors, gain, weight, seen),
+        (by_x, by_gain, by_weight),
+        tuple(weights),
+        tuple(by_weights),
+    )
+    d[:, :columns] = now
+    return by_s, by_x
+
+
+def _of(leg: Leg, x: NDArray[Any]) -> NDArray[Any]:
+    """Return what a leg takes of (steps, n, R)."""
+    first, end, columns = leg
+    return x[first:end, :, :columns]
+
+
+def _room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an array to be filled, that begins where a line of the cache does as torch's do."""
+    return torch.empty(shape, dtype=_DTYPES[dtype]).numpy()

@@ -55,7 +55,7 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
     M = W.shape[0] // (1, 4, 4)[kind]
     Wt = np.ascontiguousarray(W.T)
     D, by_y = np.empty((len(W), columns), W.dtype), np.empty((rows, columns), W.dtype)
-    part = np.empty_like(W)
+    part, turned = np.empty_like(W), np.empty((columns, rows), W.dtype)
     for k in range(len(kept) - 1, -1, -1):
         here, keep = states[k], kept[k]
         if len(by_z):
@@ -68,11 +68,23 @@ def reverse(kind, d, by_z, by_s, states, kept, observer, by_observer, weights, b
             _gru_reverse(keep.ravel(), here[:M].ravel(), d.ravel(), D.ravel())
         else:
             _lstm_reverse(keep.ravel(), here[rows:].ravel(), d.ravel(), D.ravel())
-        np.dot(D, here[:rows].T, part)
+        if kind == TANH:
+            np.dot(D, here[:rows].T, part)
+        else:  # of more rows the product takes two thirds of the time where y is turned before it
+            _turn(here, turned)
+            np.dot(D, turned, part)
         add(by_W, part)
         np.dot(Wt, D, by_y)
         add(d[:M], by_y[:M])
         copy(by_s[k], by_y[M : rows - 1])
+
+
+@compiled
+def _turn(y, turned):
+    """Fill turned (R, rows) with the first rows of y."""
+    for j in range(turned.shape[0]):
+        for i in range(turned.shape[1]):
+            turned[j, i] = y[i, j]
 
 
 # Below, blocks of M rows are one after the other in memory: entry e of a block of n = M · R, and
