@@ -33,7 +33,9 @@ class Settings:
         for setting in fields(self):
             check: Callable[[str, Any], None] | None = setting.metadata.get(_CHECK)
             value = getattr(self, setting.name)
-            if check is not None and value is not None:
+            # null is OmegaConf's to refuse where a field has a type.
+            needed = setting.type == "Any" and setting.default is not None
+            if check is not None and (value is not None or needed):
                 check(self.full_name(setting.name), value)
 
     @classmethod
@@ -73,9 +75,8 @@ def whole(default: Any, at_least: int, at_most: float = math.inf, *words: str) -
     def check(name: str, value: Any) -> None:
         if isinstance(value, str) and value in words:
             return
-        right = isinstance(value, int) and value >= at_least
-        shown = f"'{value}'" if isinstance(value, str) else value
-        require(right, name, shown, f"a whole number of at least {at_least}{named}")
+        right = type(value) is int and value >= at_least
+        require(right, name, _shown(value), f"a whole number of at least {at_least}{named}")
         require(float(value) <= at_most, name, value, f"a number of at most {at_most:,.0f}{named}")
 
     return checked(default, check)
@@ -98,9 +99,16 @@ def number(
         right = isinstance(value, (int, float)) and not isinstance(value, bool)
         right = right and math.isfinite(value)
         right = right and above < value < below and at_least <= value <= at_most
-        require(right, name, f"'{value}'" if isinstance(value, str) else value, accepted)
+        require(right, name, _shown(value), accepted)
 
     return checked(default, check)
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as YAML has it."""
+    if value is None:
+        return "null"
+    return f"'{value}'" if isinstance(value, str) else value
 
 
 def _interval(above: float, at_least: float, below: float, at_most: float) -> str:

@@ -107,7 +107,7 @@ class TrainSettings(Settings):
     def _check_sizes(self) -> None:
         """Refuse what would take gigabytes, before anything is made."""
         window = LEAST_WINDOW if self.window == "auto" else int(self.window)
-        most = _LARGEST_BATCH // (window * self.model.latent_dim)
+        most = _LARGEST_BATCH // (window * self.model.latent_states())
         accepted = f"at most {most} with window={self.window}, model.latent_dim="
         accepted = f"{accepted}{self.model.latent_dim} (memory)"
         require(self.batch_size <= most, "batch_size", self.batch_size, accepted)

@@ -107,7 +107,8 @@ class Run:
         stored = self._state.get("model", {})
         # A model is built only where its largest matrices can be those of the file.
         columns = len(inputs) + (observed if described.readout == "linear" else 0)
-        fits = columns * described.latent_dim <= sum(tensor.numel() for tensor in stored.values())
+        held = sum(tensor.numel() for tensor in stored.values())
+        fits = columns * described.latent_states(observed) <= held
         try:
             if not fits:
                 raise RuntimeError("the checkpoint has fewer numbers")

@@ -91,6 +91,9 @@ def prepare(
         log.info("gain = %g, as the data are noisy", horizon.gain)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
+    M, N = config.model.latent_states(dataset.obs_dim), dataset.obs_dim
+    if config.model.latent_states() < M:
+        log.info("model.latent_dim = %d, for %d observed variables", M, N)
     if short := horizon.without_sequence(dataset):
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
@@ -164,6 +167,7 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
         **asdict(run.horizon),
         device=str(build_device(run.config.device)),
         threads=torch.get_num_threads(),
+        latent_dim=run.trainer.model.latent_dim,
         parameters=run.trainer.parameters,
         latent_weight=weight,
         started=run.folder.manifest().get("started", now()),

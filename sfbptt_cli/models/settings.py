@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -12,19 +12,32 @@ from sfbptt_cli.common.settings import Settings, whole, word
 
 # Matrices of a model have at most 67 million entries, 270 MB.
 _WIDEST = 4_096
+# Latent states for each observed variable, within bounds: of 20 variables of Lorenz-96 of which ten
+# are seen, 30 states leave a cycle, 100 the attractor; for three variables 30 are enough.
+_EACH, _FEWEST, _MOST = 10, 30, 100
 
 
 @dataclass
 class ModelSettings(Settings):
-    """A recurrent network, looked up by `name` in the table of models."""
+    """A recurrent network, looked up by `name` in the table of models.
+
+    `latent_dim` is Any as OmegaConf cannot merge a Union into a group that was not chosen yet.
+    """
 
     group: ClassVar[str] = "model"
     # The highest learning rate of Adam that the model bears, found on Lorenz data.
     adam_rate: ClassVar[float] = 5e-3
 
     name: str = MISSING  # the choice of this group
-    latent_dim: int = whole(30, 1, _WIDEST)  # M
+    # M; auto: ten for each observed variable, 30 to 100, and not fewer than the variables
+    latent_dim: Any = whole("auto", 1, _WIDEST, "auto")
     readout: str = word("linear", "identity")  # learned B; or the first obs_dim latents
+
+    def latent_states(self, obs_dim: int = 1) -> int:
+        """Return M of a model of so many observed variables; by default the least M."""
+        if self.latent_dim == "auto":
+            return max(_FEWEST, min(_EACH * obs_dim, _MOST), obs_dim)
+        return int(self.latent_dim)
 
 
 @dataclass
@@ -66,8 +79,8 @@ class ALRNNSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         units = self.linear_threshold_units
-        accepted = f"a whole number from 0 to model.latent_dim = {self.latent_dim}"
-        within = 0 <= units <= self.latent_dim
+        accepted = f"a whole number from 0 to model.latent_dim = {self.latent_states()}"
+        within = 0 <= units <= self.latent_states()
         require(within, "model.linear_threshold_units", units, accepted)
 
 

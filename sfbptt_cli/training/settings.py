@@ -28,12 +28,6 @@ class OptimizerSettings(Settings):
     clip_norm: float | None = number(1.0, above=0)  # the gradient is scaled down to this norm
     clip_value: float | None = number(None, above=0)  # each entry of it is cut at ± this
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        # Which Any lets pass.
-        given = self.learning_rate is not None
-        require(given, self.full_name("learning_rate"), "null", "a number above 0, or auto")
-
     def usual_rate(self, model: ModelSettings) -> float:
         """Return the learning rate that `auto` is."""
         return model.adam_rate

@@ -16,6 +16,7 @@ from sfbptt_cli.common.settings import Settings, checked, number, whole, word
 from sfbptt_cli.config.commands import COMMANDS, TrainSettings
 from sfbptt_cli.config.schema import checked_config, typed_config
 from sfbptt_cli.config.store import GROUPS
+from sfbptt_cli.experiment.build import build_model
 from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
 
@@ -70,7 +71,7 @@ _NAN = float("nan")
         {"free": -1e300},
         {"device": "cuda"},
         {"list": []},
-        {"above": None, "device": None},  # null is for OmegaConf to refuse
+        {"device": None},  # null is for OmegaConf to refuse
     ],
 )
 def test_accepted(given: dict[str, Any]) -> None:
@@ -87,6 +88,7 @@ def test_accepted(given: dict[str, Any]) -> None:
         ({"count": -1}, "count: -1 was given; accepted: a whole number of at least 0"),
         ({"count": "auto"}, "count: 'auto' was given; accepted: a whole number of at least 0"),
         ({"above": 0}, "above: 0 was given; accepted: a number above 0"),
+        ({"above": None}, "above: null was given; accepted: a number above 0"),
         ({"above": _NAN}, "above: nan was given; accepted: a number above 0"),
         ({"above": float("inf")}, "above: inf was given; accepted: a number above 0"),
         ({"above": True}, "above: True was given; accepted: a number above 0"),
@@ -204,7 +206,10 @@ _POSITIVE = "a number above 0, or auto"
         ('dataset.parameters={"rho":.inf}', "dataset.parameters.rho: inf", "a fin"),
         ("dataset.dt=.nan", "dataset.dt: nan", "a number above 0"),
         ("dataset.lambda_max=.inf", "dataset.lambda_max: inf", "a number"),
-        ("model.latent_dim=0", "model.latent_dim: 0", "a whole number of at le"),
+        *[
+            (f"model.latent_dim={x}", f"model.latent_dim: {said}", "a whole number of at le")
+            for x, said in (("0", "0"), ("null", "null"), ("true", "True"), ("1.5", "1.5"))
+        ],
         (
             "model.name=al_rnn model.latent_dim=4 model.linear_threshold_units=5",
             "model.linear_threshold_units: 5",
@@ -307,6 +312,16 @@ def test_what_other_commands_refuse(command: str, settings: dict[str, Any], mess
     with pytest.raises(RequestError) as refused:
         checked_config(settings, COMMANDS[command])
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "observed", "M"),
+    [("auto", 1, 30), ("auto", 5, 50), ("auto", 20, 100), ("auto", 128, 128), ("7", 20, 7)],
+)
+def test_latent_states_follow_the_observed_variables(given: str, observed: int, M: int) -> None:
+    config = _settings(f"model.latent_dim={given}").model
+    assert config.latent_states(observed) == M
+    assert build_model(config, observed, 0, seed=0).latent_dim == M
 
 
 @pytest.mark.parametrize(
