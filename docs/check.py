@@ -73,7 +73,9 @@ def main(built: Path) -> int:
     documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("outputs/*/README.md")]
     for document in documents:
         wrong += missing(document, markdown_links(document), {})
-    print("\n".join(wrong) or f"{len(pages)} pages: every link leads somewhere, none needs a network")
+    print(
+        "\n".join(wrong) or f"{len(pages)} pages: every link leads somewhere, none needs a network"
+    )
     return bool(wrong)
 
 
