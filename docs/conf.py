@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "literal_bars",
     "mathml",
+    "outside_links",
     "generated_settings",
 ]
 exclude_patterns = ["extensions"]
