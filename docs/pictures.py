@@ -10,16 +10,7 @@ from PIL import Image
 
 # The default, and a forcing interval far beyond τ_pred, in a quarter of the updates.
 RUNS = {"good": ["name=good"], "bad": ["name=bad", "tau=200", "epochs=5"]}
-FIGURES = (
-    "summary",
-    "attractor",
-    "spectra",
-    "time_series",
-    "error_growth",
-    "exponents",
-    "return_map",
-    "training_curve",
-)
+FIGURES = ("summary", "spectra", "error_growth", "return_map", "training_curve")
 _LARGEST = 60_000  # bytes
 _WIDTHS = (1_000, 800, 640, 480, 360)  # pixels, of which the first that is small enough is taken
 _COLOURS = 48
