@@ -77,7 +77,9 @@ def printed_by(command: str, folder: Path) -> str:
         timeout=_LONGEST,
         check=False,
     )
-    lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
+    # A reader's folder has another name.
+    printed = done.stdout.replace(f"{folder}/", "").strip("\n")
+    lines = [line.rstrip() for line in printed.splitlines()]
     return "\n".join([command, *lines, ""])
 
 
