@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 from sphinx.application import Sphinx
 
+from sfbptt_cli.cli.help import EXAMPLES, comments_of
 from sfbptt_cli.common.errors import RequestError
-from sfbptt_cli.common.settings import Settings
+from sfbptt_cli.common.settings import WORDS, Settings
 from sfbptt_cli.config.commands import COMMANDS
 from sfbptt_cli.config.store import GROUPS
 from sfbptt_cli.data.settings import MovedSettings
@@ -38,28 +39,11 @@ _SECTIONS = (
     RegularizationSettings,
     TauSearchSettings,
 )
-_FIELD = re.compile(r"    (\w+): [^#]*(?:# (?:noqa: \w+(?:, \w+)*)?(.*))?")
 
 # Two messages of one check, for a number that is too small and one that is too large.
 _BOUNDS = re.compile(
     r"whole number of at least ([\d,]+)(?:, or \w+)*; a number of at most ([\d,]+)"
 )
-
-
-def comments(settings: type[Any]) -> dict[str, str]:
-    """Return the comment of each field, beside it or in the lines above it."""
-    found: dict[str, str] = {}
-    for part in reversed(settings.__mro__[:-1]):
-        above: list[str] = []
-        for line in inspect.getsource(part).splitlines():
-            if line.startswith("    # "):
-                above.append(line[6:])
-                continue
-            if field := _FIELD.match(line):
-                comment = " ".join([*above, (field[2] or "").strip()]).strip()
-                found[field[1]] = comment or found.get(field[1], "")
-            above = []
-    return found
 
 
 def accepted(field: dataclasses.Field[Any]) -> str:
@@ -93,12 +77,18 @@ def default(field: dataclasses.Field[Any]) -> str:
 
 def rows(settings: type[Settings], prefix: str, without: set[str]) -> list[Row]:
     """Describe the fields that are values, not groups, apart from those in `without`."""
-    said = comments(settings)
+    said = comments_of(settings)
     return [
-        (f"`{prefix}{field.name}`", default(field), accepted(field), said.get(field.name, ""))
+        (f"`{prefix}{field.name}`", default(field), accepted(field), meaning(field, said))
         for field in dataclasses.fields(settings)
         if field.name not in without and field.name not in _groups()
     ]
+
+
+def meaning(field: dataclasses.Field[Any], said: Mapping[str, str]) -> str:
+    """Return the comment of a field without the words that stand in the column before."""
+    words = ", ".join(field.metadata.get(WORDS, ()))
+    return said.get(field.name, "").removesuffix(f"({words})").strip()
 
 
 def table(described: list[Row]) -> Iterator[str]:
@@ -181,6 +171,8 @@ def settings_page() -> str:
     for name, settings in COMMANDS.items():
         said = _first_paragraph(settings).split(": ", 1)[-1]
         lines += [f"### `sfbptt {name}`", "", said[:1].upper() + said[1:], ""]
+        if name in EXAMPLES:
+            lines += ["```bash", *(f"sfbptt {example}" for example in EXAMPLES[name]), "```", ""]
         lines += table(rows(settings, "", set()))
     lines += ["## Parts of a run", ""]
     for section in _SECTIONS:
