@@ -59,7 +59,7 @@ def test_a_sweep_over_files_of_one_name_and_runs_from_them(
     [
         (("dataset.path=b/m.csv", "seed=0,1"), ["csv"] * 2),
         (("dataset.path=a/m.npy,b/m.npy", "dataset.dt=0.1"), ["array"] * 2),
-        (("dataset.path='b/m.csv'", "dataset.columns=[x]", "tau=5,10"), ["csv"] * 2),
+        (("dataset.path='b/m.csv'", "dataset.columns=[x]", "batch_size=2,4"), ["csv"] * 2),
         (("dataset=csv", "dataset.path=b/m.csv", "seed=0"), ["csv"]),
     ],
 )
