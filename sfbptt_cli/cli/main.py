@@ -105,7 +105,7 @@ def _run(command: str, arguments: list[str]) -> int:
     from sfbptt_cli.cli.help import settings_help
     from sfbptt_cli.cli.messages import explain, refuse_unknown_keys
     from sfbptt_cli.cli.overrides import prepare, require_launcher
-    from sfbptt_cli.cli.reader import with_reader
+    from sfbptt_cli.cli.reader import with_reader, with_shared_reader
     from sfbptt_cli.cli.stored import use_stored
     from sfbptt_cli.config.store import register
 
@@ -118,9 +118,12 @@ def _run(command: str, arguments: list[str]) -> int:
         register()
         if command == "train":
             arguments = use_stored(arguments)
-        if not {"-m", "--multirun"} & {*arguments}:  # else for each job of the sweep
+        sweep = bool({"-m", "--multirun"} & {*arguments})
+        if not sweep:
             arguments = with_reader(command, arguments)
         arguments = prepare(command, arguments)
+        if sweep:
+            arguments = with_shared_reader(command, arguments)
         refuse_unknown_keys(command, arguments)
         require_launcher(arguments)
         if "--help" in arguments or "-h" in arguments:

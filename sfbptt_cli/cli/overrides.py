@@ -19,6 +19,7 @@ from sfbptt_cli.cli.configs import group_choices
 from sfbptt_cli.cli.keys import keys_at_hand, known_keys, suggestion, whole_numbers
 from sfbptt_cli.common.checks import at_home
 from sfbptt_cli.common.errors import RequestError, nearest
+from sfbptt_cli.common.extras import install_command
 from sfbptt_cli.data.kinds import ARRAYS, COMPRESSED, TABLES
 
 _PATH = re.compile(r"runs?|out|outputs?|context|from|dataset\.\w*path")
@@ -205,5 +206,5 @@ def require_launcher(arguments: list[str]) -> None:
         if not installed:
             raise RequestError(
                 f"hydra/launcher: '{name}' was given, and its plugin is not installed; accepted: "
-                f"basic, or pip install 'sfbptt[{name}]'"
+                f"basic, or {install_command(name)}"
             )

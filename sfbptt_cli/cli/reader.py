@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from sfbptt_cli.cli.configs import config_folder
 from sfbptt_cli.config.commands import COMMANDS
@@ -31,6 +32,24 @@ def with_reader(command: str, overrides: list[str]) -> list[str]:
     if path in ("", "null") or _source(given) in _SOURCES[choice := reader_of(path)]:
         return overrides
     return [f"dataset={choice}", *overrides]
+
+
+def with_shared_reader(command: str, overrides: list[str]) -> list[str]:
+    """Do `with_reader` for a sweep all of whose runs need the same reader.
+
+    Hydra composes what they share before them, and refuses a path to the dataset that is not yet
+    replaced. Runs that need different readers each choose theirs. The overrides are prepared.
+    """
+    paths = [override for override in overrides if override.startswith("dataset.path=")]
+    if not paths:
+        return overrides
+    others = [override for override in overrides if override not in paths]
+    path = OverridesParser.create().parse_override(paths[-1])
+    several = path.is_sweep_override()
+    values = [*path.sweep_string_iterator()] if several else [path.get_value_element_as_str()]
+    runs = [[*others, f"dataset.path={value}"] for value in values]
+    first, *different = {tuple(with_reader(command, run)[: -len(run)]) for run in runs}
+    return overrides if different else [*first, *overrides]
 
 
 def values_of(overrides: list[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sfbptt_cli.common.array_files import Listed, list_arrays, read_arrays
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.extras import install_command
 from sfbptt_cli.common.files import LARGEST_RATIO, open_regular, require_proportionate
 from sfbptt_cli.data.kinds import ARRAYS, BEGIN, array_kind
 
@@ -181,5 +182,5 @@ def _require_pyarrow(path: Path) -> None:
     if find_spec("pyarrow") is None:
         raise RequestError(
             f"{_FIELD}: '{path}' is a Parquet file, and pyarrow, which reads it, is not installed; "
-            "accepted: pip install 'sfbptt[parquet]'"
+            f"accepted: {install_command('parquet')}"
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfbptt_cli.common.atomic import replacing
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.extras import install_command
 from sfbptt_cli.common.files import MIB, open_regular
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.config.schema import changes_results, flatten
@@ -43,7 +44,7 @@ def require_logger(name: str) -> None:
     if name == "tensorboard" and not _installed():
         raise RequestError(
             "logger: tensorboard was given, but it is not installed; "
-            "accepted: csv, or tensorboard after pip install 'sfbptt[tensorboard]'"
+            f"accepted: csv, or tensorboard after {install_command('tensorboard')}"
         )
 
 
@@ -62,8 +63,9 @@ def log_run(folder: RunFolder, logger: str = "csv", training: bool = False) -> N
         return
     if not _installed():
         log.warning(
-            "%s: not brought up to date; pip install 'sfbptt[tensorboard]' and the same command do",
+            "%s: not brought up to date; %s and the same command do",
             place,
+            install_command("tensorboard"),
         )
         return
     from torch.utils.tensorboard import SummaryWriter

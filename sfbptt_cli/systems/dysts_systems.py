@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from sfbptt_cli.common.errors import RequestError, choices, nearest
+from sfbptt_cli.common.extras import install_command
 from sfbptt_cli.systems.system import Array, System
 
 # Standard deviations of random starts, as a share of the initial condition: a basin may be small.
@@ -76,7 +77,7 @@ def _modules() -> tuple[ModuleType, ModuleType]:
     except ImportError as error:
         raise RequestError(
             "dataset.library: dysts was given, but it is not installed; "
-            "accepted: sfbptt, or dysts after pip install 'sfbptt[dysts]'"
+            f"accepted: sfbptt, or dysts after {install_command('dysts')}"
         ) from error
     return flows, base
 

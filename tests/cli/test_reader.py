@@ -54,6 +54,22 @@ def test_a_sweep_over_files_of_one_name_and_runs_from_them(
     assert yaml.safe_load(again.read_text(encoding="utf-8"))["dataset"]["source"] == "array"
 
 
+@pytest.mark.parametrize(
+    ("settings", "sources"),
+    [
+        (("dataset.path=b/m.csv", "seed=0,1"), ["csv"] * 2),
+        (("dataset.path=a/m.npy,b/m.npy", "dataset.dt=0.1"), ["array"] * 2),
+        (("dataset.path='b/m.csv'", "dataset.columns=[x]", "batch_size=2,4"), ["csv"] * 2),
+        (("dataset=csv", "dataset.path=b/m.csv", "seed=0"), ["csv"]),
+    ],
+)
+def test_a_sweep_whose_runs_share_a_reader(
+    settings: tuple[str, ...], sources: list[str], cli: Cli, files: Path, no_figures: None
+) -> None:
+    cli("train", *settings, "-m", *SMALL, cwd=files, status=0)
+    assert [source for _, source, _ in _datasets(files)] == sources
+
+
 def test_a_preset_that_reads_the_file_is_kept(cli: Cli, files: Path) -> None:
     for given, source in (
         (("experiment=poster_temperature", "dataset.path=b/m.csv"), "temperature"),

@@ -260,7 +260,7 @@ def test_parquet_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1" + bytes(100))
-    assert refusal(lambda: _read(path)).endswith("accepted: pip install 'sfbptt[parquet]'")
+    assert refusal(lambda: _read(path)).endswith("-m pip install 'sfbptt[parquet]'")
 
 
 def test_claims_of_huge_arrays_are_refused(tmp_path: Path) -> None:

@@ -95,14 +95,18 @@ def test_run_keeps_folder_and_arguments_and_installs_once(checkout: Path) -> Non
     assert _call(checkout / "scripts" / "run")[0] == 130
 
 
-def test_dev_environment_serves_run_but_not_the_reverse(checkout: Path) -> None:
+def test_an_environment_serves_those_before_it_but_not_the_reverse(checkout: Path) -> None:
     for name in ("run", "test", "run"):
         assert _call(checkout / "scripts" / name)[0] == 0
     assert _installations(checkout) == [".", ".[dev]"]
+    environment = checkout / "scripts" / "environment"
+    for name in ("docs", "dev", "run"):
+        assert _call(environment, name)[0] == 0
+    assert _installations(checkout) == [".", ".[dev]", ".[dev,docs]"]
     status, out, _ = _call(checkout / "scripts" / "test", "-n", "0", "tests/test_scripts.py")
     assert status == 0
     assert out.endswith(f"-n 0 tests/test_scripts.py, in {checkout}\n")
-    assert _installations(checkout) == [".", ".[dev]"]
+    assert len(_installations(checkout)) == 3
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])

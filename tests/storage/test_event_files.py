@@ -15,6 +15,7 @@ from conftest import TINY, Cli
 from report_runs import write_run
 from strangers import refusal
 
+from sfbptt_cli.common.extras import install_command
 from sfbptt_cli.config.schema import changes_results
 from sfbptt_cli.storage.event_files import log_run
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -265,6 +266,6 @@ def test_without_tensorboard_nothing_is_begun(
     assert outcome.status == 2
     assert outcome.stderr == (
         "sfbptt: logger: tensorboard was given, but it is not installed; "
-        "accepted: csv, or tensorboard after pip install 'sfbptt[tensorboard]'\n"
+        f"accepted: csv, or tensorboard after {install_command('tensorboard')}\n"
     )
     assert list(tmp_path.iterdir()) == []

@@ -50,7 +50,7 @@ def test_without_dysts_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         _simulate(system="Thomas")
     assert str(refused.value) == (
         "dataset.library: dysts was given, but it is not installed; "
-        "accepted: sfbptt, or dysts after pip install 'sfbptt[dysts]'"
+        f"accepted: sfbptt, or dysts after {sys.executable} -m pip install 'sfbptt[dysts]'"
     )
 
 
