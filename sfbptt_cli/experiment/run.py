@@ -214,12 +214,10 @@ class Run:
         return self.generate(steps, context, inputs)
 
     def plot(self) -> Figure:
-        """Draw truth and free run from the stored trajectories, a figure of matplotlib."""
-        from sfbptt_cli.figures.attractor import attractor
+        """Draw the summary: attractor, series, spectrum, exponents, from the stored files."""
+        from sfbptt_cli.experiment.drawing import summary_of
 
-        stored = self.trajectories
-        first = int(stored.attributes["transient"])
-        return attractor(stored.truth[first:], stored.generated[0, first:], stored.variables)
+        return summary_of(self)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return the stored trajectories, as xarray reads trajectories.h5.
