@@ -49,6 +49,10 @@ TINY = (
 )
 
 
+# What lines on standard error begin with that tell how far a run is.
+PROGRESS = ("data ", "model ", "train ", "measure ", "epoch ", "continuing ")
+
+
 def composed(command: str, *overrides: str) -> dict[str, Any]:
     """Return the settings that `sfbptt COMMAND OVERRIDES` composes: plain values, not checked."""
     from hydra import compose, initialize_config_dir

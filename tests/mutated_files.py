@@ -220,7 +220,7 @@ def _report(run: Path) -> None:
     metrics = ("d_stsp", "d_h")
     contents = report_contents(run.parent, *collect(run.parent), "median", metrics)
     text = page(contents) + runs_csv(contents.panels) + groups_csv(contents.panels)
-    text += printed_table(contents.panels, metrics, "median")
+    text += "".join(printed_table(panel, metrics, "median") for panel in contents.panels)
     text.encode("utf-8")  # it is written to a file
 
 

@@ -30,7 +30,7 @@ def _lines(run: Run) -> dict[str, str]:
     data = ", ".join([config.dataset.name, *files])
     segment = f"tau {manifest.get('tau')}, w {manifest.get('warmup')}"
     lines = {
-        "run": f"{config.model.name} of {config.model.latent_dim} latent states, {config.epochs} "
+        "run": f"{config.model.name} of {run.model.latent_dim} latent states, {config.epochs} "
         f"epochs of {config.forcing.name}, seed {config.seed}",
         "data": data if config.dataset.dt is None else f"{data}, dt {config.dataset.dt:g}",
         "segment": f"{segment}, T {manifest.get('window')} (steps)",

@@ -91,9 +91,6 @@ def prepare(
         log.info("gain = %g, as the data are noisy", horizon.gain)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
-    M, N = config.model.latent_states(dataset.obs_dim), dataset.obs_dim
-    if config.model.latent_states() < M:
-        log.info("model.latent_dim = %d, for %d observed variables", M, N)
     if short := horizon.without_sequence(dataset):
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
@@ -102,7 +99,8 @@ def prepare(
     lengths = f"warmup {horizon.warmup}, window {horizon.window}"
     if horizon.tau is not None:
         lengths = f"tau {horizon.tau}, {lengths}"
-    made = stage.line(f"{config.model.name}, {trainer.parameters:,} parameters; {lengths}")
+    sizes = f"latent_dim {trainer.model.latent_dim}, {trainer.parameters:,} parameters"
+    made = stage.line(f"{config.model.name}, {sizes}; {lengths}")
     found = (dataset, standardiser, horizon, trainer, [read, made])
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
 

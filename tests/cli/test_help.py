@@ -63,7 +63,7 @@ def test_comments_are_those_of_the_choices(cli: Cli, tmp_path: Path) -> None:
     found = {setting.strip(): comment.strip() for setting, comment in lines}
     assert found["tau: 7"].startswith("Free steps of a segment, from one forcing")
     assert found["hidden_dim: 50"] == "L"
-    assert found["latent_dim: 30"] == "M"  # of the base class
+    assert found["readout: linear"].startswith("learned B")  # of the base class
     assert found["clip_norm: 1.0"] == "the gradient is scaled down to this norm"
     assert "noqa" not in text
     assert "rise" not in text

@@ -235,7 +235,7 @@ def _replace(old: str, new: str) -> Callable[[Path], object]:
         ("config_file", _become("- 1\n- 2\n"), ["run: ", "not a mapping"]),
         ("config_file", _become("a: [\n"), ["run: ", "cannot be read"]),
         ("config_file", _become("model: 3\n"), [": None was given; accepted: a config group"]),
-        ("config_file", _replace("latent_dim: 30", "latent_dim: 31"), ["does not fit the model"]),
+        ("config_file", _replace("latent_dim: auto", "latent_dim: 31"), ["does not fit the model"]),
         (
             "config_file",
             _replace("  observed: null", "  observed:\n  - x\n  - z"),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Cli, Finished, run_folder
+from conftest import PROGRESS, TINY, Cli, Finished, run_folder
 from fault_processes import LONG, PATIENCE, SFBPTT, Forked, said, stream, wait
 
 from sfbptt_cli.cli.main import main
@@ -40,7 +40,7 @@ def test_a_second_process_is_refused_and_a_stop_signal_is_one_line(cli: Cli, cwd
     *before, line = said(cwd).splitlines()
     assert line.startswith("sfbptt: outputs/run/lorenz/rnn/")
     assert "of 8 by SIGTERM; the same command continues it" in line
-    assert [line for line in before if not line.startswith("epoch ")] == []
+    assert [line for line in before if not line.startswith(PROGRESS)] == []
     assert run.manifest()["status"] == "interrupted"
     assert not run.evaluation_file.exists()
 

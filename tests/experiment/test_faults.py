@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from conftest import Cli, Outcome, at_update, run_folder
+from conftest import PROGRESS, Cli, Outcome, at_update, run_folder
 from fault_processes import ENVIRONMENT, SETTINGS, Console, Forked, finish, said
 from fault_runs import Tally, differing, disturb, phase, results, run_of, unreadable
 
@@ -122,8 +122,7 @@ def assert_completes(cli: Cli, cwd: Path, undisturbed: Undisturbed) -> Outcome:
 
 def one_line(outcome: Outcome, status: int, *words: str) -> str:
     """Return the only line of standard error that is no progress."""
-    lines = [x for x in outcome.stderr.splitlines() if not x.startswith(("epoch ", "evaluating "))]
-    lines = [x for x in lines if not x.startswith("continuing ")]
+    lines = [x for x in outcome.stderr.splitlines() if not x.startswith(PROGRESS)]
     assert outcome.status == status, outcome.stderr
     assert len(lines) == 1, outcome.stderr
     assert lines[0].startswith("sfbptt: ")

@@ -234,7 +234,6 @@ def test_a_logger_changes_no_number_and_no_folder(
     assert cli("train", *TINY, cwd=plain).status == 0
     outcome = cli("train", *TINY, "logger=tensorboard", cwd=logged)
     assert outcome.status == 0
-    assert "/tensorboard/events." in outcome.stdout
     first, second = run_below(plain), run_below(logged)
     assert first.path.relative_to(plain) == second.path.relative_to(logged)
     assert first.metrics_file.read_bytes() == second.metrics_file.read_bytes()
