@@ -19,7 +19,7 @@ HELP = "noisy, short and partly observed data, with a warm-up, without and with 
 VARIANTS = ("auto", "none", "delays")
 # What counts as reconstructed: times the floor, and relative error of lambda_max.
 FACTOR, TOLERANCE = 2.0, 0.15
-# Of a record without a known system: D_stsp within its floor, and this D_H.
+# Of a record without a known system: no fixed point or cycle, D_stsp within its floor, this D_H.
 RECORD_D_H = 0.1
 _PAPER = Path(__file__).resolve().parents[3] / "shared" / "data" / "temperature_paper.csv"
 _EVERY_SECOND = ",".join(f"x{i}" for i in range(1, 20, 2))
@@ -109,12 +109,12 @@ def _train(folder: Path, settings: list[str]) -> dict[str, Any]:
     unknown = ["diverged", math.nan]
     if lost:
         parts = {"d_stsp": unknown, "d_h": unknown, "lambda_max": unknown}
-        return {**own, "verdict": "diverged", **parts, "reconstructed": False}
+        return {**own, "dynamics": "diverged", **parts, "reconstructed": False}
     found = json.loads(next(place.rglob("evaluation.json")).read_text())
     metrics = found["metrics"]
     parts = {name: [metrics[name]["value"], metrics[name]["floor"]] for name in ("d_stsp", "d_h")}
     parts["lambda_max"] = [metrics["lambda_max"]["value"], metrics["lambda_max"]["truth"]]
-    result = {**own, "verdict": found["verdict"], **parts}
+    result = {**own, "dynamics": found["dynamics"], **parts}
     return {**result, "reconstructed": _reconstructed(result)}
 
 
@@ -128,7 +128,8 @@ def _reconstructed(run: dict[str, Any]) -> bool:
     if not all(isinstance(x, float) for x in (distance, spectral, value)):
         return False
     if truth is None:
-        return run["verdict"] == "chaotic" and distance <= floor and spectral <= RECORD_D_H
+        moves = run["dynamics"] in ("chaotic", "torus")
+        return moves and distance <= floor and spectral <= RECORD_D_H
     near = distance <= FACTOR * floor and spectral <= FACTOR * spectral_floor
     return near and abs(value - truth) <= TOLERANCE * abs(truth)
 
