@@ -70,7 +70,7 @@ def _remedies(run: Run) -> dict[str, dict[str, str]]:
     shortest = min(longest_training(dataset), len(dataset.test))
     fits = config.forcing.has_warmup and 4 * longer <= shortest
     fits = fits and longer + run.manifest.get("window", 0) < longest_training(dataset)
-    model = {"model.latent_dim": str(2 * config.model.latent_dim)}
+    model = {"model.latent_dim": str(2 * run.model.latent_dim)}
     if config.model.name != _SAFEST:
         model = {"model": _SAFEST}
     return {

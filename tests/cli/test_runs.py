@@ -106,7 +106,7 @@ def test_next_steps_are_accepted_and_change_what_they_say(cli: Cli, finished: Fi
     changed = {
         "warm-up": {"warmup": 20},
         "updates": {"epochs": 3 * run["epochs"]},
-        "model": {"model.latent_dim": 2 * run["model"]["latent_dim"]},
+        "model": {"model.latent_dim": 60},
     }
     for what, changes in changed.items():
         program, command, *overrides = shlex.split(steps[what])
