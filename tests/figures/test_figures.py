@@ -14,7 +14,6 @@ from sfbptt_cli.figures import style
 from sfbptt_cli.figures.attractor import project, view_of
 from sfbptt_cli.figures.cycles import FoundCycle, draw_cycles
 from sfbptt_cli.figures.error_growth import error_growth
-from sfbptt_cli.figures.exponent import exponent
 from sfbptt_cli.figures.exponents import Exponents, exponents
 from sfbptt_cli.figures.inspection import inspection
 from sfbptt_cli.figures.return_map import maxima, one_dimensional, return_map
@@ -575,13 +574,3 @@ def test_exponents_of_model_and_system_have_twice_their_errors() -> None:
     assert alike.get_yscale() == "linear"
     nothing = exponents(Exponents([np.nan, -np.inf], [np.inf] * 2), None, "", "")
     assert "none known" in words(nothing)
-
-
-def test_the_exponent_of_the_model_has_twice_its_error_and_the_system_a_line() -> None:
-    axes: Any = exponent(0.9, 0.05, 1.0, "per s").axes[0]
-    (bar,) = axes.containers[0].lines[2]
-    np.testing.assert_allclose(bar.get_segments()[0][:, 0], [0.8, 1.0])
-    assert any(np.asarray(line.get_xdata())[0] == 1.0 for line in axes.lines)
-    assert axes.get_xlabel() == "λ_max (per s)"
-    for value, truth in ((np.nan, 1.0), (np.inf, np.nan)):
-        assert not exponent(value, np.nan, truth, "").axes[0].containers
