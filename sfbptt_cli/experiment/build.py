@@ -37,8 +37,9 @@ def build_model(
     gain: float | str = "learned",
 ) -> LatentModel:
     """Make a model with the parameters that `seed` draws."""
-    settings = asdict(config) | {"latent_dim": config.latent_states(obs_dim)}
+    settings = asdict(config)
     model = find_model(settings.pop("name"))
+    settings["latent_dim"] = config.latent_states(obs_dim)
     if config.readout == "identity" and settings["latent_dim"] < obs_dim:
         raise RequestError(
             f"model.latent_dim: {config.latent_dim} was given; accepted with readout=identity: at "

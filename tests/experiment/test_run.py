@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_a_forecast_is_the_free_run_from_the_end_of_a_context(finished: Finished
     forecast = run.predict(x, 15)
     assert forecast.shape == (15, 3)
     np.testing.assert_array_equal(forecast, run.generate(15, x[-1:]))
-    np.testing.assert_array_equal(forecast, run.predict(x, np.float64(15)))
+    np.testing.assert_array_equal(forecast, run.predict(x, cast(int, np.float64(15))))
     several = run.predict(np.stack([x[:20], x[20:]]), 15)
     assert several.shape == (2, 15, 3)
     np.testing.assert_allclose(several[1], forecast, atol=1e-4)
