@@ -43,7 +43,7 @@ def next_steps(run: Run, entry: Mapping[str, Any]) -> tuple[str, list[Step]]:
     """Return a sentence and the commands that follow from an evaluation of a run.
 
     A reconstruction is tested: other seeds, other τ. Anything else is mended by the settings that
-    helped, most helpful first: τ, warm-up, updates, model, seeds; after a look at recorded data.
+    helped elsewhere: τ, warm-up, updates, model, seeds; after a look at recorded data.
     """
     given = _given(run)
     if result_of(entry).result is Result.RECONSTRUCTED:
@@ -60,7 +60,7 @@ def next_steps(run: Run, entry: Mapping[str, Any]) -> tuple[str, list[Step]]:
     for what, changes in _remedies(run).items():
         if changes and _accepted(run, changes):
             steps.append(Step(what, _command(given, changes)))
-    return "settings that have helped, most helpful first:", steps
+    return "change one thing, in this order:", steps
 
 
 def _remedies(run: Run) -> dict[str, dict[str, str]]:

@@ -13,16 +13,14 @@ from sfbptt_cli.storage.evaluations import Entry
 
 log = logging.getLogger("sfbptt")
 
-# The first of these that was drawn is named.
-_FIGURES = ("summary.png", "attractor.png")
 _DONE = ("trained", "finished")
 
 
 def conclusion(run: Run, entry: Entry, paper2022: bool) -> list[str]:
     """Return result, dynamics, table, folder, a figure, and what to do next, as lines."""
     lines = [table(entry, paper2022), "", f"{'folder':<10}{run.folder.path}"]
-    figures = [run.folder.figures / name for name in _FIGURES]
-    lines += [f"{'figure':<10}{path}" for path in figures if path.is_file()][:1]
+    figure = run.folder.figures / "summary.png"
+    lines += [f"{'figure':<10}{figure}"] if figure.is_file() else []
     sentence, steps = next_steps(run, entry)
     lines += labelled("next", sentence)
     width = max((len(step.what) for step in steps), default=0)
