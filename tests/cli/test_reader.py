@@ -72,7 +72,6 @@ def test_a_sweep_whose_runs_share_a_reader(
 
 def test_a_preset_that_reads_the_file_is_kept(cli: Cli, files: Path) -> None:
     for given, source in (
-        (("experiment=poster_temperature", "dataset.path=b/m.csv"), "temperature"),
         (("experiment=al_rnn_lorenz", "dataset.path=b/m.csv"), "csv"),
         (("dataset.path=b/*.npy",), "array"),
         (("dataset=temperature", "dataset.path=b/m.csv"), "temperature"),

@@ -125,7 +125,7 @@ def test_interpolations_and_groups_are_those_of_hydra(
     )
     cli(
         *("train", *TINY, "-m", "model=rnn,plrnn", "window=50,60", "tau=${window},10"),
-        *("experiment=poster_lorenz", "name=run", "optimizer.learning_rate=0.01"),
+        *("experiment=paper_random_tau", "name=run", "optimizer.learning_rate=0.01"),
         cwd=tmp_path,
     )
     plan = json.loads((latest(tmp_path) / "sweep.json").read_text())["jobs"]
