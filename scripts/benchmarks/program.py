@@ -20,6 +20,7 @@ class Usage(NamedTuple):
     """What a finished process took."""
 
     seconds: float
+    cpu_seconds: float  # of all its threads
     megabytes: float  # most that was resident at once
     said: str  # standard output
 
@@ -37,4 +38,5 @@ def run(command: Sequence[str], cwd: Path | None = None) -> Usage:
         if process.returncode:
             last = errors.read().strip().rpartition("\n")[2]
             raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}: {last}")
-        return Usage(seconds, usage.ru_maxrss / 1024, said.read())
+        cpu = usage.ru_utime + usage.ru_stime
+        return Usage(seconds, cpu, usage.ru_maxrss / 1024, said.read())

@@ -87,10 +87,13 @@ def suggested_gain(described: DatasetSettings, memory: Callable[[], Memory]) -> 
 
 
 def _is_complete(described: DatasetSettings) -> bool:
-    """Whether one observation is a state: every variable of an equation without delay or noise."""
+    """Whether one observation is a state: every variable of an equation without delay or noise.
+
+    Where phases are seen through sines or cosines, two of them may look the same.
+    """
     if not isinstance(described, SimulatedSettings):
         return False
     system = find_system(described.system, described.library)
     seen = described.observed is None or set(described.observed) == set(system.variables)
     noisy = described.observation_noise or described.process_noise
-    return seen and not noisy and system.delay is None
+    return seen and not noisy and system.delay is None and system.observe is None

@@ -32,13 +32,8 @@ def dysts_system(name: str) -> System:
     RequestError without the package, for a name that it does not have, and for a field that depends
     on time itself.
     """
-    flows, base = _modules()
-    kinds = (base.DynSys, base.DynSysDelay)
-    known = {
-        key: kind
-        for key, kind in vars(flows).items()
-        if inspect.isclass(kind) and issubclass(kind, kinds) and kind not in kinds
-    }
+    known = _known()
+    _, base = _modules()
     if name not in known:
         hint = nearest(name, known)
         raise RequestError(
@@ -67,6 +62,21 @@ def dysts_system(name: str) -> System:
         definition=inspect.getsource(known[name]) + json.dumps(arrays),
         vectorised=delayed or _vectorised(derivative, numbers, start),
     )
+
+
+def dysts_names() -> list[str]:
+    """Return the names that dysts has; RequestError without it."""
+    return sorted(_known())
+
+
+def _known() -> dict[str, Any]:
+    flows, base = _modules()
+    kinds = (base.DynSys, base.DynSysDelay)
+    return {
+        key: kind
+        for key, kind in vars(flows).items()
+        if inspect.isclass(kind) and issubclass(kind, kinds) and kind not in kinds
+    }
 
 
 def _modules() -> tuple[ModuleType, ModuleType]:

@@ -10,8 +10,10 @@ from conftest import as_dataset, composed
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.experiment.build import build_model, latent_weight
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon
+from sfbptt_cli.experiment.memory import Memory, suggested_warmup
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.system import Times
@@ -42,6 +44,15 @@ def test_the_window_follows_the_interval_and_the_warm_up(
 ) -> None:
     found = _choose(1_000, *overrides.split())
     assert (found.tau, found.warmup, found.window) == (tau, warmup, window)
+
+
+@pytest.mark.parametrize(("system", "warmup"), [("Thomas", 0), ("ArnoldBeltramiChildress", 7)])
+def test_a_phase_that_is_seen_through_one_sine_is_no_complete_state(
+    system: str, warmup: int
+) -> None:
+    pytest.importorskip("dysts")
+    settings = SimulatedSettings(name="flow", library="dysts", system=system, dt=None)
+    assert suggested_warmup(settings, lambda: Memory(7, "", None))[0] == warmup
 
 
 @pytest.mark.parametrize(
