@@ -221,7 +221,7 @@ def _told(row: dict[str, str]) -> str:
 def lines(result: dict[str, Any]) -> list[str]:
     """Shares of what is reconstructed, by model, noise and factor; medians of the seconds."""
     told = [f"{result['systems']} systems; not trained: {result['not_trained']}"]
-    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     for row in result["rows"]:
         groups.setdefault((row["model"], row["noise"], row["factor"]), []).append(row)
     return told + [_share(*key, rows) for key, rows in groups.items()]
