@@ -209,7 +209,10 @@ class ReportSettings(Settings):
     runs: str | None = None  # a folder, at any depth above the runs
     out: str | None = None  # where the files go; null: <runs>/report
     statistic: str = "median"  # over seeds: median (and range), mean (and standard error)
-    metrics: list[str] = field(default_factory=lambda: ["d_stsp", "d_h"])  # rows of the figure
+    # Panels of the figure; the first metric ranks. One alone is as wide as a column of a paper.
+    metrics: list[str] = field(
+        default_factory=lambda: ["d_stsp", "d_h", "lambda_max", "reconstructed"]
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

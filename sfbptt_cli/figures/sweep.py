@@ -1,4 +1,4 @@
-"""Metrics of a sweep against the learning interval τ."""
+"""Metrics of a sweep against the forcing interval τ."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def sweep(columns: Sequence[Column], legend: bool = True) -> Figure:
             at_bottom = k >= len(grid) - (2 if alone else 1)
             axes.tick_params(labelbottom=at_bottom)
             if at_bottom:
-                axes.set_xlabel("learning interval τ (steps)")
+                axes.set_xlabel("forcing interval τ (steps)")
             if alone or i % MOST_COLUMNS == 0:
                 axes.set_ylabel(panel.metric)
         _entitle(figure, grid, column, alone)

@@ -17,7 +17,7 @@ from sfbptt_cli.report.comparison import compared, other_measurements
 from sfbptt_cli.report.finding import finding
 from sfbptt_cli.report.groups import group_runs
 from sfbptt_cli.report.highlights import MOST_SHOWN, choose, open_highlight
-from sfbptt_cli.report.measurements import METRICS
+from sfbptt_cli.report.measurements import METRICS, SHARE
 from sfbptt_cli.report.page import Contents, page
 from sfbptt_cli.report.panels import Panel, disagreements, panels
 from sfbptt_cli.report.statistics import STATISTICS
@@ -42,20 +42,22 @@ def make_report(
     folder: Path,
     out: Path | None = None,
     statistic: str = "median",
-    metrics: Sequence[str] = ("d_stsp", "d_h"),
+    metrics: Sequence[str] = ("d_stsp", "d_h", "lambda_max", SHARE),
 ) -> Report:
     """Write table.csv, groups.csv, sweep.png, sweep.pdf and index.html about the runs in `folder`.
 
     Only files in the folders of the runs are read: the data may have moved or be gone. `out` is
     `folder`/report by default. `statistic` over seeds is the median with the range or the mean with
-    its standard error. The first of `metrics` ranks recipes and runs.
+    its standard error. The figure has a panel of each of `metrics`, which are of METRICS or SHARE;
+    the first of METRICS ranks recipes and runs.
     Raises RequestError for `runs` without a run, a wrong `statistic` or wrong `metrics`.
     """
     one_of("statistic", statistic, tuple(STATISTICS))
+    known = {**METRICS, SHARE: SHARE}
     if not metrics:
-        raise RequestError(f"metrics: none was given; accepted: {', '.join(METRICS)}")
+        raise RequestError(f"metrics: none was given; accepted: {', '.join(known)}")
     for metric in metrics:
-        lookup(METRICS, metric, "metrics")
+        lookup(known, metric, "metrics")
     runs, skipped = collect(folder)
     _require_measured(runs, metrics)
     contents = report_contents(folder, compared(runs), skipped, statistic, metrics)
@@ -77,15 +79,17 @@ def report_contents(
 ) -> Contents:
     """Group the runs and read what is drawn of the best, median and worst of each dataset."""
     shown = panels(group_runs(runs))
+    scores = [metric for metric in metrics if metric != SHARE] or ["d_stsp"]
     highlights, unread = [], []
     for panel in shown[:MOST_SHOWN]:
-        opened = [open_highlight(*chosen) for chosen in choose(panel, metrics[0], len(shown))]
+        opened = [open_highlight(*chosen) for chosen in choose(panel, scores[0], len(shown))]
         highlights.append((panel, tuple(highlight for highlight, _ in opened)))
         unread += [skip for _, skips in opened for skip in skips]
     return Contents(
         title=f"Report on {folder.absolute().name}",
         panels=tuple(shown),
-        metrics=tuple(metrics),
+        metrics=tuple(scores),
+        drawn=tuple(metrics),
         statistic=statistic,
         highlights=tuple(highlights),
         others=tuple(other for panel in shown for other in _measured_otherwise(panel)),
@@ -126,13 +130,14 @@ def _write(contents: Contents, out: Path) -> list[Path]:
     }
     for name, text in texts.items():
         write_text(out / name, text)
-    figure = sweep(sweep_columns(contents.panels, contents.metrics, contents.statistic))
+    figure = sweep(sweep_columns(contents.panels, contents.drawn, contents.statistic))
     return [*(out / name for name in texts), *save(figure, out, "sweep")]
 
 
 def _require_measured(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:
     """Raise RequestError for a metric that no run has, where runs have others."""
-    found = sorted({name for run in runs for name in run.metrics})
+    found = {name for run in runs for name in run.metrics}
     for metric in metrics:
-        if found and metric not in found:
-            raise RequestError(f"metrics: no run has {metric}; accepted: {', '.join(found)}")
+        if found and metric not in {*found, SHARE}:
+            accepted = ", ".join([*sorted(found), SHARE])
+            raise RequestError(f"metrics: no run has {metric}; accepted: {accepted}")

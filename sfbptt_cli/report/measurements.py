@@ -14,6 +14,7 @@ from sfbptt_cli.storage.evaluations import settings_of
 from sfbptt_cli.storage.run_folder import RunFolder
 
 METRICS = {**NAMES, "lambda_max": "λ_max"}
+SHARE = "reconstructed"  # the share of runs that reconstruct; drawn as the metrics are
 _LARGEST = 1e100  # that a picture or a mean can hold
 
 

@@ -47,7 +47,8 @@ class Contents:
 
     title: str
     panels: tuple[Panel, ...]
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...]  # of the tables; the first ranks
+    drawn: tuple[str, ...]  # what the figure has a panel of: metrics, SHARE
     statistic: str
     highlights: tuple[tuple[Panel, tuple[Highlight, ...]], ...]
     others: tuple[Panel, ...]  # as measured with other settings of evaluation
@@ -58,7 +59,8 @@ class Contents:
     def columns(self) -> list[str]:
         """Return the metrics of the tables: those chosen, and λ_max where a run has it."""
         found = any("lambda_max" in run.metrics for panel in self.panels for run in panel.runs)
-        return list(dict.fromkeys([*self.metrics, *["lambda_max"] * found]))
+        chosen = dict.fromkeys([*self.metrics, "lambda_max"])
+        return [metric for metric in chosen if found or metric != "lambda_max"]
 
 
 class Table(NamedTuple):
@@ -148,7 +150,7 @@ def _script_hash(script: str) -> str:
 def _sections(contents: Contents) -> list[dict[str, Any]]:
     """Return for each dataset its finding, sweep, table, and best, median and worst run."""
     swept = [panel for panel in contents.panels if len(panel.taus) > 1]
-    drawn = dict(charts(swept, contents.metrics, contents.statistic))
+    drawn = dict(charts(swept, contents.drawn, contents.statistic))
     shown = {panel.title: highlights for panel, highlights in contents.highlights}
     styles = line_styles(swept)
     sections = []

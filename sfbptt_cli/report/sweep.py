@@ -12,7 +12,7 @@ from sfbptt_cli.figures.svg import inline_svg
 from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
 from sfbptt_cli.figures.sweep import Panel as DrawnPanel
 from sfbptt_cli.report.groups import Group
-from sfbptt_cli.report.measurements import METRICS
+from sfbptt_cli.report.measurements import METRICS, SHARE
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.report.statistics import interval_text
 
@@ -21,7 +21,7 @@ _SYMBOLS = {
     "d_h": "spectral distance\n$D_H$",
     "d_stsp_paper2022": r"$D_\mathrm{stsp}$ (paper2022)",
     "d_h_paper2022": r"$D_H$ (paper2022)",
-    "lambda_max": r"$\lambda_\mathrm{max}$",
+    "lambda_max": "Lyapunov exponent\n" r"$\lambda_\mathrm{max}$",
 }
 _EXPONENT = "Lyapunov exponent\n" r"$\lambda_\mathrm{max}$ / system"
 _EXPONENT_BOUNDS = (-0.5, 1.5)  # the exponent of a fixed point can be a hundred times the system's
@@ -61,10 +61,10 @@ def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
 def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: str) -> list[Column]:
     """Return what the sweep figure draws: a column for a dataset with a panel for a metric.
 
-    After the `metrics` come λ_max of the model in units of the system's, and the share of runs that
-    reconstruct.
+    λ_max is in units of the system's wherever one of the systems is known to be chaotic.
     """
     styles = line_styles(panels)
+    relative = any(panel.truth("lambda_max") > 0 for panel in panels)
 
     def lines(panel: Panel, point: Callable[[Group], Point]) -> tuple[Line, ...]:
         return tuple(
@@ -73,6 +73,10 @@ def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: st
         )
 
     def drawn(panel: Panel, metric: str) -> DrawnPanel:
+        if metric == SHARE:
+            return DrawnPanel(_SHARE, lines(panel, _share), None, False, bounds=(0.0, 1.0))
+        if metric == "lambda_max" and relative:
+            return exponent(panel)
         # D_H and λ_max are bounded.
         unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
         symbol = _SYMBOLS.get(metric, METRICS[metric])
@@ -88,16 +92,8 @@ def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: st
         return DrawnPanel(_EXPONENT, found, None, False, 1.0, _EXPONENT_BOUNDS)
 
     return [
-        Column(
-            _title(panel.title),
-            (
-                *(drawn(panel, metric) for metric in metrics),
-                exponent(panel),
-                DrawnPanel(_SHARE, lines(panel, _share), None, False, bounds=(0.0, 1.0)),
-            ),
-            panel.tau_predicted,
-        )
-        for panel in panels
+        Column(_title(p.title), tuple(drawn(p, metric) for metric in metrics), p.tau_predicted)
+        for p in panels
     ]
 
 
@@ -132,13 +128,13 @@ def _share(group: Group) -> Point:
 def charts(
     panels: Sequence[Panel], metrics: Sequence[str], statistic: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield for every panel its title and an SVG element for each metric, λ_max and the share.
+    """Yield for every panel its title and an SVG element for each metric.
 
     Parts of a line have its number as `data-series`, by which the legend hides them; a point has
     its text as `data-tip`.
     """
     numbers = {label: str(i) for i, label in enumerate(line_styles(panels))}
-    told = dict.fromkeys([*metrics, "lambda_max"])
+    told = [metric for metric in dict.fromkeys([*metrics, "lambda_max"]) if metric != SHARE]
     columns = sweep_columns(panels, metrics, statistic)
     for i, (panel, column) in enumerate(zip(panels, columns, strict=True)):
         attributes: dict[str, dict[str, str]] = {}

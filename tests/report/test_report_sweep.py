@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> list[Panel]:
     return panels(group_runs(collect(folder)[0]))
 
 
+JUDGED = ["lambda_max", "reconstructed"]
+
+
 def drawn(shown: list[Panel], metrics: list[str], statistic: str = "median") -> Any:
     return sweep(sweep_columns(shown, metrics, statistic))
 
 
 def test_medians_ranges_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -> None:
-    figure = drawn(shown, ["d_stsp", "d_h"])
+    figure = drawn(shown, ["d_stsp", "d_h", *JUDGED])
     assert len(figure.axes) == 4 * 2
     first, _, below, _ = figure.axes[:4]
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
@@ -78,7 +82,7 @@ def test_medians_ranges_floors_and_tau_predicted_are_drawn(shown: list[Panel]) -
 
 
 def test_what_diverged_is_marked(shown: list[Panel]) -> None:
-    figure = drawn(shown, ["d_stsp"])
+    figure = drawn(shown, ["d_stsp", *JUDGED])
     first, second = figure.axes[:2]
     hollow = [line for line in first.lines if line.get_markerfacecolor() == "white"]
     np.testing.assert_allclose([x for line in hollow for x in line.get_xdata()], [200], rtol=0.03)
@@ -92,7 +96,7 @@ def test_what_diverged_is_marked(shown: list[Panel]) -> None:
 
 
 def test_exponents_are_compared_with_the_system_and_results_counted(shown: list[Panel]) -> None:
-    figure = drawn(shown, ["d_stsp"])
+    figure = drawn(shown, ["d_stsp", *JUDGED])
     exponent, share = figure.axes[2], figure.axes[4]
     (lstm,) = [x for x in exponent.lines if x.get_gid() == "point-0-0"]
     stored = shown[0].series[0].groups[0].runs[0].metrics["lambda_max"].value
@@ -116,12 +120,38 @@ def test_every_run_is_a_point(shown: list[Panel]) -> None:
 
 
 def test_panels_have_letters_and_a_metric_one_scale(shown: list[Panel]) -> None:
-    figure = drawn(shown, ["d_stsp", "d_h"])
+    figure = drawn(shown, ["d_stsp", "d_h", *JUDGED])
     assert [axes.texts[-1].get_text() for axes in figure.axes] == list("abcdefgh")
     for one, other in zip(figure.axes[::2], figure.axes[1::2], strict=True):
         assert (one.get_ylim(), one.get_yscale()) == (other.get_ylim(), other.get_yscale())
     alone = sweep(sweep_columns(shown[:1], ["d_stsp", "d_h"], "median"))
     assert len({round(axes.get_position().x0, 3) for axes in alone.axes}) == 2, "in two columns"
+
+
+def test_one_metric_of_one_dataset_is_a_column_of_a_paper_wide(shown: list[Panel]) -> None:
+    figure = drawn(shown[:1], ["d_stsp"])
+    (axes,) = figure.axes
+    assert figure.get_figwidth() == 3.3
+    assert "a" not in [text.get_text() for text in axes.texts], "no letter for a single panel"
+    assert figure.get_tightbbox().width <= 3.3
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    assert not axes.get_tightbbox().overlaps(legend)
+
+
+def test_exponents_of_unknown_systems_are_drawn_per_time_unit(tmp_path: Path) -> None:
+    from report_runs import edit
+
+    def set_exponent(value: float, stored: dict[str, Any]) -> None:
+        stored["metrics"]["lambda_max"].update(value=value, truth=None)
+
+    for tau in (10, 30):
+        path = write_run(tmp_path, tau=tau)
+        edit(path, "evaluation.json", partial(set_exponent, 0.1 * tau))
+    (axes,) = drawn(panels(group_runs(collect(tmp_path)[0])), ["lambda_max"]).axes
+    points = [x for x in axes.lines if str(x.get_gid()).startswith("point-")]
+    assert [x.get_ydata()[0] for x in points] == [1.0, 3.0]
+    assert "/ system" not in axes.get_ylabel()
 
 
 def test_exponents_far_away_end_at_the_edge(tmp_path: Path) -> None:
@@ -131,7 +161,7 @@ def test_exponents_far_away_end_at_the_edge(tmp_path: Path) -> None:
         path = write_run(tmp_path, tau=tau)
         if tau == 10:
             edit(path, "evaluation.json", lambda x: x["metrics"]["lambda_max"].update(value=-90.0))
-    exponent: Any = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"]).axes[1]
+    exponent: Any = drawn(panels(group_runs(collect(tmp_path)[0])), JUDGED).axes[0]
     values = [x.get_ydata()[0] for x in exponent.lines if str(x.get_gid()).startswith("point-")]
     assert values[0] == -0.5 < values[1]
     assert exponent.get_yticklabels()[0].get_text() == "≤ −0.5"
@@ -163,7 +193,7 @@ def test_labels_in_the_figure_do_not_overlap(shown: list[Panel]) -> None:
 
 
 def test_the_page_has_a_text_for_every_point_and_level(shown: list[Panel]) -> None:
-    (title, (svg, *more)), (_, (other, *_)) = charts(shown, ["d_stsp"], "median")
+    (title, (svg, *more)), (_, (other, *_)) = charts(shown, ["d_stsp", *JUDGED], "median")
     assert title == "lorenz_paper"
     assert len(more) == 2, "the exponent and the share that reconstruct"
     tips = dict(re.findall(r'data-tip="([^:"]*): ([^"]*)"', svg))
@@ -180,7 +210,7 @@ def test_the_page_has_a_text_for_every_point_and_level(shown: list[Panel]) -> No
 def test_many_datasets_go_below_one_another(tmp_path: Path) -> None:
     for i in range(5):
         write_run(tmp_path, dataset=f"dataset_{i}_with_a_rather_long_name")
-    figure = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp"])
+    figure = drawn(panels(group_runs(collect(tmp_path)[0])), ["d_stsp", *JUDGED])
     assert len(figure.axes) == 5 * 3
     assert figure.get_figwidth() == 6.9
     assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2 * 3
