@@ -84,7 +84,8 @@ def settings_help(command: str, arguments: list[str]) -> str:
     parts.append("Settings, their values and units:\n" + "\n".join(_lines(config)))
     if command == "train":
         parts.append(
-            "Where the runs of -m go: hydra/launcher=basic (one after another), joblib, slurm."
+            "Where the runs of -m go: hydra/launcher=basic (one after another), joblib (all cores\n"
+            "or hydra.launcher.n_jobs=2), slurm."
         )
     return "\n\n".join([*parts, "Hydra's own flags are listed by --hydra-help."])
 

@@ -79,6 +79,10 @@ def refuse_unknown_keys(command: str, arguments: list[str]) -> None:
 
 
 def _no_such_setting(command: str, key: str, arguments: list[str]) -> str:
-    accepted = f"those of {program()} {command} --help"
+    listing = "--help"
+    if key.startswith("hydra.launcher."):
+        launchers = [a for a in arguments if a.startswith("hydra/launcher=")]
+        listing = " ".join(["--cfg hydra -p hydra.launcher", *launchers])
+    accepted = f"those of {program()} {command} {listing}"
     hint = suggestion(command, key, arguments)
     return f"{key}: there is no such setting; accepted: {accepted}{hint}"

@@ -20,7 +20,7 @@ from sfbptt_cli.figures.training_curve import training_curve
 from sfbptt_cli.models.settings import MODEL_LABELS
 from sfbptt_cli.report.cloud import decode_share, encode
 from sfbptt_cli.report.highlights import MOST_VARIABLES, Highlight
-from sfbptt_cli.report.measurements import METRICS, Metric
+from sfbptt_cli.report.measurements import METRICS, USUAL, Metric
 from sfbptt_cli.report.statistics import number
 from sfbptt_cli.storage.model_dynamics import ModelCycle, Spectrum
 
@@ -38,7 +38,11 @@ def card(shown: Highlight, identifier: str) -> dict[str, Any]:
     run = shown.run
     model = MODEL_LABELS.get(run.model, run.model)
     method = run.forcing if run.tau is None else f"{run.forcing}, τ = {run.tau}"
-    numbers = [(METRICS[name], _metric_text(metric)) for name, metric in run.metrics.items()]
+    numbers = [
+        (METRICS[name], _metric_text(metric))
+        for name, metric in run.metrics.items()
+        if name in USUAL
+    ]
     found = (f"{METRICS[m]} {number(run.metrics[m].value)}" for m in _SHORT if m in run.metrics)
     return {
         "id": identifier,

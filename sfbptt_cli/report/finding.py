@@ -84,7 +84,8 @@ def _interval(panel: Panel, best: Group) -> list[str]:
         against = f"it is {share} times τ_pred = {number(panel.tau_predicted)} steps"
     if len(taus) == 1:
         return [f"τ = {best.tau}; {against}; no other was tried with this recipe."]
-    return [f"Best τ of {len(taus)} from {taus[0]} to {taus[-1]}: {best.tau}; {against}."]
+    ends = f"from {taus[0]} to {taus[-1]}"
+    return [f"Of {len(taus)} values of τ {ends} the best is {best.tau}; {against}."]
 
 
 def _failures(panel: Panel) -> list[str]:
@@ -96,7 +97,7 @@ def _failures(panel: Panel) -> list[str]:
     if not failed:
         return [text]
     how = Counter(run.dynamics for run in panel.runs if run.result == "not reconstructed")
-    found = [text, f"Not reconstructed: {failed}; {_counts(how)}."]
+    found = [text, f"Not reconstructed: {failed} ({_counts(how)})."]
     results = {series.label: _results(series) for series in panel.series}
     never = [label for label, r in results.items() if r and set(r) == {"not reconstructed"}]
     if never and len(panel.series) > 1:

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from sfbptt_cli.common.numbers import number_of
 from sfbptt_cli.evaluation.settings import MOST_SMOOTHING
 from sfbptt_cli.evaluation.table import METRICS as NAMES
+from sfbptt_cli.evaluation.table import PAPER
 from sfbptt_cli.evaluation.verdict import result_of
 from sfbptt_cli.storage.evaluations import settings_of
 from sfbptt_cli.storage.run_folder import RunFolder
 
 METRICS = {**NAMES, "lambda_max": "λ_max"}
+USUAL = [name for name in METRICS if name not in PAPER]  # what people see unless they choose others
 SHARE = "reconstructed"  # the share of runs that reconstruct; drawn as the metrics are
 _LARGEST = 1e100  # that a picture or a mean can hold
 

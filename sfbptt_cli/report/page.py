@@ -23,7 +23,7 @@ from sfbptt_cli.report.card import card
 from sfbptt_cli.report.collection import Skipped
 from sfbptt_cli.report.finding import finding
 from sfbptt_cli.report.highlights import Highlight
-from sfbptt_cli.report.measurements import METRICS
+from sfbptt_cli.report.measurements import METRICS, USUAL
 from sfbptt_cli.report.panels import Panel
 from sfbptt_cli.report.sweep import LineStyle, charts, line_styles
 from sfbptt_cli.report.tables import (
@@ -90,6 +90,7 @@ def page(contents: Contents) -> str:
     """Return the page; the same contents give the same text."""
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     runs = [run for panel in contents.panels for run in panel.runs]
+    known = [m for m in known_metrics(contents.panels) if m in {*USUAL, *contents.metrics}]
     sections = _sections(contents)
     cards = [card for section in sections for card in section["cards"] if card["cloud"]]
     template = _environment().get_template("page.html")
@@ -104,7 +105,7 @@ def page(contents: Contents) -> str:
         sections=sections,
         over_seeds=over_seeds(contents.statistic),
         ranked_by=METRICS[contents.metrics[0]],
-        runs=_made("", *run_rows(contents.panels, known_metrics(contents.panels))),
+        runs=_made("", *run_rows(contents.panels, known)),
         others=[(panel.title, _table(contents, panel)) for panel in contents.others],
         skipped=contents.skipped,
         version=sfbptt_cli.__version__,

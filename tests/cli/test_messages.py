@@ -49,6 +49,7 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --hel
         ("tua=3", ["tua: ", NOT_A_SETTING, "did you mean 'tau'?"]),
         ("dataset.parameters.rh=3", ["dataset.parameters.rh: ", "mean 'dataset.parameters.rho'?"]),
         ("hydra.foo=3", ["hydra.foo: ", NOT_A_SETTING]),
+        ("hydra.launcher.foo=3", ["hydra.launcher.foo: ", "train --cfg hydra -p hydra.launcher"]),
         ("++tua=3", ["tua: there is no such setting; accepted: ", "did you mean 'tau'?"]),
         ("+tau=3", ["tau: '+tau=", "accepted: tau="]),
         ("~optimizer.clip_norm", ["optimizer.clip_norm: '~optimizer.clip_norm' was", "key=value"]),

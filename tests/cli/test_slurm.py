@@ -24,17 +24,6 @@ pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"there is no Slurm here ({', '.join(MISSING)})"
 )
 
-# A Slurm without accounting has no answer to sacct; this one has it from the controller.
-_SACCT = r"""#!/bin/sh
-echo "JobID|State|NodeList"
-for word; do
-  [ "$previous" = -j ] && scontrol show job -o "$word" 2>/dev/null | sed -E '
-    s/^JobId=[0-9]+ ArrayJobId=([0-9]+) ArrayTaskId=([^ ]*) .* JobState=([A-Z_]+) .*/\1_\2|\3|/
-    s/_([^|]*[^0-9|][^|]*)\|/_[\1]|/
-    s/^JobId=([0-9]+) .* JobState=([A-Z_]+) .*/\1|\2|/'
-  previous="$word"
-done
-"""
 # Python runs this at its start: patches of a test do not reach the jobs of a cluster.
 _SITE = """
 import importlib.abc, importlib.util, os, sys
@@ -81,15 +70,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for parent in folder.parents:  # munge wants to reach its socket
         if parent.owner() == "root" and parent != Path("/") and "pytest" in parent.name:
             parent.chmod(0o755)
-    wrapper = folder / "bin" / "sacct"
-    wrapper.parent.mkdir()
-    wrapper.write_text(_SACCT)
-    wrapper.chmod(0o755)
     script = str(ROOT / "scripts" / "slurm")
     subprocess.run([script, "start", str(folder / "node"), "6"], check=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "node" / "slurm.conf"))
-        patch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
         try:
             yield
         finally:
@@ -169,6 +153,8 @@ def test_a_disturbed_array(
     lost = {cancelled, crashed}
     assert statuses(stdout) == {n: "died" if n in lost else "finished" for n in range(6)}, stderr
     assert stderr.count("sfbptt: seed=") == 2
+    assert "sacct" not in stderr, "this Slurm keeps no accounts"
+    assert stderr.startswith("6 runs go to Slurm as sfbptt-run; ")
     logs = {n: (latest(cwd) / f"job {n}.log").read_text() for n in range(6)}
     assert again == preempted
     assert logs[preempted].count("continuing ") == 2

@@ -53,6 +53,7 @@ def test_the_table_and_what_is_missing(cli: Cli, tmp_path: Path, no_figures: Non
     assert last.startswith("sfbptt: tau=30 optimizer.learning_rate=1e+30: ")
     assert "diverged in epoch 1" in last
     assert "4 of 4 runs done, 3 failed, 00:00 left" in outcome.stderr
+    assert outcome.stderr.splitlines()[-1] == "report: sfbptt report runs=outputs/run/lorenz"
 
     # Again: the finished run is not touched.
     (finished,) = [run for run in run_folders(tmp_path) if status(run) == "finished"]

@@ -110,5 +110,6 @@ def test_a_sweep_over_names_has_one_folder(cli: Cli, finished: Finished, tmp_pat
     last.update_manifest(status="trained")  # it is to be measured
     outcome = cli("train", *TINY, "-m", "name=a,ß", cwd=tmp_path, status=0)
     assert "2 runs: 2 finished" in outcome.stderr
+    assert "report: " not in outcome.stderr, "there is no folder of these runs alone"
     rows = [line.split()[:2] for line in outcome.stdout.splitlines()]
     assert rows == [["name", "status"], ["a", "finished"], ["ß", "finished"]]

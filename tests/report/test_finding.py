@@ -30,9 +30,9 @@ def test_the_recipe_with_the_largest_share_leads_and_failures_are_counted(tmp_pa
     assert found(tmp_path) == [
         "LSTM, τ = 30 reconstructs in 3 of 3 seeds: D_stsp 0.06, 1.2 times its floor; "
         "λ_max 1 (system 1.1). Also LSTM, τ = 10 (2 of 3).",
-        "Best τ of 2 from 10 to 30: 30; it is 0.478 times τ_pred = 62.7 steps.",
+        "Of 2 values of τ from 10 to 30 the best is 30; it is 0.478 times τ_pred = 62.7 steps.",
         "Reconstructed in all: 5 of 10 runs, 1 in part.",
-        "Not reconstructed: 4; 3 fixed point, 1 diverged in training.",
+        "Not reconstructed: 4 (3 fixed point, 1 diverged in training).",
         "Not even in part at any τ: RNN.",
         "Without a result: 1 interrupted.",
     ]
@@ -48,7 +48,7 @@ def test_where_nothing_reconstructs_the_nearest_is_named(tmp_path: Path) -> None
         "τ = 30; τ_pred is unknown, as λ_max of the system is; no other was tried with this "
         "recipe.",
         "Reconstructed in all: 0 of 2 runs.",
-        "Not reconstructed: 2; 2 chaotic.",
+        "Not reconstructed: 2 (2 chaotic).",
     ]
 
 

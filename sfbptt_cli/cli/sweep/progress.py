@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import threading
 import time
@@ -15,6 +17,7 @@ from tqdm import tqdm
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.common.program import program
 from sfbptt_cli.common.tables import aligned
 from sfbptt_cli.common.terminal import one_line
 from sfbptt_cli.storage.evaluations import find, measured
@@ -115,6 +118,16 @@ def summary(jobs: Sequence[Job], before: int, folder: SweepFolder) -> str:
     counted = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
     earlier = f" ({before} before)" if before else ""
     return f"{len(jobs)} runs: {counted}{earlier}; logs in {folder.path}"
+
+
+def report_command(jobs: Sequence[Job]) -> str:
+    """Return the command that reports on these runs; empty where they have no folder in common."""
+    # Name and dataset; below are model, recipe, seed.
+    folders = {job.run.parents[2] for job in jobs if job.run and job.status == "finished"}
+    if len({folder.parent for folder in folders}) != 1:
+        return ""
+    runs = f"runs={os.path.commonpath(folders)}"
+    return f"report: {program()} report {shlex.quote(runs)}"
 
 
 def _diverged(run: Path | None) -> bool:

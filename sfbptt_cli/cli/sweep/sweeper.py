@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 from sfbptt_cli.cli.reader import with_reader
 from sfbptt_cli.cli.sweep.folder import ENDS, Job, SweepFolder
 from sfbptt_cli.cli.sweep.job import launcher
-from sfbptt_cli.cli.sweep.progress import Progress, summary, table
-from sfbptt_cli.common.checks import require
+from sfbptt_cli.cli.sweep.progress import Progress, report_command, summary, table
+from sfbptt_cli.cli.sweep.slurm import await_jobs, require_slurm, watch_queue
 from sfbptt_cli.common.errors import Interrupted, RequestError
 from sfbptt_cli.common.terminal import say
 from sfbptt_cli.config.explain import explain_value
@@ -91,7 +90,8 @@ class Sweep(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Plan all runs, launch those that are missing, print the table."""
         self._list_jobs(arguments)
-        self._require_possible()
+        if self._on_slurm:
+            require_slurm(self._config.hydra.launcher)
         if Sweep.plan is None:
             self.validate_batch_is_legal([job.overrides for job in self._jobs])
         else:
@@ -105,6 +105,8 @@ class Sweep(Sweeper):
         if Sweep.plan is not None:
             say(table(self._jobs))
         progress.say(summary(self._jobs, before, folder))
+        if report := report_command(self._jobs):
+            progress.say(report)
 
     @property
     def _folder(self) -> SweepFolder:
@@ -113,6 +115,10 @@ class Sweep(Sweeper):
     @property
     def _launcher(self) -> str:
         return launcher(self._config.hydra)
+
+    @property
+    def _on_slurm(self) -> bool:
+        return self._launcher == "SlurmLauncher"
 
     def _list_jobs(self, arguments: list[str]) -> None:
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
@@ -124,18 +130,6 @@ class Sweep(Sweeper):
             job = Job(with_reader(Sweep.command, product), {key: values[key] for key in varied})
             if job not in self._jobs:
                 self._jobs.append(job)
-
-    def _require_possible(self) -> None:
-        if self._launcher != "SlurmLauncher":
-            return
-        found = shutil.which("sbatch") and shutil.which("srun")
-        accepted = "a machine with sbatch and srun, or hydra/launcher=joblib"
-        require(bool(found), "hydra/launcher", "slurm", accepted)
-        settings = self._config.hydra.launcher
-        accepted = f"less than hydra.launcher.timeout_min = {settings.timeout_min} minutes"
-        delay = settings.signal_delay_s
-        fits = delay < 60 * settings.timeout_min
-        require(fits, "hydra.launcher.signal_delay_s", f"{delay} s", accepted)
 
     def _plan_job(self, job: Job, plan: Plan) -> None:
         """Refuse the job, or find its run folder and whether it is finished."""
@@ -183,13 +177,19 @@ class Sweep(Sweeper):
         again, then those that had, one by one: one that dies then was the cause.
         """
         suspects: list[Job] = []
+        if self._on_slurm and (waiting := self._with_status("waiting")):
+            watch_queue()
+            progress.say(
+                f"{len(waiting)} runs go to Slurm as {self._config.hydra.launcher.name}; "
+                "squeue --me lists them"
+            )
         while (waiting := self._with_status("waiting")) and not self._folder.stopped:
             raised = self._launch(waiting)
             progress.look()
             if raised is not None and self._with_status("waiting") == waiting:
                 reason = str(raised).strip("'\" \n").splitlines() or [repr(raised)]
                 raise RequestError(f"hydra/launcher: {reason[-1]}") from raised
-            if self._launcher == "SlurmLauncher" or self._with_status("waiting") == waiting:
+            if self._on_slurm or self._with_status("waiting") == waiting:
                 break  # those that did not begin will not begin another time
             suspects += [job for job in waiting if job.status == "running"]
         for job in suspects:
@@ -220,14 +220,14 @@ class Sweep(Sweeper):
             except Exception as error:
                 raised = error
             except KeyboardInterrupt:
-                if self._launcher == "SlurmLauncher":
+                if self._on_slurm:
                     raise Interrupted(
                         "interrupted; the jobs stay in the queue, where scancel ends them; "
                         "the same command takes what they have finished"
                     ) from None
                 raise
-            if self._launcher == "SlurmLauncher":
-                _await_cluster(self._plugin)
+            if self._on_slurm:
+                await_jobs(self._plugin)
         return raised
 
 
@@ -250,14 +250,3 @@ def _forwarding(folder: SweepFolder) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _await_cluster(launcher: Any) -> None:
-    """Wait for all jobs of a launcher that has given up at the first which died."""
-    from submitit import SlurmJob
-
-    pattern = Path(launcher.params["submitit_folder"]).absolute()  # ends with the job's name, %j
-    submitted = pattern.parent.glob("*/*_submitted.pkl")
-    jobs: list[Any] = [SlurmJob(pattern, path.parent.name) for path in submitted]
-    for job in jobs:
-        job.wait()
