@@ -80,6 +80,9 @@ def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: st
         # D_H and λ_max are bounded.
         unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
         symbol = _SYMBOLS.get(metric, METRICS[metric])
+        units = [run.metrics[metric].unit for run in panel.runs if metric in run.metrics]
+        if metric == "lambda_max" and units:
+            symbol += f" ({units[0]})"
         found = lines(panel, lambda group: _point(group, metric, statistic))
         return DrawnPanel(symbol, found, panel.band(metric), unbounded)
 
