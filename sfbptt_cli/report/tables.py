@@ -47,7 +47,7 @@ def caption(panel: Panel, metrics: Sequence[str], statistic: str) -> str:
     truths = {metric: panel.truth(metric) for metric in metrics}
     known = [f"{METRICS[m]} {number(truth)}" for m, truth in truths.items() if truth == truth]
     same = [
-        f"{_given(key)}={values.pop()}"
+        f"{_given(key)}={values.pop()}{_came_to(panel, key)}"
         for key in RECIPE
         if len(values := {group.setting(key) for group in panel.groups}) == 1 and values != {"-"}
     ]
@@ -64,6 +64,15 @@ def _given(key: str) -> str:
     """Return a setting's short name: `model` for `model.name`, else the last part."""
     owner, _, last = key.rpartition(".")
     return owner if last == "name" else last
+
+
+def _came_to(panel: Panel, key: str) -> str:
+    """Return the numbers that `auto` came to in the runs."""
+    if any(group.setting(key) != "auto" for group in panel.groups):
+        return ""
+    found = sorted({x for run in panel.runs if type(x := run.manifest.get(_given(key))) is int})
+    ends = dict.fromkeys(str(x) for x in (*found[:1], *found[-1:]))
+    return f" ({' to '.join(ends)})" if ends else ""
 
 
 def run_rows(panels: Sequence[Panel], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:

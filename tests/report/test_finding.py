@@ -66,3 +66,11 @@ def test_what_all_runs_share_stands_in_the_caption(tmp_path: Path) -> None:
     assert "model=lstm" in text
     assert "window=200" in text
     assert "tau" not in text
+
+
+def test_the_caption_tells_what_auto_came_to(tmp_path: Path) -> None:
+    for tau, window in ((10, 120), (60, 240)):
+        write_run(tmp_path, tau=tau, window="auto", manifest={"window": window, "warmup": 0})
+    (panel,) = panels(group_runs(collect(tmp_path)[0]))
+    text = caption(panel, ["d_stsp"], "median")
+    assert "warmup=auto (0), window=auto (120 to 240), " in text
