@@ -97,8 +97,9 @@ def _lines(config: DictConfig, indent: str = "") -> Iterator[str]:
         value, comment = config._get_node(key), known.get(str(key), "")
         nested = isinstance(value, DictConfig) and not value._is_none() and len(value) > 0
         text = f"{indent}{key}:" if nested else f"{indent}{key}: {_scalar(config[key])}"
-        first, *more = textwrap.wrap(comment, _WIDTH - _COLUMN) or [""]
-        yield f"{text:<{_COLUMN - 1}} {'# ' * bool(comment)}{first}".rstrip()
+        beyond = " " * (len(text) + 1 - _COLUMN)  # of a long value
+        first, *more = textwrap.wrap(comment, _WIDTH - _COLUMN, initial_indent=beyond) or [""]
+        yield f"{text:<{_COLUMN - 1}} {'# ' * bool(comment)}{first.lstrip()}".rstrip()
         yield from (f"{'':<{_COLUMN}}# {line}" for line in more)
         if nested:
             yield from _lines(config[key], indent + "  ")
