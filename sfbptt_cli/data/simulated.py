@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfbptt_cli.common.cache import cached
-from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.data.dataset import Dataset, places_of
 from sfbptt_cli.data.embedding import embed_parts, settle_delays
 from sfbptt_cli.data.settings import SimulatedSettings
@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 # Raised when the same settings give other numbers than before.
 _CACHE_VERSION = 1
+# Of the distance between a start and the system's own, where the trajectory leaves the numbers.
+_HALVINGS = 3
 # Observations a period, where dt is left to the system.
 _PER_PERIOD = 100
 
@@ -33,8 +35,8 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
     One trajectory is not enough for a floor: of seven pairs of true Lorenz trajectories, 100,000
     steps each, D_stsp varied from 0.033 to 0.107.
 
-    Each starts at random (seeded) around the system's start and runs `transient` steps before the
-    first kept one. Then, in this order:
+    Each starts at random (seeded) around the system's start, nearer to it where it leaves the
+    numbers, and runs `transient` steps before the first kept one. Then, in this order:
 
     - The observed variables are chosen.
     - Noise is added to the training trajectory alone, as the others show the system that is to be
@@ -154,12 +156,21 @@ def _trajectories(system: System, clean: dict[str, Any], process_noise: float) -
 
 
 def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
+    """Integrate every trajectory; one whose start lies outside the basin starts halfway nearer."""
     parameters, tolerances = settings["parameters"], (settings["rtol"], settings["atol"])
-    transient, dt = settings["transient"], settings["dt"]
-    return [
-        integrate(system, parameters, start, Times(transient, steps, dt), *tolerances)
-        for start, steps in zip(_starts(system, settings), settings["steps"], strict=True)
-    ]
+    transient, dt, nearest = settings["transient"], settings["dt"], np.array(system.start)
+    trajectories = []
+    for start, steps in zip(_starts(system, settings), settings["steps"], strict=True):
+        times = Times(transient, steps, dt)
+        for halvings in range(_HALVINGS + 1):
+            nearer = nearest + (start - nearest) / 2**halvings
+            try:
+                trajectories.append(integrate(system, parameters, nearer, times, *tolerances))
+                break
+            except RunFailed:
+                if halvings == _HALVINGS:
+                    raise
+    return trajectories
 
 
 def _starts(system: System, settings: dict[str, Any]) -> Array:

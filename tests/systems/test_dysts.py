@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.errors import RequestError, RunFailed
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.data.simulated import simulate_dataset
@@ -133,3 +133,19 @@ def test_systems_that_dysts_does_not_have(system: str, start: str, end: str) -> 
         _simulate(system=system)
     assert str(refused.value).startswith(start)
     assert str(refused.value).endswith(end)
+
+
+@pytest.mark.usefixtures("dysts")
+def test_a_start_outside_the_basin_is_moved_nearer() -> None:
+    # The second of the starts that seed 0 draws runs to infinity.
+    dataset = _simulate(system="SprottQ", train_steps=500, test_steps=500, floor_trajectories=3)
+    assert np.abs(dataset.independent).max() < 20
+    system = find_system("SprottQ", "dysts")
+    drawn = np.random.default_rng(0).standard_normal((5, 3)) * system.spread + system.start
+    failed = 0
+    for start in drawn:
+        try:
+            integrate(system, system.parameters, start, Times(50, 500, dataset.dt), 1e-8, 1e-8)
+        except RunFailed:
+            failed += 1
+    assert failed
