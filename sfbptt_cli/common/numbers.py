@@ -34,8 +34,8 @@ def number_of(stored: object) -> float:
 
 
 def singular(unit: str) -> str:
-    """Return `time unit` for `time units`; a second stays `s`."""
-    return unit.removesuffix("s") or unit
+    """Return `time unit` for `time units`; `s` and `ms` stay."""
+    return unit.removesuffix("s") if len(unit.split(" ")[-1]) > 2 else unit
 
 
 def number_text(value: float | str | None, digits: int = 4) -> str:

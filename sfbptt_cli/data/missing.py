@@ -55,8 +55,8 @@ def refuse_missing_codes(
             raise RequestError(
                 f"dataset.missing_values: column '{names[column]}' holds {written} in {times}row "
                 f"{rows[found.first]}, and other values from {found.low:g} to {found.high:g}; "
-                f"accepted: missing_values=['{written}'] (with any others) if it stands for a "
-                "missing value, missing_codes=keep if it was measured"
+                f"accepted: 'dataset.missing_values=[\"{written}\"]' (with any others) if it "
+                "stands for a missing value, dataset.missing_codes=keep if it was measured"
             )
 
 

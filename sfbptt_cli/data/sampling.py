@@ -106,7 +106,7 @@ def _ordered(readings: Readings, order: str, notes: list[str]) -> Readings:
     if order == "refuse":
         raise RequestError(
             f"dataset.order: row {row} is earlier than the row before it, as are "
-            f"{len(back) - 1} others; accepted: order=sort, or a file in order of time"
+            f"{len(back) - 1} others; accepted: dataset.order=sort, or a file in order of time"
         )
     notes.append(f"sorted by time: {len(back)} rows were earlier than the row before, first {row}")
     return readings.rows(np.argsort(readings.times, kind="stable"))
@@ -121,7 +121,8 @@ def _distinct(readings: Readings, duplicates: str, notes: list[str]) -> Readings
     if duplicates == "refuse":
         raise RequestError(
             f"dataset.duplicates: row {row} has the time of row {readings.lines[again[0] - 1]}, "
-            f"and {len(again) - 1} more rows repeat a time; accepted: duplicates=first or mean"
+            f"and {len(again) - 1} more rows repeat a time; accepted: dataset.duplicates=first or "
+            "mean"
         )
     done = "the first row was kept" if duplicates == "first" else "their mean was taken"
     notes.append(f"{len(again)} rows repeat a time, first row {row}: {done}")
@@ -142,7 +143,7 @@ def _require_values(readings: Readings) -> None:
         row, column = bad[0]
         raise RequestError(
             f"dataset.missing: row {readings.lines[row]}, column '{readings.names[column]}' has no "
-            f"value, nor have {len(bad) - 1} other fields; accepted: missing=interpolate"
+            f"value, nor have {len(bad) - 1} other fields; accepted: dataset.missing=interpolate"
         )
 
 
@@ -173,7 +174,8 @@ def _native_grid(readings: Readings) -> tuple[float, list[_Points], int]:
         raise RequestError(
             f"dataset.resample: {steps[first]:g} {readings.unit} lie between the rows "
             f"{readings.lines[first]} and {readings.lines[first + 1]}, and {interval:g} between "
-            f"most; accepted: resample=… in {readings.unit}, or a file with one sampling interval"
+            f"most; accepted: dataset.resample=… in {readings.unit}, or a file with one sampling "
+            "interval"
         )
     positions = np.concatenate([[0.0], np.cumsum(multiples)])
     span = float(readings.times[-1] - readings.times[0])
@@ -245,21 +247,25 @@ def _check_gaps(variable: _Points, name: str, repairs: RepairSettings) -> list[s
     if repairs.missing == "refuse":
         raise RequestError(
             f"dataset.missing: {gaps[where]:.0f} samples are missing between {rows}, and "
-            f"{gaps.sum() - gaps[where]:.0f} elsewhere; accepted: missing=interpolate"
+            f"{gaps.sum() - gaps[where]:.0f} elsewhere; accepted: dataset.missing=interpolate"
         )
     if longest > repairs.max_gap and repairs.long_gaps == "refuse":
         raise RequestError(
             f"dataset.max_gap: {longest} samples of column '{name}' are missing between {rows}; "
-            f"accepted: max_gap={longest} or more, or long_gaps=longest"
+            f"accepted: dataset.max_gap={longest} or more, or dataset.long_gaps=longest"
         )
     repaired = (gaps > 0) & (gaps <= repairs.max_gap)
     if not repaired.any():
         return []
     return [
-        f"column '{name}': {gaps[repaired].sum():.0f} missing samples interpolated in "
-        f"{repaired.sum()} gaps, the longest of {gaps[repaired].max():.0f}, the first after "
-        f"row {variable.lines[np.argmax(repaired)]}"
+        f"column '{name}': {_count(gaps[repaired].sum(), 'missing sample')} interpolated in "
+        f"{_count(repaired.sum(), 'gap')}, the longest of {gaps[repaired].max():.0f}, the first "
+        f"after row {variable.lines[np.argmax(repaired)]}"
     ]
+
+
+def _count(count: float, what: str) -> str:
+    return f"{count:.0f} {what}{'s' * bool(count != 1)}"
 
 
 def _gaps_on(grid: Array, positions: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfbptt_cli.data.time_scales import principal_component
-from sfbptt_cli.lyapunov.spectrum import GrowthRate
+from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum, kaplan_yorke_dimension
 
 Array = npt.NDArray[np.float64]
 
@@ -97,6 +97,15 @@ def dynamics(
 def is_zero(exponent: GrowthRate, steps: int) -> bool:
     """Return whether an exponent may be zero: within three errors, or 1 / (steps followed)."""
     return abs(exponent.value) <= max(_uncertain(exponent), _ZERO_GROWTH / steps)
+
+
+def attractor_dimension(spectrum: Spectrum, steps: int, word: Dynamics) -> float:
+    """Return the Kaplan-Yorke dimension; of a cycle or torus, exponents that may be 0 are 0."""
+    exponents = spectrum.exponents
+    if word in (Dynamics.CYCLE, Dynamics.TORUS):
+        pairs = zip(exponents, spectrum.standard_errors, strict=True)
+        exponents = np.array([0.0 if is_zero(GrowthRate(*p), steps) else p[0] for p in pairs])
+    return kaplan_yorke_dimension(exponents)
 
 
 def _uncertain(exponent: GrowthRate) -> float:

@@ -15,12 +15,18 @@ from sfbptt_cli.common.numbers import singular, word_or_number
 from sfbptt_cli.data.contexts import states_at, stretches
 from sfbptt_cli.data.dataset import Dataset, Standardiser
 from sfbptt_cli.evaluation.distances import measure_distances
-from sfbptt_cli.evaluation.dynamics import dynamics, is_zero, undecided
+from sfbptt_cli.evaluation.dynamics import (
+    Dynamics,
+    attractor_dimension,
+    dynamics,
+    is_zero,
+    undecided,
+)
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.lyapunov.largest import largest_exponent
 from sfbptt_cli.lyapunov.model_spectrum import model_spectrum
-from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum, kaplan_yorke_dimension
+from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum
 from sfbptt_cli.metrics.prediction import (
     mean_log_errors,
     squared_errors,
@@ -122,7 +128,6 @@ def evaluate(
             "resolution": 1 / (followed * dataset.dt),  # a distance grows by a factor of e
             "unit": f"per {singular(dataset.time_unit)}",
         },
-        "kaplan_yorke_dimension": _dimension(subject, spectrum, spectrum_steps),
     }
     word = dynamics(
         compared,
@@ -132,6 +137,7 @@ def evaluate(
         second_is_zero=_second_is_zero(spectrum, spectrum_steps),
         centre=after.mean(axis=0),
     )
+    metrics["kaplan_yorke_dimension"] = _dimension(subject, spectrum, spectrum_steps, word)
     recorded = dataset.independent is None
     return Evaluation(word.value, recorded, steps, metrics, generated, truth)
 
@@ -247,7 +253,7 @@ def _spectrum(subject: _Subject) -> tuple[Spectrum, int]:
     return model_spectrum(subject.model, state, steps, transient, count, s=s), steps
 
 
-def _dimension(subject: _Subject, spectrum: Spectrum, steps: int) -> Metric:
+def _dimension(subject: _Subject, spectrum: Spectrum, steps: int, word: Dynamics) -> Metric:
     """Return the Kaplan-Yorke dimension of the model's attractor, from its leading exponents.
 
     Where they do not sum to less than zero the attractor has more dimensions than that, and the
@@ -258,7 +264,7 @@ def _dimension(subject: _Subject, spectrum: Spectrum, steps: int) -> Metric:
     if np.isnan(exponents).any():
         value = "diverged"
     elif exponents.sum() < 0 or len(exponents) == subject.model.state_dim:
-        value = kaplan_yorke_dimension(exponents)
+        value = attractor_dimension(spectrum, steps, word)
     return {
         "value": value,
         "truth": dataset.dimension,

@@ -53,27 +53,26 @@ def result_of(entry: Mapping[str, Any]) -> Judgement:
 
     A distance of at most 0.02 is near enough, whatever its floor.
     """
-    metrics, found = entry["metrics"], dynamics_of(entry)
+    metrics, does = entry["metrics"], dynamics_of(entry)
     exponent = metrics.get("lambda_max", {})
     recorded = bool(entry.get("recorded", exponent.get("truth") is None))
     kinds = _kinds_of_system(exponent)
-    if found not in kinds:
+    if does not in kinds:
         wanted = "" if recorded else f", the system is {_either(kinds)}"
-        return Judgement(Result.NOT, f"the model runs into {_article(found)}{wanted}")
+        return Judgement(Result.NOT, f"the model runs into {_article(does)}{wanted}")
     within, in_part = (_WITHIN, _WITHIN_IN_PART)
     if recorded:
         within, in_part = (_RECORDED_WITHIN, _RECORDED_IN_PART)
-    d_stsp, d_h = (_ratio(metrics[name]) for name in ("d_stsp", "d_h"))
+    d_stsp = _ratio(metrics["d_stsp"])
+    near, text = _near("D_stsp", metrics["d_stsp"], within, _NONE)
     enough = _RECORDED_D_H if recorded else _NONE
-    near = [number_of(metrics["d_stsp"]["value"]) <= _NONE or d_stsp <= within]
-    near += [number_of(metrics["d_h"]["value"]) <= enough or d_h <= _WITHIN]
-    texts = [f"D_stsp is {_times(d_stsp)}", f"D_H is {_times(d_h)}"]
-    faults = [text for text, right in zip(texts, near, strict=True) if not right]
+    found = [(near, text), _near("D_H", metrics["d_h"], _WITHIN, enough)]
+    faults = [text for right, text in found if not right]
     if (off := _exponent_off(exponent)) is not None:
         faults.append(f"lambda_max is {off}")
     if not faults:
-        return Judgement(Result.RECONSTRUCTED, _listed(texts))
-    in_part_at_least = near[0] or d_stsp <= in_part
+        return Judgement(Result.RECONSTRUCTED, _listed([text for _, text in found]))
+    in_part_at_least = near or d_stsp <= in_part
     return Judgement(Result.IN_PART if in_part_at_least else Result.NOT, _listed(faults))
 
 
@@ -108,6 +107,14 @@ def _ratio(metric: Mapping[str, Any]) -> float:
     if floor <= 0:
         return 0.0 if value <= _NONE else math.inf
     return value / floor
+
+
+def _near(name: str, metric: Mapping[str, Any], within: float, enough: float) -> tuple[bool, str]:
+    """Return whether a distance is near enough: within its floors, or small; and why, in words."""
+    value, ratio = number_of(metric["value"]), _ratio(metric)
+    if value <= enough and not ratio <= within:
+        return True, f"{name} is {value:.3g} ({enough:g} is near enough)"
+    return ratio <= within, f"{name} is {_times(ratio)}"
 
 
 def _times(ratio: float) -> str:

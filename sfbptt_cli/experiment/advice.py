@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.program import program
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.evaluation.verdict import Result, result_of
 from sfbptt_cli.experiment.horizon import longest_training
@@ -66,6 +67,7 @@ def next_steps(run: Run, entry: Mapping[str, Any]) -> tuple[str, list[Step]]:
 def _remedies(run: Run) -> dict[str, dict[str, str]]:
     """Return the changes that may mend a run; empty ones do not fit it."""
     config, warmup, dataset = run.config, run.model.warmup, run.dataset
+    recorded = dataset.independent is None
     longer = 2 * warmup or _WARMUP
     shortest = min(longest_training(dataset), len(dataset.test))
     fits = config.forcing.has_warmup and 4 * longer <= shortest
@@ -73,10 +75,13 @@ def _remedies(run: Run) -> dict[str, dict[str, str]]:
     model = {"model.latent_dim": str(2 * run.model.latent_dim)}
     if config.model.name != _SAFEST:
         model = {"model": _SAFEST}
+    # What the data say comes first where it was not asked.
+    taus = "auto," * (recorded and isinstance(config.tau, int)) + _taus(run, _OTHER)
+    steps = "auto" if recorded and config.warmup == 0 else str(longer)
     return {
-        "tau": {"tau": _taus(run, _OTHER)} if _taus(run, _OTHER) else {},
-        "warm-up": {"warmup": str(longer)} if fits else {},
-        "updates": {"epochs": str(_MORE_EPOCHS * config.epochs)},
+        "tau": {"tau": taus} if _taus(run, _OTHER) else {},
+        "warm-up": {"warmup": steps} if fits else {},
+        "updates": {"epochs": str(max(_MORE_EPOCHS * config.epochs, TrainSettings.epochs))},
         "model": model,
         "seeds": {"seed": f"range({config.seed + 1},{config.seed + 1 + _SEEDS})"},
     }

@@ -89,4 +89,6 @@ def chosen_text(tau: int, scores: dict[int, float], again: float) -> str:
     text += f"{again:.3g}; "
     if near:
         return f"{text}it does not stand out: {', '.join(map(str, near))} may be as good"
-    return f"{text}it stands out"
+    text += "it stands out"
+    ends = {min(scores): "shorter", max(scores): "longer"}
+    return f"{text}, at the end of the range: {ends[tau]} may be better" if tau in ends else text

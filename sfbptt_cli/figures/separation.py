@@ -42,6 +42,6 @@ def separation(found: DataExponent, dt: float, time_unit: str, name: str) -> Fig
         axes.axvspan(dt * first, dt * last, color=LYAPUNOV, alpha=0.08, linewidth=0)
     axes.set_xlabel(f"time after neighbours ({time_unit})")
     axes.set_ylabel("mean ln distance (standard deviations)")
-    axes.set_title(name if found.chaotic else f"{name}: not chaotic")
+    axes.set_title(name if found.chaotic else f"{name}: no chaos shown")
     axes.legend(loc="lower right")
     return laid_out(figure)

@@ -25,15 +25,17 @@ def exponent_table(
     if truth is not None:
         lines.append(f"system: {truth.source}")
     header = f"{'':>4}  {f'per {unit}':>14}  {'± s.e.':>9}  {'per step':>10}"
-    lines.append(header + ("" if truth is None else f"  {'system':>10}"))
-    count = len(found.values) if every else _that_matter(found.values)
+    known = not np.isnan(found.values).all()
+    if known:
+        lines.append(header + ("" if truth is None else f"  {'system':>10}"))
+    count = (len(found.values) if every else _that_matter(found.values)) * known
     for i, value in enumerate(found.values[:count]):
         error = "" if found.errors is None else f"{found.errors[i]:.2g}"
         row = f"{i + 1:>4}  {value:>14.5g}  {error:>9}  {value * found.dt:>10.4g}"
         if truth is not None and i < len(truth.values):
             row += f"  {truth.values[i]:>10.5g}"
         lines.append(row)
-    if (left := len(found.values) - count) > 0:
+    if known and (left := len(found.values) - count) > 0:
         lines.append(f"and {left} more, down to {found.values[-1]:.4g}, in lyapunov.json")
     if found.errors is None and math.isfinite(found.low):
         lines.append(f"range of lambda_max: {found.low:.4g} to {found.high:.4g} per {unit}")
@@ -66,7 +68,7 @@ def recommendation(found: Exponents, train: str) -> str:
 def _consequences(found: Exponents) -> list[str]:
     tau = found.tau()
     if tau is None:
-        return [f"not chaotic: {found.reason}", f"tau_pred: none; {_ADVICE}"]
+        return [f"no chaos shown: {found.reason}", f"tau_pred: none; {_ADVICE}"]
     time = 1 / float(found.values[0])
     upper = tau.get("high")
     return [

@@ -10,6 +10,8 @@ from typing import Any
 from sfbptt_cli.report.collection import RunRecord, identity
 from sfbptt_cli.report.measurements import Measurement
 
+_GIVEN = "evaluation."  # before the name of a setting; others follow from them and the data
+
 Settings = tuple[tuple[str, Any], ...]
 
 
@@ -41,8 +43,15 @@ def difference(settings: Settings, common: Settings) -> str:
     """Return in words where settings differ from the common ones: those given, or what followed."""
     here, there = dict(settings), dict(common)
     keys = [key for key in sorted({**here, **there}) if here.get(key) != there.get(key)]
-    given = [key for key in keys if key.startswith("evaluation.")]
-    return ", ".join(f"{key} {here.get(key)} for {there.get(key)}" for key in given or keys)
+    keys = [key for key in keys if key.startswith(_GIVEN)] or keys
+    return ", ".join(f"{key} {here.get(key)} for {there.get(key)}" for key in keys)
+
+
+def remedy(settings: Settings, common: Settings) -> str:
+    """Return the settings of `sfbptt evaluate` that measure as the common ones; "" for none."""
+    here, there = dict(settings), dict(common)
+    keys = [key for key in there if key.startswith(_GIVEN) and here.get(key) != there[key]]
+    return " ".join(f"{key}={'null' if there[key] is None else there[key]}" for key in keys)
 
 
 def _by_data(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:

@@ -67,7 +67,9 @@ def _measurement(entry: Any) -> Measurement:
     settings |= {
         f"{METRICS[n]}: {k}": v for n, metric in metrics.items() for k, v in metric.settings
     }
-    settings["measured steps"] = steps
+    # Those that a test trajectory allows are all of it, but for the warm-up.
+    wanted = given.get("steps")
+    settings["measured steps"] = steps if isinstance(wanted, int) and steps >= wanted else "all"
     try:
         result, reason = result_of(entry)
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sfbptt_cli.common.errors import RequestError
+from sfbptt_cli.common.program import program
 from sfbptt_cli.figures.sweep import Band
 from sfbptt_cli.models.settings import MODEL_LABELS
 from sfbptt_cli.report.collection import RunRecord
-from sfbptt_cli.report.comparison import difference
+from sfbptt_cli.report.comparison import difference, remedy
 from sfbptt_cli.report.groups import Group, varied
 from sfbptt_cli.report.statistics import summarise
 from sfbptt_cli.storage.trajectories import read_trajectories
@@ -80,9 +81,10 @@ def panels(groups: Sequence[Group]) -> list[Panel]:
     for group in groups:
         by_name[group.runs[0].dataset].append(group)
     for name, same in by_name.items():
-        keys = _needed([key for key in varied(same) if key.startswith("dataset.")], same)
+        keys = [key for key in varied(same) if key.startswith("dataset.")]
+        keys = _needed(sorted(keys, key=_known_by), same)
         for own, members in _split(same, keys).items():
-            title = ", ".join([name, *own])
+            title = ", ".join([name, *(text for text in own if not text.endswith("=-"))])
             series = tuple(_series(members))
             found.append(Panel(title, tuple(members), series, _tau_predicted(members)))
     return found
@@ -95,6 +97,11 @@ def _split(groups: Sequence[Group], keys: Sequence[str]) -> dict[tuple[str, ...]
         own = tuple(f"{key.rpartition('.')[2]}={group.setting(key)}" for key in keys)
         found[own].append(group)
     return found
+
+
+def _known_by(key: str) -> int:
+    """Return how well a person knows data by a setting: files and columns before their sign."""
+    return 2 if key.endswith(("path", "columns")) else key != "dataset.fingerprint"
 
 
 def _needed(keys: Sequence[str], groups: Sequence[Group]) -> list[str]:
@@ -153,15 +160,13 @@ def _tau_predicted(groups: Sequence[Group]) -> float | None:
 def disagreements(panel: Panel) -> list[str]:
     """Return which runs are left out of medians, and what else cannot be compared; in words."""
     common = next((run.measurement for run in panel.runs if run.measurement and run.alike), None)
-    otherwise = Counter(
-        difference(run.measurement.settings, common.settings if common else ())
-        for run in panel.runs
-        if run.measurement and not run.alike
-    )
+    usual = common.settings if common else ()
+    odd = [r.measurement.settings for r in panel.runs if r.measurement and not r.alike]
+    otherwise = Counter((difference(own, usual), remedy(own, usual)) for own in odd)
     found = [
-        f"{n} run{'s' * (n != 1)} measured otherwise ({how}): in no median or mean; "
-        "sfbptt evaluate runs=… measures all alike"
-        for how, n in otherwise.items()
+        f"{n} run{'s' * (n != 1)} measured otherwise ({how}): in no median or mean"
+        + f"; {program()} evaluate runs=… {settings} measures all alike" * bool(settings)
+        for (how, settings), n in otherwise.items()
     ]
     data = {run.manifest.get("dataset") for run in panel.runs} - {None}
     if len(data) > 1:

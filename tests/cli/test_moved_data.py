@@ -16,7 +16,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.experiment.run import load_run
 
 SMALL = tuple(o for o in TINY if not o.startswith(("dataset.", "validation.")))
-SMALL = (*SMALL, "validation.every=0", "dataset=csv")
+SMALL = (*SMALL, "validation.every=0", "dataset=csv", "warmup=0")
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 
@@ -61,7 +61,10 @@ def test_a_renamed_project_goes_on_as_before(cli: Cli, project: Path) -> None:
     outcome = cli("train", *SMALL, "dataset.path=data/table.csv", cwd=project, status=0)
     assert "is finished" in outcome.stderr
     assert run_folder(project) == run  # there is no other
-    cli("evaluate", f"run={run}", cwd=project, status=0)
+    outcome = cli("evaluate", f"run={run}", cwd=project, status=0)
+    # What the data say is tried first, in place of the τ and warm-up that were given.
+    assert " tau=auto,8,15,60\n" in outcome.stdout
+    assert " warmup=auto\n" in outcome.stdout
 
 
 @pytest.mark.parametrize("where", ["table.csv", "seed0/table.csv", "given"])

@@ -71,7 +71,7 @@ def test_data_without_chaos_are_told_so(cli: Cli, tmp_path: Path) -> None:
     outcome = cli(
         "lyapunov", "dataset=npy", f"dataset.path={tmp_path}/sine.npy", cwd=tmp_path, status=0
     )
-    assert "not chaotic: " in outcome.stdout
+    assert "no chaos shown: " in outcome.stdout
     assert outcome.stdout.splitlines()[-1].endswith(f"dataset.path={tmp_path}/sine.npy tau=auto")
     assert "tau_pred: none" in outcome.stdout
     assert _written(tmp_path / "outputs/run/npy")["tau_pred"] is None

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from sfbptt_cli.common.numbers import number_of, number_text, word_or_number
+from sfbptt_cli.common.numbers import number_of, number_text, singular, word_or_number
 from sfbptt_cli.common.tables import aligned
 
 NUMBERS = (0.0, -1.5, 1e300, 5e-324, math.inf, -math.inf, math.nan)
@@ -17,6 +17,15 @@ NUMBERS = (0.0, -1.5, 1e300, 5e-324, math.inf, -math.inf, math.nan)
 def test_a_number_comes_back_from_json(value: float) -> None:
     stored = json.loads(json.dumps(word_or_number(value), allow_nan=False))
     assert number_of(stored) == pytest.approx(value, rel=0, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("unit", "one"),
+    [("time units", "time unit"), ("days", "day"), ("s", "s"), ("ms", "ms"), ("µs", "µs"),
+     ("10 ms", "10 ms"), ("Hz", "Hz")],
+)  # fmt: skip
+def test_the_singular_of_a_unit(unit: str, one: str) -> None:
+    assert singular(unit) == one
 
 
 @pytest.mark.parametrize("word", ["diverged", "undecided"])

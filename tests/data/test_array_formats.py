@@ -200,7 +200,7 @@ def test_missing_values_by_the_marks_of_the_file(
     between = np.interp([700, 701], [699, 702], SERIES[[699, 702], 0])
     np.testing.assert_allclose(_whole(data)[700:702, 0], between, atol=0.001)
     assert "a: 2 values are missing by the file's own mark" in data.preprocessing
-    assert any("2 missing samples interpolated in 1 gaps" in note for note in data.preprocessing)
+    assert any("2 missing samples interpolated in 1 gap" in note for note in data.preprocessing)
 
 
 def test_packing_of_plain_hdf5(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def columns(*names: str) -> dict[str, Any]:
         ('time,T\n0,"1"2\n', {}, "dataset.path: .* cannot be read up to row 2: ',' expected"),
         ("time,station\n0,B01\n", {}, "has no column of numbers among: station, time"),
         ("time,T,T\n0,1,2\n", {}, "dataset.columns: 'T' names the columns 2, 3; accepted: uniq"),
-        ("0,1\n1.5,2\n", {}, "dataset.header: row 1 holds '0, 1', the names .*: header=true for"),
+        ("0,1\n1.5,2\n", {}, "dataset.header: row 1 holds '0, 1', the names .*: dataset.header="),
         ('"ti\nme",T\n0,1\n', {}, "row 1 holds 'ti�me'; accepted: printable names"),
         ("Time,T\n0,1\n", {}, r"dataset.time_column: 'time' is not in .*did you mean 'Time'\?"),
         (PLAIN, columns("P"), "dataset.columns: 'P' is not in the file; accepted: T .degC., p, t"),

@@ -170,7 +170,7 @@ def test_what_is_found(tmp_path: Path, text: str, names: str, dt: float, unit: s
     ("text", "settings", "message"),
     [
         (table("x,pos\n", lambda i: f"{X[i]},{i / 2}"), {},
-         "dataset.time_column: column 'pos' rises evenly.*'pos', or time_column=null"),
+         "dataset.time_column: column 'pos' rises evenly.*'pos', or dataset.time_column=null"),
         (table("t,x\n", lambda i: f"{Y[i]},{X[i]}"), {}, "dataset.time_column: column 't' is nam"),
         (table("t\n", lambda i: f"{i / 100:.2f}"), {}, "dataset.time_column: column 't' rises"),
         (table("index,x\n", lambda i: f"{7 * i % N},{X[i]}"), {},
@@ -213,7 +213,7 @@ def test_what_is_found(tmp_path: Path, text: str, names: str, dt: float, unit: s
         (table("n\n", lambda i: f'"{int(20000 + 9000 * X[i]):,}"'), {},
          "dataset.decimal: row 2, column 'n' holds '20,000', .*comma for 20.000, point for 20000"),
         (table("0,1\n", lambda i: f"{X[i]},{Y[i]}"), {},
-         "dataset.header: row 1 holds '0, 1', .*header=true for names, header=false for numbers"),
+         "dataset.header: row 1 holds '0, 1', .*header=true for names, dataset.header=false for"),
         (table("x,y,z\n", lambda i: f"{X[i]},{Y[i]}"), {}, "row 1 has 3 fields, and row 2 has 2"),
         (table("x\n" + "no\n" * 5, lambda i: f"{X[i]}"), {}, "dataset.path: row 5 holds 'no' w"),
         (table("x,y\n", lambda i: f"{X[i] if i % 97 else -999},{Y[i]}"), {},
@@ -290,7 +290,7 @@ def test_what_was_read_is_told_in_two_lines(tmp_path: Path) -> None:
         "1 lines left out below the first row: of comment",
         "1297 lines left out below the first row: blank",
         "column 'flag' left out: it is 1 in every row",
-        "column 'x': 1 missing samples interpolated in 1 gaps, the longest of 1, the first after "
+        "column 'x': 1 missing sample interpolated in 1 gap, the longest of 1, the first after "
         "row 18",
     )
     assert not re.search("[^ -~]", " ".join(dataset.account()))

@@ -107,7 +107,7 @@ def test_missing_rows_and_values_lie_on_a_straight_line() -> None:
     message = refusal(given, Repairs(missing="interpolate", max_gap=2))
     assert message.startswith(
         "dataset.max_gap: 3 samples of column 'T' are missing between rows 20 and 21; accepted: "
-        "max_gap=3 or more"
+        "dataset.max_gap=3 or more"
     )
 
 
@@ -137,7 +137,7 @@ def test_another_sampling_interval(changed: float) -> None:
     times = DT * np.concatenate([np.arange(60), 60 + changed * np.arange(30)])
     message = refusal(readings(times), ALL)
     assert message.startswith(f"dataset.resample: {changed * DT:g} hours lie between the rows ")
-    assert "accepted: resample=… in hours" in message
+    assert "accepted: dataset.resample=… in hours" in message
     series, notes = regularise(readings(times), replace(ALL, resample=4 * DT))
     # Bins of four readings; the first one stands at the mean of its times, 1.5 · DT.
     expected = line(1.5 * DT + 4 * DT * np.arange(len(series.values)))
@@ -172,7 +172,7 @@ def test_resampling_of_irregular_times_with_gaps() -> None:
     steps = np.diff(series.values, axis=0)
     np.testing.assert_allclose(steps, np.broadcast_to([-4, 1], steps.shape), rtol=1e-9)
     assert (series.reaches - np.arange(len(series.reaches))).max() in (5, 6)
-    assert "missing samples interpolated in 1 gaps" in notes[1]
+    assert "missing samples interpolated in 1 gap" in notes[1]
 
 
 @pytest.mark.parametrize(

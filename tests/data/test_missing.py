@@ -37,7 +37,7 @@ def test_a_code_among_other_values_is_named(code: float, others: Any, kind: type
         check(column)
     assert re.match(
         rf"dataset\.missing_values: column 'b' holds {re.escape(written)} in 31 rows, the first is "
-        rf"row 7, .*missing_values=\['{re.escape(written)}'\] .*missing_codes=keep",
+        rf"row 7, .*'dataset.missing_values=\[\"{re.escape(written)}\"\]' .*dataset.missing_codes",
         str(refused.value),
     )
     column[column == kind(written)] = np.nan

@@ -11,9 +11,9 @@ import torch
 from known_maps import Map
 from torch import Tensor
 
-from sfbptt_cli.evaluation.dynamics import Dynamics, dynamics
+from sfbptt_cli.evaluation.dynamics import Dynamics, attractor_dimension, dynamics
 from sfbptt_cli.lyapunov.largest import largest_exponent
-from sfbptt_cli.lyapunov.spectrum import GrowthRate
+from sfbptt_cli.lyapunov.spectrum import GrowthRate, Spectrum
 
 Array = npt.NDArray[np.float64]
 SCALE = np.array([1.0, 10.0])
@@ -159,3 +159,20 @@ def test_known_systems_are_named(model: Map, expected: Dynamics) -> None:
     found = largest_exponent(model, x[:: len(x) // 16], steps=6_000, transient=0)
     free = x.numpy()
     assert dynamics(free, free.std(axis=0), found, 6_000, centre=free.mean(axis=0)) is expected
+
+
+@pytest.mark.parametrize(
+    ("exponents", "word", "dimension"),
+    [
+        ([-2e-3, -0.5, -1.0], Dynamics.CYCLE, 1.0),  # 0 within its error
+        ([-0.1, -0.5, -1.0], Dynamics.CYCLE, 0.0),  # of a map
+        ([1e-3, -2e-3, -1.0], Dynamics.TORUS, 2.0),
+        ([-2e-3, -0.5, -1.0], Dynamics.FIXED_POINT, 0.0),
+        ([0.5, -2e-3, -1.0], Dynamics.CHAOTIC, 2.498),
+    ],
+)
+def test_the_dimension_of_what_a_model_does(
+    exponents: list[float], word: Dynamics, dimension: float
+) -> None:
+    spectrum = Spectrum(np.array(exponents), np.full(3, 1e-3), trajectories=16)
+    assert attractor_dimension(spectrum, 2_000, word) == pytest.approx(dimension, abs=1e-9)

@@ -50,13 +50,21 @@ def entry(
         ({"truth": 0.001, "exponent": 0.0, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
         ({"truth": 0.0, "exponent": 0.3}, Result.NOT, "chaos, the system is a torus or a cycle"),
         ({"truth": -0.3, "exponent": -0.1, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
-        ({"d_stsp_floor": 0.0, "d_stsp": 0.02}, Result.RECONSTRUCTED, "0 times its floor"),
+        (
+            {"d_stsp_floor": 0.0, "d_stsp": 0.02},
+            Result.RECONSTRUCTED,
+            "D_stsp is 0 times its floor",
+        ),
         ({"d_stsp_floor": 0.0, "d_stsp": 0.03}, Result.NOT, "infinitely far from its floor"),
         # Recorded data, whose system is not known.
         ({"truth": None}, Result.RECONSTRUCTED, "D_stsp is 1 times its floor"),
         ({"truth": None, "d_stsp": 0.11}, Result.IN_PART, "D_stsp is 1.1 times its floor"),
         ({"truth": None, "d_stsp": 0.21}, Result.NOT, "D_stsp is 2.1 times its floor"),
-        ({"truth": None, "d_h": 0.1, "dynamics": "cycle"}, Result.RECONSTRUCTED, "D_stsp"),
+        (
+            {"truth": None, "d_h": 0.1, "dynamics": "cycle"},
+            Result.RECONSTRUCTED,
+            "D_H is 0.1 (0.1 is",
+        ),
         ({"truth": None, "d_h": 0.11}, Result.IN_PART, "D_H is 2.75 times its floor"),
         ({"truth": None, "dynamics": "fixed point"}, Result.NOT, "runs into a fixed point"),
         # Recorded data with a λ_max that was given.

@@ -106,6 +106,11 @@ def test_a_tau_stands_out_against_another_seed(again: float, expected: str) -> N
     assert expected in chosen_text(30, {10: 5.0, 30: 3.0, 40: 7.0}, again)
 
 
+def test_a_tau_at_the_end_of_the_search_is_named() -> None:
+    assert chosen_text(40, {10: 5.0, 30: 3.0, 40: 1.0}, 1.1).endswith("longer may be better")
+    assert chosen_text(10, {10: 1.0, 30: 3.0, 40: 7.0}, 1.1).endswith("shorter may be better")
+
+
 def test_a_searched_run_says_what_it_took_and_why(
     cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:

@@ -85,6 +85,26 @@ def test_recorded_data_are_told_apart_by_content_not_by_place(tmp_path: Path) ->
     }
 
 
+def test_recorded_data_are_named_by_their_file(tmp_path: Path) -> None:
+    for i, (file, columns) in enumerate([("a", None), ("b", None), ("b", ["v"])]):
+        path = write_run(tmp_path / str(i), manifest={"dataset": 64 * str(i)})
+        own = {"path": f"{file}.csv", "time_unit": f"unit {i}", "columns": columns}
+        edit(path, "config.yaml", lambda c, own=own: c["dataset"].update(own))
+    assert sorted(panel.title for panel in panels_of(tmp_path)) == [
+        "lorenz_paper, columns=['v'], path=b.csv",
+        "lorenz_paper, path=a.csv",
+        "lorenz_paper, path=b.csv",
+    ]
+
+
+def test_a_longer_warmup_leaves_fewer_steps_and_is_compared(tmp_path: Path) -> None:
+    for seed, steps in enumerate((1_400, 1_382)):
+        edit(
+            write_run(tmp_path, seed=seed), "evaluation.json", lambda c, n=steps: c.update(steps=n)
+        )
+    assert all(run.alike for run in compared(collect(tmp_path)[0]))
+
+
 def test_a_method_without_tau_is_a_level_of_its_own(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
     write_run(tmp_path / "a", forcing="none", tau=None)
@@ -125,8 +145,7 @@ def test_numbers_that_cannot_be_compared_are_pointed_out(tmp_path: Path) -> None
     write_run(tmp_path, seed=2)
     (panel,) = panels(group_runs(compared(collect(tmp_path)[0])))
     assert disagreements(panel) == [
-        "lorenz_paper: 1 run measured otherwise (D_stsp: bins 10 for 30, measured steps 500 for "
-        "1400): in no median or mean; sfbptt evaluate runs=… measures all alike",
+        "lorenz_paper: 1 run measured otherwise (D_stsp: bins 10 for 30): in no median or mean",
         "lorenz_paper: the runs have 2 different sets of data",
     ]
 
@@ -161,8 +180,10 @@ def test_a_median_is_of_measurements_with_the_same_settings(tmp_path: Path) -> N
     assert "lorenz_paper with evaluation.steps 1400 for 500" in page_of(tmp_path)
     # Without the measurement that the others share, a run stays out of the median.
     edit(short, "evaluation.json", lambda c: c.update(settings={"steps": 600}, steps=600))
-    (group,) = group_runs(compared(collect(tmp_path)[0]))
+    (group,) = groups = group_runs(compared(collect(tmp_path)[0]))
     assert group.summary("d_stsp").interval("median") == (0.3, 0.2, 0.4)
+    (note,) = disagreements(*panels(groups))
+    assert note.endswith("; sfbptt evaluate runs=… evaluation.steps=1400 measures all alike")
     assert group.reconstructed == "0 of 4", "its result counts: it compares with its own floor"
 
 

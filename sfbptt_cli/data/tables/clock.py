@@ -250,8 +250,8 @@ def _refuse_doubtful(head: Head, place: int) -> None:
         name = head.names[place]
         raise RequestError(
             f"dataset.trajectory_column: nothing was given, but column '{name}' seems to number "
-            f"trajectories; accepted: trajectory_column='{name}' (with train_fraction=null), or "
-            "the names of the columns to read in dataset.columns"
+            f"trajectories; accepted: dataset.trajectory_column='{name}' (with "
+            "dataset.train_fraction=null), or the names of the columns to read in dataset.columns"
         )
 
 
@@ -272,8 +272,8 @@ def _refuse_months(head: Head) -> None:
 def _doubt(head: Head, place: int, why: str) -> RequestError:
     name = head.names[place]
     return RequestError(
-        f"dataset.time_column: column '{name}' {why}; accepted: time_column='{name}', or "
-        "time_column=null to read it as a variable"
+        f"dataset.time_column: column '{name}' {why}; accepted: dataset.time_column='{name}', or "
+        "dataset.time_column=null to read it as a variable"
     )
 
 

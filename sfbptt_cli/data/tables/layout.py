@@ -234,7 +234,8 @@ class _Finder:
                 shown = shortened(", ".join(fields))
                 raise RequestError(
                     f"dataset.header: row {line} holds '{shown}', the names of the columns or "
-                    "numbers; accepted: header=true for names, header=false for numbers"
+                    "numbers; accepted: dataset.header=true for names, dataset.header=false for "
+                    "numbers"
                 )
 
 

@@ -158,7 +158,8 @@ def _series(table: Table, settings: TableSettings) -> tuple[Series, str, list[st
             raise RequestError(
                 f"dataset.time_column: {repeated} of {len(times)} rows repeat the time in "
                 f"'{clock.name}'; accepted: date and time of day together, such as "
-                "time_column='date + time', dataset.trajectory_column, or dataset.resample"
+                "'dataset.time_column=\"date + time\"', dataset.time_column=null dataset.dt=… "
+                "(rounded times), dataset.trajectory_column=…, or dataset.resample=…"
             )
     readings = Readings(times, table.values, table.lines, table.names, unit)
     series, notes = regularise(readings, settings)
