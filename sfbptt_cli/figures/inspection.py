@@ -79,7 +79,8 @@ def _draw_series(
     axes.set_title(f"{title}{note}")
     axes.set_xlabel(with_units(["time"], [unit])[0])
     axes.set_ylabel("standard deviations")
-    axes.legend(loc="upper right", ncols=MOST_VARIABLES, fontsize=7)
+    above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.0}
+    axes.legend(ncols=MOST_VARIABLES, fontsize=7, **above)
 
 
 def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.ndarray) -> None:

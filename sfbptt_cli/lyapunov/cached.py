@@ -18,9 +18,9 @@ from sfbptt_cli.lyapunov.settings import NeighbourSettings, OrbitSettings
 from sfbptt_cli.lyapunov.spectrum import Spectrum
 from sfbptt_cli.systems.system import System
 
-# Raised when the same settings give other numbers than before.
+# Raised when the same settings give other numbers, or words, than before.
 _EQUATIONS_VERSION = 3
-_DATA_VERSION = 2
+_DATA_VERSION = 3
 _ARRAYS = ("exponents", "standard_errors")
 _NUMBERS = ("value", "low", "high")
 

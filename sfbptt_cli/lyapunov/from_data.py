@@ -282,7 +282,7 @@ def _doubt(
     until = int(steps[np.argmax(curve > saturation(curve) - 0.5)])
     return (
         "the separation curve does not grow exponentially: not chaotic, too short, or too noisy "
-        f"(separation saturates within {max(1, until)} steps); smooth noisy data first"
+        f"(separation saturates within {max(1, until)} steps)"
     )
 
 
