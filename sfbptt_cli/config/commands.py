@@ -183,9 +183,10 @@ class GenerateSettings(Settings):
     starts: int | None = whole(None, 1, 100_000)  # so many rows of the test data, drawn instead
     seed: int = whole(0, 0)  # of the drawn rows
     # A file with the last w + 1 observations or more before a run of your own, (time, variables),
-    # or before several, (trajectory, time, variables).
+    # or before several: (trajectory, time, variables), or a table with a column trajectory.
     context: str | None = None
-    # .h5 (as trajectories.h5), .csv or .npy; null: generated.h5 in the folder of the run.
+    # .h5 (as trajectories.h5), .csv or .npy, from the first step after the start; null:
+    # generated.h5 in the folder of the run.
     output: str | None = None
     overwrite: bool = False  # replace the output
 
