@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import sfbptt_cli
 from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
 from sfbptt_cli.common.program import program
@@ -62,7 +61,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(usage, end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"sfbptt {sfbptt_cli.__version__}")
+        from sfbptt_cli.storage.provenance import provenance_line
+
+        print(provenance_line())
         return 0
     if asked := _completion(arguments):
         from sfbptt_cli.cli.completion import complete
