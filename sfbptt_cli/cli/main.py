@@ -38,6 +38,10 @@ Tab completion, in bash: eval "$(sfbptt -sc install=bash)"
 """
 
 
+# What no request should raise; those of Hydra and OmegaConf are kinds of their own.
+_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
+
+
 def main() -> None:
     """Run a command and exit with its status: the entry point of the console script."""
     prepare_streams()
@@ -142,6 +146,9 @@ def _run(command: str, arguments: list[str]) -> int:
     except Exception as error:  # of Hydra, composing: those of a job are caught around it
         if traceback:
             raise
+        if isinstance(error, _BUGS) and type(error).__module__ == "builtins":
+            status, message = _explain_failure(error)
+            return _fail(message, status)
         return _fail(explain(error, command, arguments), 2)
     return Sweep.latest.status if Sweep.latest else job.status
 

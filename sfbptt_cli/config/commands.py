@@ -63,7 +63,7 @@ class TrainSettings(Settings):
     figures: str = word("auto", "png", "pdf", "none")
     paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     overwrite: bool = False  # start again in a folder that holds another run
-    outputs: str = "outputs"  # folder of all runs
+    outputs: str = "outputs"  # folder of all runs, from where you call
     dataset: DatasetSettings = MISSING  # what is reconstructed
     model: ModelSettings = MISSING  # the recurrent network
     forcing: ForcingSettings = MISSING  # the training method

@@ -475,15 +475,14 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
 # What nobody foresaw.
 
 
+@pytest.mark.parametrize("place", ["commands.train.run_training", "cli.overrides.prepare"])
 def test_an_unexpected_error_is_a_failure_not_a_wrong_request(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sfbptt_cli.commands import train as commands
-
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(commands, "run_training", fail)
+    monkeypatch.setattr(f"sfbptt_cli.{place}", fail)
     outcome = cli("train", cwd=tmp_path)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr == (
