@@ -25,7 +25,7 @@ _named: list[RunFolder] = []
 
 def repeated() -> str | None:
     """Return the folder that `from=DIR` named; None without, and in processes of a sweep."""
-    return str(_named[0].path.absolute()) if _named else None
+    return str(_named[0].path.resolve()) if _named else None
 
 
 def use_stored(arguments: list[str]) -> list[str]:

@@ -178,7 +178,7 @@ class GenerateSettings(Settings):
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 1, 10_000_000)  # of each free run
     # The row of the test data, counted from 0, that is the last the model sees; null: the first
-    # with w rows before it.
+    # with w rows before it, w being the run's warm-up.
     start: int | None = whole(None, 0)
     starts: int | None = whole(None, 1, 100_000)  # so many rows of the test data, drawn instead
     seed: int = whole(0, 0)  # of the drawn rows
