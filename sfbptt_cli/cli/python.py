@@ -162,7 +162,8 @@ def _data(
         return given
     if isinstance(x, Run):
         require(test is None, "test", "it", "none with a run, which has its own")
-        return {"from": x.folder.path, **_beside(x), **given}
+        moved = {f"dataset.{key}": path for key, path in x.data_paths.items()}
+        return {"from": x.folder.path, **_beside(x), **moved, **given}
     if isinstance(x, str) and _is_dataset(x):
         require(test is None, "test", "it", f"none with dataset={x}, which has its own")
         return {"dataset": x, **given}

@@ -155,7 +155,10 @@ def test_a_run_is_trained_on_beside_itself(
     assert longer.folder.path.is_relative_to(here / "outputs")
     assert longer.history[:2] == first.history
     shutil.copytree(first.folder.path, here / "sent")
-    repeated = sfbptt_cli.train(load_run(here / "sent"), quiet=True)
+    (data,) = here.glob("outputs/run/data/*.npy")
+    data.rename(here / "moved.npy")
+    sent = load_run(here / "sent", data_path=here / "moved.npy")
+    repeated = sfbptt_cli.train(sent, quiet=True)
     assert repeated.folder.path.is_relative_to(here / "elsewhere/outputs")
     assert results(repeated.folder.path) == results(first.folder.path)
 
