@@ -22,7 +22,8 @@ extensions = [
 exclude_patterns = ["extensions"]
 # A missing page, anchor or object is a warning, and warnings are errors (scripts/docs).
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!sfbptt_cli\.).*")]  # names of other packages
+# Names of other packages, and the dataclasses of the settings, which have a page of their own.
+nitpick_ignore_regex = [(r"py:.*", r"(?!sfbptt_cli\.).*|sfbptt_cli\.\w+\.settings\..*")]
 
 html_theme = "furo"
 html_title = "sfbptt"

@@ -85,7 +85,8 @@ def settings_help(command: str, arguments: list[str]) -> str:
     if command == "train":
         parts.append(
             "Where the runs of -m go: hydra/launcher=basic (one after another), joblib (all cores\n"
-            "or hydra.launcher.n_jobs=2), slurm."
+            "or hydra.launcher.n_jobs=2), slurm.\n"
+            "from=DIR takes the settings of a stored run; those that you give win."
         )
     return "\n\n".join([*parts, "Hydra's own flags are listed by --hydra-help."])
 

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import sfbptt_cli
 from sfbptt_cli.cli.requests import perform, plan_training
 from sfbptt_cli.common.errors import Interrupted, RequestError, RunFailed, choices, nearest
 from sfbptt_cli.common.program import program
@@ -39,6 +38,10 @@ Tab completion, in bash: eval "$(sfbptt -sc install=bash)"
 """
 
 
+# What no request should raise; those of Hydra and OmegaConf are kinds of their own.
+_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
+
+
 def main() -> None:
     """Run a command and exit with its status: the entry point of the console script."""
     prepare_streams()
@@ -62,7 +65,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(usage, end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"sfbptt {sfbptt_cli.__version__}")
+        from sfbptt_cli.storage.provenance import provenance_line
+
+        print(provenance_line())
         return 0
     if asked := _completion(arguments):
         from sfbptt_cli.cli.completion import complete
@@ -141,6 +146,9 @@ def _run(command: str, arguments: list[str]) -> int:
     except Exception as error:  # of Hydra, composing: those of a job are caught around it
         if traceback:
             raise
+        if isinstance(error, _BUGS) and type(error).__module__ == "builtins":
+            status, message = _explain_failure(error)
+            return _fail(message, status)
         return _fail(explain(error, command, arguments), 2)
     return Sweep.latest.status if Sweep.latest else job.status
 

@@ -50,7 +50,7 @@ _SERIES = "numbers (time, variables), or a list of such arrays, a trajectory eac
 
 
 def train(
-    x: Data | None = None,
+    x: Data | Run | None = None,
     *,
     test: Data | None = None,
     dt: float | None = None,
@@ -63,7 +63,9 @@ def train(
     `x` is a series (time, variables), a list of such arrays (trajectories of any length, of which
     the last one tests where there is no `test`), or the path of a file, or the name of a dataset.
     `test` is a series, or a file, that tests; without it the last fifth of `x` does. Numbers are in
-    data units, `dt` in time units; `tau` in steps, or auto or search.
+    data units, `dt` in time units; `tau` in steps, or auto or search. Where `x` is a Run, it is
+    repeated with the settings that are given, beside it: more `epochs` continue one that has
+    `lr_schedule="constant"`.
 
     `settings` are those of the command line: `model="lstm"`, `epochs=40`,
     `optimizer={"learning_rate": 0.01}`, or `**{"optimizer.learning_rate": 0.01}`.
@@ -147,15 +149,21 @@ def _value(key: str, value: Any) -> str:
 
 
 def _data(
-    x: Data | None,
+    x: Data | Run | None,
     test: Data | None,
     given: dict[str, Any],
     arrays: dict[Path, list[NDArray[Any]]],
 ) -> dict[str, Any]:
-    """Add the settings of the dataset that x and test are; `arrays` gets what is to be stored."""
+    """Add the settings that x and test stand for; `arrays` gets what is to be stored."""
+    from sfbptt_cli.experiment.run import Run
+
     if x is None:
         require(test is None, "test", "it", "x, the series that trains, as well")
         return given
+    if isinstance(x, Run):
+        require(test is None, "test", "it", "none with a run, which has its own")
+        moved = {f"dataset.{key}": path for key, path in x.data_paths.items()}
+        return {"from": x.folder.path, **_beside(x), **moved, **given}
     if isinstance(x, str) and _is_dataset(x):
         require(test is None, "test", "it", f"none with dataset={x}, which has its own")
         return {"dataset": x, **given}
@@ -174,6 +182,15 @@ def _data(
         elif parts is not None:
             found[key] = parts
     return found | given
+
+
+def _beside(run: Run) -> dict[str, str]:
+    """Return the `outputs` that a run lies in, unless it was taken out of its folders."""
+    path, config = run.folder.path.absolute(), run.config
+    named = (config.name, config.dataset.name, config.model.name)
+    if path.parts[-5:-2] != named or path.parents[4] == Path("outputs").absolute():
+        return {}
+    return {"outputs": str(path.parents[4])}
 
 
 def _is_dataset(name: str) -> bool:

@@ -87,6 +87,7 @@ def _absolute(group: str, key: str, path: str) -> str:
 def train_checked(config: TrainSettings) -> Path:
     """Train the run of these settings, and return its folder. Only inside a Hydra job."""
     from sfbptt_cli.cli.identity import identify
+    from sfbptt_cli.cli.stored import repeated
     from sfbptt_cli.cli.sweep.job import within
 
     identity = identify(config)
@@ -99,9 +100,11 @@ def train_checked(config: TrainSettings) -> Path:
 
     if note := note_on_shorter(identity.path, config):
         log.info("%s", note)
-    origin = {"choices": identity.choices, "overrides": identity.overrides}
+    origin: dict[str, Any] = {"choices": identity.choices, "overrides": identity.overrides}
     if paths := data_paths(stored["dataset"]):
         origin["data_paths"] = described(paths, identity.path.absolute())
+    if first := repeated():
+        origin["repeats"] = first
     run_training(config, stored, identity.path, origin)
     return identity.path
 

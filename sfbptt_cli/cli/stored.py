@@ -19,6 +19,13 @@ from sfbptt_cli.storage.run_folder import RunFolder
 _NOT_TAKEN = frozenset({"outputs", "overwrite"})
 # The choice of the config group `from` that holds the stored settings.
 _CHOICE = "run"
+# The run that `from=DIR` named last, in this process.
+_named: list[RunFolder] = []
+
+
+def repeated() -> str | None:
+    """Return the folder that `from=DIR` named; None without, and in processes of a sweep."""
+    return str(_named[0].path.resolve()) if _named else None
 
 
 def use_stored(arguments: list[str]) -> list[str]:
@@ -29,6 +36,7 @@ def use_stored(arguments: list[str]) -> list[str]:
     run, or settings that this version does not accept.
     """
     sources = [argument for argument in arguments if argument.startswith("from=")]
+    _named.clear()
     if not sources:
         return arguments
     require(len(sources) == 1, "from", "several folders", "that of one run")
@@ -50,6 +58,7 @@ def use_stored(arguments: list[str]) -> list[str]:
     defaults = [{f"override /{group}": choices.get(group)} for group in GROUPS if group in kept]
     node = {"defaults": [*defaults, "_self_"], **kept}
     ConfigStore.instance().store(group="from", name=_CHOICE, node=node, package="_global_")
+    _named.append(folder)
     return [*(a for a in arguments if a not in sources), f"from={_CHOICE}"]
 
 

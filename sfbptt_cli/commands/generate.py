@@ -44,7 +44,8 @@ def run(config: GenerateSettings) -> None:
         generated = opened.generate(config.steps, context)
         generated = generated.reshape(-1, *generated.shape[-2:])
         start: dict[str, Any] = {"context": config.context}
-        words = f"the end of '{config.context}'"
+        last, each = opened.model.warmup + 1, " of each trajectory" if context.ndim == 3 else ""
+        words = f"the last {'row' if last == 1 else f'{last} rows'}{each} of '{config.context}'"
     else:
         rows = _rows(opened, config)
         _require_room(config.steps, len(rows), opened)

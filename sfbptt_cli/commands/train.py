@@ -15,6 +15,7 @@ from sfbptt_cli.data.settings import RecordedSettings
 from sfbptt_cli.experiment.conclusion import conclusion
 from sfbptt_cli.experiment.drawing import draw_missing
 from sfbptt_cli.experiment.measure import measure
+from sfbptt_cli.experiment.repeat import equality
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.experiment.signals import Stopped, StopSignals
 from sfbptt_cli.experiment.status import noting_end
@@ -28,6 +29,7 @@ from sfbptt_cli.experiment.training import (
 )
 from sfbptt_cli.storage.evaluations import find, measured
 from sfbptt_cli.storage.event_files import log_run
+from sfbptt_cli.storage.run_folder import RunFolder
 
 log = logging.getLogger("sfbptt")
 
@@ -106,4 +108,10 @@ def show(run: TrainingRun) -> None:
     folder = run.folder
     entry = find(folder, run.config.evaluation) or measured(folder)
     opened = Run(folder.path, run.config.evaluation.checkpoint, run.dataset)
-    say(*conclusion(opened, entry, run.config.paper2022))
+    repeats = None
+    if first := run.origin.get("repeats"):
+        try:
+            repeats = equality(folder, RunFolder(Path(first)), entry)
+        except RequestError as error:
+            log.warning("'%s' cannot be compared with: %s", first, error)
+    say(*conclusion(opened, entry, run.config.paper2022, repeats))

@@ -63,7 +63,7 @@ class TrainSettings(Settings):
     figures: str = word("auto", "png", "pdf", "none")
     paper2022: bool = False  # also print D_stsp and D_H by the code of Mikhaeil et al. (2022)
     overwrite: bool = False  # start again in a folder that holds another run
-    outputs: str = "outputs"  # folder of all runs
+    outputs: str = "outputs"  # folder of all runs, from where you call
     dataset: DatasetSettings = MISSING  # what is reconstructed
     model: ModelSettings = MISSING  # the recurrent network
     forcing: ForcingSettings = MISSING  # the training method
@@ -178,14 +178,15 @@ class GenerateSettings(Settings):
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 1, 10_000_000)  # of each free run
     # The row of the test data, counted from 0, that is the last the model sees; null: the first
-    # with w rows before it.
+    # with w rows before it, w being the run's warm-up.
     start: int | None = whole(None, 0)
     starts: int | None = whole(None, 1, 100_000)  # so many rows of the test data, drawn instead
     seed: int = whole(0, 0)  # of the drawn rows
     # A file with the last w + 1 observations or more before a run of your own, (time, variables),
-    # or before several, (trajectory, time, variables).
+    # or before several: (trajectory, time, variables), or a table with a column trajectory.
     context: str | None = None
-    # .h5 (as trajectories.h5), .csv or .npy; null: generated.h5 in the folder of the run.
+    # .h5 (as trajectories.h5), .csv or .npy, from the first step after the start; null:
+    # generated.h5 in the folder of the run.
     output: str | None = None
     overwrite: bool = False  # replace the output
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -42,6 +43,16 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def same_results(one: TrainSettings, two: TrainSettings, but: Collection[str]) -> bool:
+    """Return whether runs of these settings are alike; the settings `but` are not looked at."""
+    first, second = flatten(asdict(one)), flatten(asdict(two))
+    return all(
+        first.get(key) == second.get(key)
+        for key in first.keys() | second.keys()
+        if changes_results(key) and key not in but
+    )
 
 
 Config = TypeVar("Config")

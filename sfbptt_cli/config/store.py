@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.entry_points import registered
 from sfbptt_cli.config.commands import COMMANDS
 from sfbptt_cli.data.settings import DATASET_SCHEMAS, SimulatedSettings
@@ -39,9 +40,12 @@ _PER_PERIOD = 100
 def settings_of(group: str) -> dict[str, type[Any]]:
     """Return the settings of each choice of a group, those of other packages among them.
 
-    A model or method of another package states its own as the class attribute `Settings`.
+    A model or method of another package has its own as the class attribute `Settings`.
     """
     others = registered(_EXTENDED[group]) if group in _EXTENDED else {}
+    for name, choice in others.items():
+        accepted = "a subclass of LatentModel, or of Method"
+        require(hasattr(choice, "Settings"), f"sfbptt.{_EXTENDED[group]}", f"'{name}'", accepted)
     return {**GROUPS[group], **{name: choice.Settings for name, choice in others.items()}}
 
 

@@ -16,9 +16,14 @@ log = logging.getLogger("sfbptt")
 _DONE = ("trained", "finished")
 
 
-def conclusion(run: Run, entry: Entry, paper2022: bool) -> list[str]:
-    """Return result, dynamics, table, folder, a figure, and what to do next, as lines."""
-    lines = [table(entry, paper2022), "", f"{'folder':<10}{run.folder.path}"]
+def conclusion(run: Run, entry: Entry, paper2022: bool, repeats: str | None = None) -> list[str]:
+    """Return result, dynamics, table, folder, a figure, and what to do next, as lines.
+
+    `repeats` says what run it repeats.
+    """
+    lines = [table(entry, paper2022), ""]
+    lines += labelled("repeats", repeats) if repeats else []
+    lines.append(f"{'folder':<10}{run.folder.path}")
     figure = run.folder.figures / "summary.png"
     lines += [f"{'figure':<10}{figure}"] if figure.is_file() else []
     sentence, steps = next_steps(run, entry)

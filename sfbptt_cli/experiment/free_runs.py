@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,11 @@ from sfbptt_cli.data.tables.table import read_table
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.experiment.run import Run
 
+log = logging.getLogger("sfbptt")
+
 Array = NDArray[np.float64]
+
+_TRAJECTORY = "trajectory"  # the column of a table of several runs
 
 
 def drawn_rows(run: Run, count: int, seed: int) -> list[int]:
@@ -57,8 +63,8 @@ def read_context(run: Run, path: str) -> Array:
     """Read the observations before one free run, (time, N), or several, (trajectory, time, N).
 
     Arrays are taken as they lie. Of a text table the columns with the names of the run's variables
-    are read, or else all. Raises RequestError for what cannot be read, and where the run's data
-    were cleaned or embedded, as those of the file are not.
+    are read, or all where it has none of them. Raises RequestError for what cannot be read, and
+    where the run's data were cleaned or embedded, as those of the file are not.
     """
     own = run.config.dataset
     if run.config.dataset.inputs:
@@ -91,16 +97,29 @@ def _changes(own: Any) -> list[str]:
 
 
 def _from_table(path: str, own: Any, variables: Sequence[str]) -> Array:
+    """Read the columns of the variables; all in their order where no name is a variable's.
+
+    A column `trajectory`, as `generate` writes it, tells the observations before each run apart.
+    """
     written = {}
     if isinstance(own, TextSettings):
         written = {field.name: getattr(own, field.name) for field in fields(TextSettings)}
-    settings = CsvSettings(
-        name="context", path=path, time_column=None, columns=list(variables), **written
-    )
+    settings = CsvSettings(name="context", path=path, time_column=None, **written)
+    named = replace(settings, columns=list(variables))
+    if _TRAJECTORY not in variables:
+        apart = replace(named, trajectory_column=_TRAJECTORY, train_fraction=None)
+        with suppress(RequestError):
+            table = read_table(Path(path), apart)
+            parts = [part.values for part in table.trajectories().values()]
+            return np.stack([part[-min(map(len, parts)) :] for part in parts])
     try:
-        return read_table(Path(path), settings).values
+        return read_table(Path(path), named).values
     except RequestError:
-        table = read_table(Path(path), replace(settings, columns=None))
-        if table.values.shape[1] != len(variables):
+        table = read_table(Path(path), settings)
+        if {*variables} <= {*table.names}:
             raise
-        return table.values
+    fits = not {*variables} & {*table.names} and len(table.names) == len(variables)
+    found, own_names = ", ".join(table.names), ", ".join(variables)
+    require(fits, "context", f"'{path}' with columns {found}", f"those of the run: {own_names}")
+    log.info("the columns %s of '%s' are taken as %s", found, path, own_names)
+    return table.values

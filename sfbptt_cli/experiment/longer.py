@@ -6,13 +6,12 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import TrainSettings
-from sfbptt_cli.config.schema import changes_results, flatten, typed_config
+from sfbptt_cli.config.schema import same_results, typed_config
 from sfbptt_cli.forcing.settings import FORCING_SETTINGS
 from sfbptt_cli.storage.checkpoint import save_checkpoint
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -21,6 +20,8 @@ log = logging.getLogger("sfbptt")
 
 _EPOCHS = ",epochs="
 _CUT = re.compile(r"-[0-9a-f]{8}$")  # how a folder's name ends that was too long
+# Settings in which a run may differ from the one that it continues; the data are compared.
+_LEFT = ("epochs", "seed", "dataset.path")
 # Neighbours of a run whose settings are read.
 _MOST = 20
 # The choices that are made for a number of epochs: with another one, every update is another.
@@ -112,7 +113,7 @@ def _shorter(path: Path, config: TrainSettings) -> Iterator[tuple[RunFolder, int
         with suppress(RequestError, OSError):
             stored = typed_config(folder.config())
             finished = folder.manifest().get("status") == "finished"
-            if finished and stored.epochs < config.epochs and _differ_in_epochs(stored, config):
+            if finished and stored.epochs < config.epochs and same_results(stored, config, _LEFT):
                 yield folder, stored.epochs
 
 
@@ -132,14 +133,3 @@ def _neighbours(method: Path) -> Iterator[Path]:
             if among and two.startswith(before) and other != method:
                 yield other
                 break
-
-
-def _differ_in_epochs(stored: TrainSettings, given: TrainSettings) -> bool:
-    """Return whether two runs differ in their epochs alone, as far as results go."""
-    one, two = flatten(asdict(stored)), flatten(asdict(given))
-    left = {"epochs", "seed", "dataset.path"}
-    return all(
-        one.get(key) == two.get(key)
-        for key in one.keys() | two.keys()
-        if changes_results(key) and key not in left
-    )

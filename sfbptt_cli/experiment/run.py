@@ -50,7 +50,7 @@ class Run:
         self.folder = RunFolder.existing(Path(at_home("run", str(path))), "run")
         require_own_files(self.folder.path)
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
-        self._dataset, self._data_paths = dataset, data_paths or {}
+        self._dataset, self.data_paths = dataset, data_paths or {}
 
     @cached_property
     def config(self) -> TrainSettings:
@@ -127,7 +127,7 @@ class Run:
 
         RequestError where those that are read are not those the run was trained on.
         """
-        dataset = self._dataset or stored_data(self.folder, self.config, self._data_paths)
+        dataset = self._dataset or stored_data(self.folder, self.config, self.data_paths)
         if len(self.standardiser.mean) != dataset.obs_dim:
             raise RequestError(
                 f"checkpoint: '{self.checkpoint}' observes {len(self.standardiser.mean)} variables,"

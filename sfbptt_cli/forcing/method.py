@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from sfbptt_cli.forcing.settings import ForcingSettings, IntervalSettings
 from sfbptt_cli.forcing.tau_schedule import TauAt
 from sfbptt_cli.models.base import LatentModel
 
@@ -28,6 +29,9 @@ class Stateful:
 class Method(Stateful, ABC):
     """A training method: predictions of a window of data by a model."""
 
+    # Of a method of another package; a subclass of them where the method has settings of its own.
+    Settings: ClassVar[type[ForcingSettings]] = ForcingSettings
+
     @property
     def tau(self) -> int | None:
         """The interval of the present update in steps; None for a method without."""
@@ -44,6 +48,8 @@ class Method(Stateful, ABC):
 
 class IntervalMethod(Method):
     """A method that forces or cuts every τ steps, τ being `tau_at(update)`."""
+
+    Settings: ClassVar[type[ForcingSettings]] = IntervalSettings
 
     def __init__(self, tau_at: TauAt) -> None:
         self._tau_at = tau_at

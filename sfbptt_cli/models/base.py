@@ -16,6 +16,7 @@ from sfbptt_cli.models.initialization import uniform
 from sfbptt_cli.models.kernels import columns
 from sfbptt_cli.models.kernels.columns import Compiled
 from sfbptt_cli.models.readout import READOUTS, Readout
+from sfbptt_cli.models.settings import ModelSettings
 
 # What of B⁺ a learned gain starts from: halfway between model and data.
 _LEARNED_FROM = 0.5
@@ -45,6 +46,8 @@ class LatentModel(nn.Module, ABC):
     ½ B⁺ + ΔK: ΔK (state_dim, obs_dim) starts at zero and exists when w > 0 only.
     """
 
+    # Of a model of another package; a subclass of it where the model has settings of its own.
+    Settings: ClassVar[type[ModelSettings]] = ModelSettings
     gates: ClassVar[int] = 1  # how many times the inputs enter: once a gate of a gated model
     piecewise_linear: ClassVar[bool] = False  # in the state, so that Newton's steps are exact
 

@@ -26,6 +26,16 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def provenance_line() -> str:
+    """Return the same in a line, as `sfbptt --version` prints it."""
+    found = provenance()
+    commit = "" if found["commit"] is None else f" ({found['commit'][:10]})"
+    changed = ", changed since" if found["dirty"] else ""
+    parts = [f"sfbptt {found['version']}{commit}{changed}", f"Python {found['python']}"]
+    parts += [f"{name} {number}" for name, number in found["packages"].items()]
+    return ", ".join([*parts, found["machine"]])
+
+
 def _commit() -> tuple[str | None, bool | None]:
     """Return the commit of this package's checkout, and whether files were changed since."""
     folder = Path(sfbptt_cli.__file__).parent

@@ -134,12 +134,33 @@ def test_a_path_a_dataset_and_a_stored_run(here: Path) -> None:
     np.savetxt(here / "a b.csv", _series(), delimiter=",", header="u,v", comments="")
     run = _train(Path("a b.csv"), **{"dataset.columns": ["v"], "seed": np.int64(3)})
     assert (run.dataset.variables, run.config.seed) == (("v",), 3)
-    again = sfbptt_cli.train(**{"from": run.folder.path, "name": "again", "quiet": True})
+    again = sfbptt_cli.train(run, name="again", quiet=True)
     assert results(again.folder.path) == results(run.folder.path)
+    assert sfbptt_cli.train(run, quiet=True).folder.path == run.folder.path
     simulated = {"train_steps": 2_000, "test_steps": 1_200, "floor_trajectories": 2}
     rossler = _train("rossler", dataset={**simulated, "transient": 100, "parameters": {"c": 6.0}})
     assert rossler.config.dataset.name == "rossler"
     assert "dataset.parameters.c=6.0" in str(rossler.folder.path)
+
+
+def test_a_run_is_trained_on_beside_itself(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = _train(_series(), lr_schedule="constant", epochs=2, **{"validation.every": 1})
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    _unheard(monkeypatch)
+    longer = sfbptt_cli.train(first, epochs=3)
+    assert f"epochs: continuing '{first.folder.path}' (2 epochs) to 3" in capsys.readouterr().err
+    assert longer.folder.path.is_relative_to(here / "outputs")
+    assert longer.history[:2] == first.history
+    shutil.copytree(first.folder.path, here / "sent")
+    (data,) = here.glob("outputs/run/data/*.npy")
+    data.rename(here / "moved.npy")
+    sent = load_run(here / "sent", data_path=here / "moved.npy")
+    repeated = sfbptt_cli.train(sent, quiet=True)
+    assert repeated.folder.path.is_relative_to(here / "elsewhere/outputs")
+    assert results(repeated.folder.path) == results(first.folder.path)
 
 
 def test_a_thread_trains(here: Path) -> None:

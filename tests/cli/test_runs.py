@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import (
     TINY,
@@ -474,15 +475,14 @@ def test_history_is_whole_when_killed_after_the_last_checkpoint(
 # What nobody foresaw.
 
 
+@pytest.mark.parametrize("place", ["commands.train.run_training", "cli.overrides.prepare"])
 def test_an_unexpected_error_is_a_failure_not_a_wrong_request(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sfbptt_cli.commands import train as commands
-
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(commands, "run_training", fail)
+    monkeypatch.setattr(f"sfbptt_cli.{place}", fail)
     outcome = cli("train", cwd=tmp_path)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr == (
@@ -584,10 +584,41 @@ def stored(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_repeated_run_is_bit_equal(
     stored: Path, cli: Cli, tmp_path: Path, no_figures: None
 ) -> None:
-    cli("train", f"from={stored}", cwd=tmp_path, status=0)
+    outcome = cli("train", f"from={stored}", cwd=tmp_path, status=0)
     again = run_folder(tmp_path)
     assert again.parts[-4:] == stored.parts[-4:]
     assert results(again) == results(stored)
+    measured = len(Run(again).metrics)
+    said = " ".join(outcome.stdout.split())
+    assert f"repeats '{stored}', with equal numbers: 2 epochs, {measured} metrics folder" in said
+    assert Run(again).manifest["repeats"] == str(stored)
+
+
+def test_a_repeated_run_says_what_is_not_equal(stored: Path, cli: Cli, tmp_path: Path) -> None:
+    shutil.copytree(stored.parents[4], tmp_path / "outputs")
+    other = Path(shutil.copytree(stored, tmp_path / "other"))
+    loss = Run(stored).history[1]["loss"]
+    differs = f"loss of epoch 2 {loss} here, {float(f'1{loss}')} there"
+    for file, old, new, expected in (
+        ("evaluation.json", '"steps": 1000', '"steps": 1001', "2 epochs, of no metric, as it was"),
+        ("metrics.csv", "\n2,", "\n2,1", f"other numbers: {differs}; versions and machine alike"),
+        (
+            "run.json",
+            '"torch": "',
+            '"torch": "0',
+            f"there; packages.torch {torch.__version__} here",
+        ),
+        ("metrics.csv", "epoch", "epochs", f"'{other}' cannot be compared with: run: "),
+        ("run.json", Run(stored).manifest["dataset"], "0", f"repeats '{other}', but on other data"),
+    ):
+        edit(other / file, old, new)
+        outcome = cli("train", f"from={other}", cwd=tmp_path, status=0)
+        said = " ".join((outcome.stderr + outcome.stdout).split())
+        assert expected in said
+    # The run itself, and settings that make another one.
+    for given in (f"from={run_folder(tmp_path)}", f"from={other} seed=4"):
+        outcome = cli("train", *given.split(), cwd=tmp_path, status=0)
+        assert "repeats" not in outcome.stdout
 
 
 def test_overrides_of_the_command_line_win(stored: Path, cli: Cli, tmp_path: Path) -> None:

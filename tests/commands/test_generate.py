@@ -82,16 +82,30 @@ def test_own_observations_start_a_run(cli: Cli, warmed: Run, cwd: Path) -> None:
         cwd / "x.csv", np.column_stack([time, x]), "%.17g", ",", header="t,x,y,z", comments=""
     )
     np.savetxt(cwd / "x.txt", x, "%.17g")
+    taken = "the columns x1, x2, x3 of 'x.txt' are taken as x, y, z\n"
     expected = warmed.generate(20, x)
     for name in ("x.npy", "x.csv", "x.txt"):
         _, told = _generate(cli, warmed, cwd, f"context={name}", "output=g.npy", "overwrite=true")
-        assert told == f"a free run of 20 steps from the end of '{name}'\n"
+        line = f"a free run of 20 steps from the last 4 rows of '{name}'\n"
+        assert told == (taken + line if name == "x.txt" else line)
         np.testing.assert_array_equal(np.load(cwd / "g.npy"), expected)
-    _generate(cli, warmed, cwd, "context=several.npy", "output=g.h5")
-    with h5py.File(cwd / "g.h5") as file:
-        stored: Any = file["generated"]
-        np.testing.assert_array_equal(stored[:], warmed.generate(20, np.stack([x[:4], x[4:]])))
-        assert file.attrs["context"] == "several.npy"
+    # Two trajectories, of 4 and 5 rows, of which the last 4 count: the columns of the file that
+    # `generate` writes of several runs.
+    rows = np.column_stack(
+        [np.repeat([7, 2], [4, 5]), np.r_[time[:4], time[:5]], x[[*range(4), *range(3, 8)]]]
+    )
+    header = "trajectory,time,x,y,z"
+    np.savetxt(cwd / "several.csv", rows, "%.17g", ",", header=header, comments="")
+    for name in ("several.npy", "several.csv"):
+        given = (f"context={name}", "output=g.h5", "overwrite=true")
+        _, told = _generate(cli, warmed, cwd, *given)
+        assert (
+            told == f"2 free runs of 20 steps from the last 4 rows of each trajectory of '{name}'\n"
+        )
+        with h5py.File(cwd / "g.h5") as file:
+            stored: Any = file["generated"]
+            np.testing.assert_array_equal(stored[:], warmed.generate(20, np.stack([x[:4], x[4:]])))
+            assert file.attrs["context"] == name
 
 
 def test_inputs_are_those_of_the_test_data(cli: Cli, tmp_path: Path) -> None:
@@ -134,7 +148,14 @@ def test_inputs_are_those_of_the_test_data(cli: Cli, tmp_path: Path) -> None:
         ("context=two.npz", "context: 'two.npz' of 2 arrays was given; accepted: one array"),
         ("context=gone.npy", "context: 'gone.npy' was given; accepted: a file of observations"),
         ("context=text.npy", "context: 'text.npy' is text and no file of arrays"),
-        ("context=wide.csv", "dataset.columns: 'x' is not"),
+        (
+            "context=wide.csv",
+            "context: 'wide.csv' with columns a, b, c, d was given; accepted: tho",
+        ),
+        (
+            "context=other.csv",
+            "context: 'other.csv' with columns y, z, q was given; accepted: those",
+        ),
     ],
 )
 def test_refusals(cli: Cli, warmed: Run, cwd: Path, arguments: str, message: str) -> None:
@@ -145,6 +166,7 @@ def test_refusals(cli: Cli, warmed: Run, cwd: Path, arguments: str, message: str
     np.savez(cwd / "two.npz", a=x, b=x)
     (cwd / "text.npy").write_text("1 2 3\n" * 9)
     (cwd / "wide.csv").write_text("a,b,c,d\n" + "1,2,3,4\n" * 9)
+    (cwd / "other.csv").write_text("y,z,q\n" + "1,2,3\n" * 9)
     before = tree(cwd), tree(warmed.folder.path)
     given = [f"run={warmed.folder.path}", "output=out.npy", *arguments.split()]
     outcome = cli("generate", *given, cwd=cwd, status=2)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ version = "1.0"
 
 [project.entry-points."sfbptt.models"]
 mine = "sfbptt_mine:Mine"
+sine = "sfbptt_sine:Sine"
 
 [project.entry-points."sfbptt.methods"]
 often = "sfbptt_mine:Often"
@@ -38,7 +40,7 @@ oscillator = "sfbptt_mine:OSCILLATOR"
 worst = "sfbptt_mine:worst"
 
 [tool.hatch.build.targets.wheel]
-only-include = ["sfbptt_mine.py"]
+only-include = ["sfbptt_mine.py", "sfbptt_sine.py"]
 """
 _MODULE = '''
 """A model, two methods, a system and a metric, as a package of its own has them."""
@@ -100,7 +102,7 @@ class Often(IntervalMethod):
 
 
 class Never(Unforced):
-    Settings: ClassVar = ForcingSettings
+    pass
 
 
 def van_der_pol(state, mu):
@@ -132,6 +134,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("package")
     (root / "pyproject.toml").write_text(_PROJECT, encoding="utf-8")
     (root / "sfbptt_mine.py").write_text(_MODULE, encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/extending.md").read_text(encoding="utf-8")
+    block = page.partition("```python\n")[2].partition("```")[0]
+    (root / "sfbptt_sine.py").write_text(textwrap.dedent(block), encoding="utf-8")
     offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir")
     command = [sys.executable, "-m", "pip", "install", *offline, "--target", root / "site", root]
     subprocess.run(command, check=True, timeout=120)
@@ -176,6 +181,16 @@ def test_a_run_of_nothing_but_another_package_s(package: Path, tmp_path: Path) -
     stored = read_trajectories(run / "trajectories.h5")
     expected = np.abs(stored.truth - stored.generated[0]).max()
     assert metric["value"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_model_of_the_page_is_trained(package: Path, tmp_path: Path) -> None:
+    """It has inputs and a warm-up, and the settings that every model has."""
+    more = ("dataset=duffing", "dataset.inputs=[cos,sin]", "warmup=2", "model.latent_dim=8")
+    found = _sfbptt(package, tmp_path, "train", *TINY, "model=sine", *more)
+    assert found.returncode == 0, found.stderr
+    manifest = json.loads((run_folder(tmp_path) / "run.json").read_text())
+    # W, b, C, B and the gain of the warm-up.
+    assert manifest["parameters"] == 8 * 8 + 8 + 8 * 2 + 2 * (8 * 2)
 
 
 def test_help_lists_the_choices_and_settings_of_another_package(
