@@ -132,6 +132,8 @@ def _command(given: Mapping[str, str], changes: Mapping[str, str]) -> str:
         changes = {k: v for k, v in changes.items() if v != _USUAL.get(k) or "experiment" in kept}
     changes = {k: v for k, v in changes.items() if v}
     many = any("," in value or value.startswith("range") for value in changes.values())
+    if many:
+        changes["hydra/launcher"] = "joblib"  # on all cores
     return _words("train -m" if many else "train", {**kept, **changes})
 
 
