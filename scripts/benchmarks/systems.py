@@ -71,8 +71,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Find the exponents of every system, train what is chaotic, and keep a row a run."""
     names = [n for n in arguments.only or _names() if arguments.half in ("both", half_of(n))]
     begin = ("prlimit", f"--cpu={arguments.limit}", SFBPTT)
-    facts = _Table(arguments.out / "exponents.csv", ("system",))
-    rows = _Table(arguments.out / f"{arguments.table}.csv", (*Task._fields, "overrides"))
+    facts = Table(arguments.out / "exponents.csv", ("system",))
+    rows = Table(arguments.out / f"{arguments.table}.csv", (*Task._fields, "overrides"))
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for name in pool.map(lambda n: facts.once({"system": n}, lambda: _facts(n, begin)), names):
             print(_told(name), flush=True)
@@ -106,7 +106,7 @@ def _names() -> list[str]:
     return sorted([*dysts_names(), *BUILT_IN], key=str.lower)
 
 
-class _Table:
+class Table:
     """A CSV file of rows, each found by some of its columns; it is written after every row."""
 
     def __init__(self, path: Path, key: tuple[str, ...]) -> None:

@@ -1,0 +1,47 @@
+"""The tables of many systems: halves, rows that are kept, the rule that is fitted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from benchmarks.systems import BUILT_IN, Table, half_of  # pyright: ignore[reportMissingImports]
+from benchmarks.tau_rule import Best, fitted  # pyright: ignore[reportMissingImports]
+
+
+def test_a_system_is_in_one_half_whatever_its_spelling() -> None:
+    assert half_of("MackeyGlass") == half_of("mackey_glass")
+    assert {half_of(name) for name in BUILT_IN} == {"first", "second"}
+
+
+def test_rows_that_a_table_has_are_not_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    made: list[str] = []
+
+    def row(name: str) -> dict[str, float]:
+        made.append(name)
+        return {"tau": 0.25 + len(made)}
+
+    for name in ("b", "a"):
+        Table(path, ("system",)).once({"system": name}, lambda name=name: row(name))
+    again = Table(path, ("system",)).once({"system": "b"}, lambda: row("b"))
+    assert made == ["b", "a"]
+    assert again == {"system": "b", "tau": "1.25"}
+    assert path.read_text() == "system,tau\na,2.25\nb,1.25\n"
+
+
+@pytest.mark.parametrize(("a", "b"), [(np.log(0.5), 1.0), (1.2, 0.6)])
+def test_the_rule_is_a_power_law(a: float, b: float) -> None:
+    predicted = np.array([20.0, 60.0, 110.0, 300.0, 900.0])
+    best = np.exp(a) * predicted**b
+    pairs = zip(predicted.tolist(), best.tolist(), strict=True)
+    rule = fitted([Best("flow", 3, 0.0, x, y, 0.9 * y, 1.1 * y, 1.0) for x, y in pairs])
+    assert [rule["a"], rule["b"], rule["scatter"]] == pytest.approx([a, b, 1.0])
+    assert rule["factor"] == pytest.approx(np.median(best / predicted))
+    within = np.abs(rule["factor"] * predicted / best - 1) <= 0.1
+    assert rule["within"] == pytest.approx(within.mean())
