@@ -35,11 +35,11 @@ from sfbptt_cli.data.tables.reader import read_csv
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.lyapunov.cached import read_spectrum, write_spectrum
 from sfbptt_cli.lyapunov.spectrum import Spectrum
+from sfbptt_cli.report.card import card
 from sfbptt_cli.report.collection import collect
-from sfbptt_cli.report.highlights import open_highlight
-from sfbptt_cli.report.making import report_contents
+from sfbptt_cli.report.making import report_on
 from sfbptt_cli.report.page import page
-from sfbptt_cli.report.tables import groups_csv, printed_table, runs_csv
+from sfbptt_cli.report.tables import groups_csv, runs_csv
 from sfbptt_cli.storage.checkpoint import load_checkpoint, load_training
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.storage.trajectories import write_trajectories
@@ -212,15 +212,15 @@ def _write_short_trajectories(path: Path) -> None:
 def _pictures(run: Path) -> object:
     stored = Run(run).trajectories
     (record,), _ = collect(run)
-    return stored, open_highlight("best", record)
+    return stored, card("best", record, "run")
 
 
 def _report(run: Path) -> None:
     """Make what `sfbptt report` writes but for the figure."""
     metrics = ("d_stsp", "d_h")
-    contents = report_contents(run.parent, *collect(run.parent), "median", metrics)
-    text = page(contents) + runs_csv(contents.panels) + groups_csv(contents.panels)
-    text += "".join(printed_table(panel, metrics, "median") for panel in contents.panels)
+    made = report_on(run.parent, *collect(run.parent), "median", metrics)
+    text = page(made) + runs_csv(made.panels) + groups_csv(made.panels)
+    text += "".join(map(made.printed, made.panels))
     text.encode("utf-8")  # it is written to a file
 
 

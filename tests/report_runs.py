@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from sfbptt_cli.config.schema import typed_config
-from sfbptt_cli.report.making import Report, make_report
+from sfbptt_cli.report.making import make_report
+from sfbptt_cli.report.page import Report
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 DT = 0.01
@@ -173,7 +174,7 @@ def draw_little(monkeypatch: pytest.MonkeyPatch) -> None:
     from sfbptt_cli.report import card, making, page
 
     monkeypatch.setattr(making, "sweep", lambda *_: None)
-    monkeypatch.setattr(making, "save", lambda *_: [])
+    monkeypatch.setattr(making, "save", lambda *_, **__: [])
     monkeypatch.setattr(page, "charts", lambda *_: [])
     for name in ("time_series", "spectra", "training_curve"):
         monkeypatch.setattr(card, name, lambda *_, **__: Figure((1, 1)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -51,29 +51,34 @@ _MOST = 3  # that are named
 def known_keys(command: str) -> dict[str, str]:
     """Return every setting of a command, whatever is chosen, with its annotation."""
     groups = [*group_choices(), *(["from"] if command == "train" else [])]
-    keys: dict[str, str] = dict.fromkeys(groups, "group")
-    for name, parts in _fields(command).items():
-        for part in parts:
-            keys |= _of_dataclass(name, part)
-    keys |= {s.name: str(s.type) for s in fields(COMMANDS[command]) if s.name not in GROUPS}
-    for dataset in (config_folder() / "dataset").glob("*.yaml"):
-        keys |= dict.fromkeys(_parameters(_read(dataset)), "float")
-    return keys
+    datasets = map(_read, (config_folder() / "dataset").glob("*.yaml"))
+    return _keys(command, groups, _fields(command), datasets)
 
 
 def keys_at_hand(command: str, arguments: Iterable[str]) -> dict[str, str]:
     """Return the settings of the config groups' choices that the arguments, or defaults, make."""
     given = dict(a.lstrip("+").split("=", 1) for a in arguments if "=" in a)
     chosen = {**_defaults(command), **{k: v for k, v in given.items() if k in GROUPS}}
-    keys: dict[str, str] = dict.fromkeys(chosen, "group")
-    for name, parts in _fields(command).items():
-        if name in GROUPS and command == "train":
-            kind = _source(chosen.get(name)) if name == "dataset" else chosen.get(name)
-            parts = [settings_of(name)[kind]] if kind in settings_of(name) else parts
-        for part in parts:
-            keys |= _of_dataclass(name, part)
+    parts = _fields(command)
+    for name in parts.keys() & GROUPS if command == "train" else ():
+        kind = _source(chosen.get(name)) if name == "dataset" else chosen.get(name)
+        if kind in settings_of(name):
+            parts[name] = [settings_of(name)[kind]]
+    return _keys(command, chosen, parts, [_dataset(chosen.get("dataset"))])
+
+
+def _keys(
+    command: str,
+    groups: Iterable[str],
+    parts: Mapping[str, list[Any]],
+    datasets: Iterable[dict[str, Any]],
+) -> dict[str, str]:
+    """Return groups, the settings of `parts` and of the command, and parameters of datasets."""
+    keys: dict[str, str] = dict.fromkeys(groups, "group")
+    for name, classes in parts.items():
+        keys |= {f"{name}.{s.name}": str(s.type) for part in classes for s in fields(part)}
     keys |= {s.name: str(s.type) for s in fields(COMMANDS[command]) if s.name not in GROUPS}
-    return keys | dict.fromkeys(_parameters(_dataset(chosen.get("dataset"))), "float")
+    return keys | dict.fromkeys((k for stated in datasets for k in _parameters(stated)), "float")
 
 
 def suggestion(command: str, key: str, arguments: Sequence[str]) -> str:
@@ -146,10 +151,6 @@ def _fields(command: str) -> dict[str, list[Any]]:
         ]
         for setting in fields(COMMANDS[command])
     }
-
-
-def _of_dataclass(name: str, part: Any) -> dict[str, str]:
-    return {f"{name}.{setting.name}": str(setting.type) for setting in fields(part)}
 
 
 def _defaults(command: str) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from sfbptt_cli.common.numbers import number_text
 from sfbptt_cli.common.terminal import log_to, say
 from sfbptt_cli.config.commands import EvaluateSettings
 from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
-from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.evaluations import Entry, find
 from sfbptt_cli.storage.run_folder import runs_below
 
@@ -56,7 +55,7 @@ def evaluate(path: Path, changes: dict[str, Any], chosen: EvaluateSettings) -> N
 
     torch.set_num_threads(chosen.threads)
     config = dataclasses.replace(Run(path).config.evaluation, **changes)
-    run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
+    run = Run(path, config.checkpoint, moved=chosen.moved)
     warn_of_unfinished(run)
     try:
         with StopSignals("in its evaluation") as stop, run.folder.lock():
@@ -95,7 +94,7 @@ def evaluate_runs(folder: Path, changes: dict[str, Any], chosen: EvaluateSetting
             if run.failed:
                 log.error("sfbptt: %s: %s", run.path, run.done)
                 continue
-            numbers = "  ".join(f"{number_text(value):>8}" for value in run.values)
+            numbers = "  ".join(f"{number_text(value, 4):>8}" for value in run.values)
             say(f"{name:<{width}}  {run.result:<17}  {run.dynamics:<11}  {numbers}  {run.done}")
             sys.stdout.flush()
     if failed:
@@ -116,7 +115,7 @@ def _evaluate_one(path: Path, changes: dict[str, Any], chosen: EvaluateSettings)
     try:
         run = Run(path)
         config = dataclasses.replace(run.config.evaluation, **changes)
-        run = Run(path, config.checkpoint, data_paths=data_paths(asdict(chosen.moved)))
+        run = Run(path, config.checkpoint, moved=chosen.moved)
         if not run.checkpoint.is_file():
             return Measured(path, "it has no checkpoint", failed=True)
         stored = find(run.folder, config)

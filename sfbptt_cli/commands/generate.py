@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.experiment.free_runs import drawn_rows, from_rows, read_context
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
-from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 log = logging.getLogger("sfbptt")
@@ -34,7 +32,7 @@ _SHOWN = 5  # starts in a line
 def run(config: GenerateSettings) -> None:
     """Generate, and write the trajectories with what they started from."""
     assert config.run is not None
-    opened = Run(config.run, config.checkpoint, data_paths=data_paths(asdict(config.moved)))
+    opened = Run(config.run, config.checkpoint, moved=config.moved)
     own = opened.folder.path / "generated.h5"
     path = own if config.output is None else Path(config.output)
     _require_free(path, config.overwrite)

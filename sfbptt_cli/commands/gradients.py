@@ -12,15 +12,13 @@ from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.figures.cycles import FoundCycle
 from sfbptt_cli.lyapunov.gradient_growth import GradientGrowth, gradient_growth, growth_table
 from sfbptt_cli.lyapunov.settings import GradientsSettings
-from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.provenance import provenance
 
 
 def run(config: GradientsSettings) -> None:
     """Print and draw how gradients of a run's model grow with T, and list its fixed points."""
     assert config.run is not None
-    moved = data_paths(asdict(config.moved))
-    opened = Run(config.run, config.checkpoint, data_paths=moved)
+    opened = Run(config.run, config.checkpoint, moved=config.moved)
     tau = config.tau if config.tau is not None else opened.manifest.get("tau")
     if tau is not None and tau > config.steps:
         tau = None  # nothing would be forced
@@ -39,22 +37,19 @@ def run(config: GradientsSettings) -> None:
     )
     with opened.folder.lock():
         opened.folder.figures.mkdir(exist_ok=True)
-        figure_style.save(drawn, opened.folder.figures, "gradients")
+        (figure,) = figure_style.save(drawn, opened.folder.figures, "gradients")
         content = {"settings": asdict(config), **growth.as_json(), "provenance": provenance()}
         write_json(opened.folder.path / "gradients.json", content)
-    for path in ("gradients.json", "figures/gradients.png", "figures/gradients.pdf"):
-        say(opened.folder.path / path)
+    say(opened.folder.path / "gradients.json", figure)
 
 
 def _attractor(run: Run, growth: GradientGrowth) -> gradient_figures.Attractor | None:
     """Return what the cycles are drawn in; None where the run was not measured, or is driven."""
     if not run.folder.trajectories.exists() or run.dataset.inputs is not None:
         return None
-    stored = run.trajectories
-    settled = int(stored.attributes["transient"])
     cycles = [
         FoundCycle(observed, cycle.stability)
         for cycle, observed in zip(growth.cycles, growth.cycles_observed, strict=True)
     ]
-    truth, generated = stored.truth[settled:], stored.generated[0][settled:]
-    return gradient_figures.Attractor(truth, generated, cycles, stored.variables)
+    stored = run.trajectories
+    return gradient_figures.Attractor(*stored.settled, cycles, stored.variables)

@@ -54,17 +54,13 @@ def _figure(dataset: Dataset, found: Inspection) -> Figure:
     series = standardise(dataset.longest_training(LONGEST))
     cycles = _CYCLES * found.cycle if math.isfinite(found.cycle) else 0
     steps = int(np.clip(cycles, *_STEPS))
-    exponent, past = found.exponent, found.determinism
-    line = None
-    if exponent.fit is not None and math.isfinite(exponent.value):
-        line = (*exponent.fit, exponent.value * dataset.dt)
+    past = found.determinism
     errors = ([], [], []) if past is None else (past.pasts, past.ahead, past.errors)
     return inspection(
         series[:steps],
         power_spectrum(series),
         errors,
-        exponent.curve,
-        line,
+        found.exponent,
         dataset.variables,
         dataset.dt,
         dataset.time_unit,

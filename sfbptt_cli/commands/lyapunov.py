@@ -29,7 +29,6 @@ from sfbptt_cli.lyapunov.exponent_table import (
 )
 from sfbptt_cli.lyapunov.exponents import Exponents
 from sfbptt_cli.lyapunov.settings import LyapunovSettings, OrbitSettings
-from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.systems.catalogue import find_system
 
@@ -47,8 +46,7 @@ def run(config: LyapunovSettings, overrides: Sequence[str]) -> None:
     `overrides` are those of the dataset, for the command that is recommended.
     """
     if config.run is not None:
-        moved = data_paths(asdict(config.moved))
-        _of_run(config, Run(config.run, config.checkpoint, data_paths=moved))
+        _of_run(config, Run(config.run, config.checkpoint, moved=config.moved))
     elif config.method == "equations":
         assert isinstance(config.dataset, SimulatedSettings)
         found = _of_equations(config, config.dataset)
@@ -79,8 +77,7 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> Exponents:
     folder = _conclude(config, dataset, found)
     if len(behind.curve[0]):
         drawn = separation(behind, dataset.dt, dataset.time_unit, dataset.name)
-        figure_style.save(drawn, folder, "separation")
-        say(folder / "separation.png", folder / "separation.pdf")
+        say(*figure_style.save(drawn, folder, "separation"))
     return found
 
 
@@ -113,8 +110,7 @@ def _of_run(config: LyapunovSettings, run: Run) -> None:
     with run.folder.lock():
         _write(run.folder.path / "lyapunov.json", config, content)
         run.folder.figures.mkdir(exist_ok=True)
-        figure_style.save(drawn, run.folder.figures, "exponents", pdf=False)
-    say(run.folder.figures / "exponents.png")
+        say(*figure_style.save(drawn, run.folder.figures, "exponents"))
 
 
 def _drawn(found: Exponents) -> DrawnExponents:

@@ -17,7 +17,7 @@ def run(config: ReportSettings) -> None:
     assert config.runs is not None
     out = None if config.out is None else Path(config.out)
     report = make_report(Path(config.runs), out, config.statistic, config.metrics)
-    say(*report.tables, report.count, *report.files)
+    say(*map(report.printed, report.panels), report.count, *report.files)
     for note in report.notes:
         log.warning("sfbptt: %s", note)
     for path, reason in report.skipped:

@@ -38,7 +38,7 @@ def singular(unit: str) -> str:
     return unit.removesuffix("s") if len(unit.split(" ")[-1]) > 2 else unit
 
 
-def number_text(value: float | str | None, digits: int = 4) -> str:
+def number_text(value: float | str | None, digits: int = 3) -> str:
     """Return a number with `digits` significant digits, for a table.
 
     A word is returned as it is, infinity as `infinite`, None and not-a-number as `-`. Large numbers
@@ -50,5 +50,5 @@ def number_text(value: float | str | None, digits: int = 4) -> str:
         return "-"
     if math.isinf(value):
         return str(word_or_number(value))
-    text = f"{value:.{digits}g}"
+    text = f"{value:#.{digits}g}".removesuffix(".") if value else "0"
     return f"{value:.0f}" if "e+0" in text and abs(value) < 1e6 else text

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 WIDTH = 80
-_LABEL = 10  # columns of a label, with the blanks after it
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
@@ -26,13 +25,16 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
     return "\n".join(lines)
 
 
-def labelled(label: str, text: str) -> list[str]:
-    """Return a text as lines of at most 80 columns beside a label; long words are not broken."""
+def labelled(label: str, text: str, width: int = 10) -> list[str]:
+    """Return a text as lines of at most 80 columns beside a label of `width` columns with blanks.
+
+    Long words are not broken.
+    """
     return textwrap.wrap(
         text,
         WIDTH,
-        initial_indent=f"{label:<{_LABEL}}",
-        subsequent_indent=" " * _LABEL,
+        initial_indent=f"{label:<{width}}",
+        subsequent_indent=" " * width,
         break_long_words=False,
         break_on_hyphens=False,
     )

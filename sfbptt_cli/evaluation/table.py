@@ -24,7 +24,6 @@ METRICS: dict[str, str] = {
 PAPER = ("d_stsp_paper2022", "d_h_paper2022")
 _HEADER = ("", "model", "truth", "floor", "times the floor")
 _LONGEST = 31  # of a row's name, so that the table has 80 columns
-_DIGITS = 3
 _LEAST = 1e-6  # a floor of less is that of a system that repeats itself exactly
 
 
@@ -39,7 +38,7 @@ def table(entry: Mapping[str, Any], paper2022: bool = False) -> str:
         if name in PAPER and not paper2022:
             continue
         numbers = (metric["value"], metric.get("truth"), metric.get("floor"), _times(metric))
-        rows.append((_name(name, metric), *(number_text(x, _DIGITS) for x in numbers)))
+        rows.append((_name(name, metric), *(number_text(x) for x in numbers)))
     words = [
         *labelled("result", f"{found.result}: {found.reason}"),
         *labelled("dynamics", f"{dynamics_of(entry)}: {_behaviour(entry)}"),
@@ -75,7 +74,7 @@ def _notes(name: str, metric: Mapping[str, Any]) -> Iterator[str]:
 def _behaviour(entry: Mapping[str, Any]) -> str:
     """Return in words what the free run does."""
     exponent = entry["metrics"]["lambda_max"]
-    number, error = number_text(exponent["value"], _DIGITS), exponent.get("standard_error")
+    number, error = number_text(exponent["value"]), exponent.get("standard_error")
     if isinstance(error, float) and math.isfinite(error):
         number += f" ± {error:.1g}"
     rate = f"lambda_max is {number} {exponent['unit']}"

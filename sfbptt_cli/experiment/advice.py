@@ -52,8 +52,8 @@ def next_steps(run: Run, entry: Mapping[str, Any]) -> tuple[str, list[Step]]:
         config = run.config
         below = Path(config.outputs) / config.name / config.dataset.name
         report = f"{program()} report {shlex.quote(f'runs={below}')}"
-        steps = [("sweep", _command(given, sweep)), ("report", report)]
-        return "test it with other seeds and tau:", [Step(*step) for step in steps if step[1]]
+        steps = [Step("sweep", _command(given, sweep)), Step("report", report)]
+        return "test it with other seeds and tau:", steps
     steps = []
     if entry.get("recorded"):
         data = {k: v for k, v in given.items() if k.partition(".")[0] == "dataset"}

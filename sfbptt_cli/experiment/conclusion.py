@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from sfbptt_cli.common.tables import labelled
 from sfbptt_cli.evaluation.table import table
@@ -34,13 +33,6 @@ def conclusion(run: Run, entry: Entry, paper2022: bool, repeats: str | None = No
 
 def warn_of_unfinished(run: Run) -> None:
     """Log a warning where training has not ended."""
-    manifest: dict[str, Any] = run.manifest
-    status = manifest.get("status")
-    if status not in _DONE:
-        epochs = len(run.history)
-        log.warning(
-            "its training is %s after %d of %d epochs; what is measured is the checkpoint so far",
-            status,
-            epochs,
-            run.config.epochs,
-        )
+    if (status := run.manifest.get("status")) not in _DONE:
+        after = f"{status} after {len(run.history)} of {run.config.epochs} epochs"
+        log.warning("its training is %s; what is measured is the checkpoint so far", after)

@@ -88,19 +88,12 @@ class _Pictures:
         return {**found, "spectra": self._spectra, "training_curve": self._training_curve}
 
     @cached_property
-    def _settled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and generation (T, N) after the transient."""
-        stored = self._run.trajectories
-        transient = int(stored.attributes["transient"])
-        return stored.truth[transient:], stored.generated[0][transient:]
-
-    @cached_property
     def _power(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frequencies (F,), and the power spectra of truth and generation (F, N)."""
-        smoothing = self._run.metrics["d_h"]["smoothing"]
-        p, q = (power_spectrum(x, smoothing) for x in self._settled)
+        smoothing, settled = self._run.metrics["d_h"]["smoothing"], self._run.trajectories.settled
+        p, q = (power_spectrum(x, smoothing) for x in settled)
         # The spectrum leaves out the zero frequency.
-        return np.fft.rfftfreq(len(self._settled[0]), self._dt)[-len(p) :], p, q
+        return np.fft.rfftfreq(len(settled[0]), self._dt)[-len(p) :], p, q
 
     @property
     def _dt(self) -> float:
@@ -125,7 +118,7 @@ class _Pictures:
         return stored.time[:steps], stored.truth[:steps], stored.generated[0][:steps]
 
     def summary(self) -> Figure:
-        run, (truth, generated) = self._run, self._settled
+        run = self._run
         time, near, free = self._stretch()
         unit = self._unit
         if (lyapunov_time := self._lyapunov_time) is not None:
@@ -141,8 +134,7 @@ class _Pictures:
             values = [math.nan] * len(values)  # of the flight to infinity
         system = largest.get("truth")
         return summary(
-            truth,
-            generated,
+            *run.trajectories.settled,
             Series(time, near, free, unit),
             Spectra(frequencies, p[:, 0], q[:, 0], f"1 / {singular(self._unit)}"),
             Exponents(values, errors),
@@ -158,13 +150,13 @@ class _Pictures:
         metrics = self._run.metrics
 
         def beside(symbol: str, metric: dict[str, Any]) -> str:
-            text, floor = f"{symbol} {number_text(metric['value'], 3)}", metric.get("floor")
-            return text if floor is None else f"{text} (floor {number_text(floor, 3)})"
+            text, floor = f"{symbol} {number_text(metric['value'])}", metric.get("floor")
+            return text if floor is None else f"{text} (floor {number_text(floor)})"
 
         largest, symbol = metrics["lambda_max"], r"$\lambda_\mathrm{max}$"
-        text = f"{symbol} {number_text(largest['value'], 3)}"
+        text = f"{symbol} {number_text(largest['value'])}"
         if (known := largest.get("truth")) is not None:
-            text = f"{text}\nsystem {number_text(known, 3)}"
+            text = f"{text}\nsystem {number_text(known)}"
         return {
             "attractor": beside(r"$D_\mathrm{stsp}$", metrics["d_stsp"]),
             "spectrum": beside("$D_H$", metrics["d_h"]),
@@ -172,7 +164,7 @@ class _Pictures:
         }
 
     def _return_map(self) -> Figure:
-        return return_map(*self._settled, self._run.trajectories.variables)
+        return return_map(*self._run.trajectories.settled, self._run.trajectories.variables)
 
     def _error_growth(self) -> Figure:
         found = self._run.metrics["valid_prediction_time"]

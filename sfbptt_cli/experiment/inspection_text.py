@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
 
 import numpy as np
 
 from sfbptt_cli.common.numbers import singular
+from sfbptt_cli.common.tables import labelled
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.determinism import Determinism
 from sfbptt_cli.data.settings import DatasetSettings, RepairSettings, SimulatedSettings
 from sfbptt_cli.experiment.inspection import Halves, Inspection
 from sfbptt_cli.lyapunov.spectrum import tau_predicted
 
-_WIDTH, _LABEL = 80, 13
+_LABEL = 15  # columns, with the blanks around
 # Notes on what was done to the readings, and variables, that are named.
 _NOTES = 3
 _NAMED = 4
@@ -57,16 +57,8 @@ def inspection_text(
         ("warm-up", f"{found.warmup} steps: {found.warmup_source}"),
         ("next", command),
     ]
-    return "\n".join([dataset.name, *(line for row in rows for line in _wrapped(*row))])
-
-
-def _wrapped(label: str, text: str) -> Iterator[str]:
-    indent = " " * (_LABEL + 2)
-    lines = textwrap.wrap(
-        text, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False
-    )
-    for i, line in enumerate(lines or [""]):
-        yield (f"  {label:<{_LABEL}}" if i == 0 else indent) + line
+    lines = (line for label, text in rows for line in labelled(f"  {label}", text, _LABEL))
+    return "\n".join([dataset.name, *lines])
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.config.commands import MOST_STEPS, TrainSettings
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.dataset import Dataset, Standardiser
+from sfbptt_cli.data.settings import MovedSettings
 from sfbptt_cli.evaluation.generation import generate
 from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
 from sfbptt_cli.experiment.build import build_model
@@ -23,6 +23,7 @@ from sfbptt_cli.experiment.description import describe
 from sfbptt_cli.experiment.stored_data import stored_data
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.storage.checkpoint import load_checkpoint
+from sfbptt_cli.storage.data_paths import data_paths
 from sfbptt_cli.storage.evaluations import entries, measured
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import RunFolder
@@ -41,16 +42,16 @@ class Run:
         path: str | Path,
         checkpoint: str = "best",
         dataset: Dataset | None = None,
-        data_paths: Mapping[str, str] | None = None,
+        moved: MovedSettings | None = None,
     ) -> None:
         """Open the folder `path`; `dataset`, where it is at hand, is not read again.
 
-        `data_paths` names files of recorded data that have moved, by the key of their setting.
+        `moved` names files of recorded data that have moved.
         """
         self.folder = RunFolder.existing(Path(at_home("run", str(path))), "run")
         require_own_files(self.folder.path)
         self.checkpoint = self.folder.best if checkpoint == "best" else self.folder.last
-        self._dataset, self.data_paths = dataset, data_paths or {}
+        self._dataset, self.data_paths = dataset, data_paths(vars(moved)) if moved else {}
 
     @cached_property
     def config(self) -> TrainSettings:
@@ -272,5 +273,5 @@ def load_run(
     Raises RequestError when the folder holds no run, or later, when a file of it is damaged or its
     data are no longer those it was trained on.
     """
-    moved = {} if data_path is None else {"path": at_home("data_path", str(data_path))}
-    return Run(path, checkpoint, data_paths=moved)
+    moved = None if data_path is None else at_home("data_path", str(data_path))
+    return Run(path, checkpoint, moved=MovedSettings(moved))

@@ -26,14 +26,17 @@ def limits(x: Array, margin: float) -> tuple[Array, Array]:
     return low - room, high + room
 
 
-def frame(low: Array, high: Array, y: Array) -> tuple[Array, Array]:
-    """Return the limits of axes for the truth, from `low` to `high`, (N,), and y (S, N).
+def framed(truth: Array, generated: Array) -> tuple[Array, Array, Array, list[str]]:
+    """Return a generation (S, N) up to its first NaN, where axes end (N,), words for the legend.
 
-    They are those of the truth, up to three times as wide where y needs it.
+    The axes are those of the truth (T, N), up to three times as wide where the generation needs it.
     """
+    y, words = finite_part(generated)
+    low, high = limits(truth, margin=0.1)
     reach = high - low
+    y = np.clip(y, low - 9 * reach, high + 9 * reach)  # near enough to be drawn
     bottom = np.clip(y.min(axis=0, initial=np.inf), low - reach, low)
-    return bottom, np.clip(y.max(axis=0, initial=-np.inf), high, high + reach)
+    return y, bottom, np.clip(y.max(axis=0, initial=-np.inf), high, high + reach), words
 
 
 def finite_part(y: Array) -> tuple[Array, list[str]]:

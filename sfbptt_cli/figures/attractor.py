@@ -50,7 +50,7 @@ class View(NamedTuple):
 
     def place(self, series: Array) -> Array:
         """Return the points of series (T, N) as seen, (T − lag, 2), NaN where out of view."""
-        return self._seen(_delayed(series, self.lag) if self.lag else series[:, :3])
+        return self._seen(_on_axes(series, self.lag))
 
     def place_cycle(self, points: Array) -> Array:
         """Return consecutive points of a cycle (order, N) as seen, (order, 2)."""
@@ -79,28 +79,23 @@ class View(NamedTuple):
         return np.stack(project(np.pad(share, ((0, 0), (0, int(flat)))), flat), axis=1)
 
 
-def view_of(
-    truth: ArrayLike,
-    variables: Sequence[str],
-    lag: int | None = None,
-    margin: float = _MARGIN,
-) -> View:
+def view_of(truth: ArrayLike, variables: Sequence[str], margin: float = _MARGIN) -> View:
     """Return the view of an attractor, from the truth (T, N) in data units.
 
-    Three or more variables: the first three; two: the plane; one: x(t) against x(t + lag), `lag`
-    in steps, by default where the autocorrelation of the truth falls to 1/e. What lies farther out
-    than `margin`, in ranges of the truth, is out of view.
+    Three or more variables: the first three; two: the plane; one: x(t) against x(t + lag), the
+    lag at which the autocorrelation of the truth falls to 1/e. What lies farther out than `margin`,
+    in ranges of the truth, is out of view.
     """
-    x, labels = matrix(truth, variables), tuple(variables[:3])
+    x, labels, lag = matrix(truth, variables), tuple(variables[:3]), 0
     if len(variables) == 1:
-        lag = min(lag or correlation_steps(x[:, 0]), max(1, len(x) // 2))
+        lag = min(correlation_steps(x[:, 0]), max(1, len(x) // 2))
         name = labels[0] if len(labels[0]) <= _SHORT_NAME else "x"
         labels = (f"{name}(t)", f"{name}(t + {lag})")
-    low, high = limits(_delayed(x, lag) if len(variables) == 1 and lag else x[:, :3], margin)
+    low, high = limits(_on_axes(x, lag), margin)
     steps = np.linalg.norm(np.diff(x[:, :3], axis=0) / (high - low)[: x.shape[1]], axis=1)
     steps = steps[np.isfinite(steps)]
     joined = not len(steps) or float(np.median(steps)) < _LONGEST_STEP
-    view = View(low, high, labels, lag or 0 if len(variables) == 1 else 0, joined, (0, 1, 0, 1))
+    view = View(low, high, labels, lag, joined, (0, 1, 0, 1))
     seen = view.place(x)
     left, bottom = map(float, np.nanmin(seen, axis=0))
     right, top = map(float, np.nanmax(seen, axis=0))
@@ -109,9 +104,9 @@ def view_of(
     return view._replace(window=window)
 
 
-def _delayed(series: Array, lag: int) -> Array:
-    """Return x(t), x(t + lag) of one variable (T, 1): (T − lag, 2)."""
-    return np.hstack([series[:-lag], series[lag:]])
+def _on_axes(series: Array, lag: int) -> Array:
+    """Return the first three variables; with a lag, x(t), x(t + lag) of one, (T − lag, 2)."""
+    return np.hstack([series[:-lag], series[lag:]]) if lag else series[:, :3]
 
 
 def draw_attractor(axes: Axes, series: Array, view: View, color: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Highest over lowest value of an axis; in a narrower one, ticks of six digits are alike.
+_NARROWEST = 1.001
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -20,10 +21,9 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def with_units(names: Sequence[str], units: Sequence[str]) -> list[str]:
-    """Add units in brackets, but to dimensionless names. `units` may be empty."""
-    pairs = zip(names, units or [""] * len(names), strict=True)
-    return [name if unit in ("", "dimensionless") else f"{name} ({unit})" for name, unit in pairs]
+def with_unit(name: str, unit: str) -> str:
+    """Add a unit in brackets, but to a dimensionless name."""
+    return name if unit in ("", "dimensionless") else f"{name} ({unit})"
 
 
 def tick_log_axis(axes: Axes) -> None:
@@ -31,6 +31,8 @@ def tick_log_axis(axes: Axes) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     axis, (low, high) = axes.yaxis, axes.get_ylim()
+    if high < _NARROWEST * low:
+        axes.set_ylim(low / _NARROWEST, high * _NARROWEST)
     if high < 100 * low:
         axis.set_major_locator(MaxNLocator(4) if high < 8 * low else LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sfbptt_cli.figures.arrays import Array
-from sfbptt_cli.figures.axes import plain, with_units
+from sfbptt_cli.figures.axes import plain, with_unit
 from sfbptt_cli.figures.style import GENERATED, SINGLE, TRUTH, laid_out, new_figure, style
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def exponents(model: Exponents, system: Exponents | None, unit: str, title: str 
     axes = figure.add_subplot(title=plain(title))
     draw_exponents(axes, model, system, most=MOST_EXPONENTS)
     axes.set_xlabel("index")
-    axes.set_ylabel(plain(with_units(["Lyapunov exponent"], [unit])[0]))
+    axes.set_ylabel(plain(with_unit("Lyapunov exponent", unit)))
     figure.legend(loc="outside upper center", ncols=2)
     return laid_out(figure)
 

@@ -10,18 +10,11 @@ from numpy.typing import ArrayLike
 
 from sfbptt_cli.common.numbers import singular
 from sfbptt_cli.figures.arrays import matrix
-from sfbptt_cli.figures.axes import plain, tick_log_axis, with_units
+from sfbptt_cli.figures.axes import plain, tick_log_axis, with_unit
+from sfbptt_cli.figures.separation import draw_separation
 from sfbptt_cli.figures.spectra import drawn_frequencies
-from sfbptt_cli.figures.style import (
-    COLORS,
-    DOUBLE,
-    GENERATED,
-    LYAPUNOV,
-    TRUTH,
-    laid_out,
-    new_figure,
-    style,
-)
+from sfbptt_cli.figures.style import COLORS, DOUBLE, laid_out, new_figure, style
+from sfbptt_cli.lyapunov.from_data import DataExponent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +29,7 @@ def inspection(
     series: ArrayLike,
     spectra: ArrayLike,
     errors: tuple[ArrayLike, ArrayLike, ArrayLike],
-    curve: tuple[ArrayLike, ArrayLike],
-    line: tuple[int, int, float] | None,
+    separation: DataExponent,
     variables: Sequence[str],
     dt: float,
     time_unit: str,
@@ -47,8 +39,7 @@ def inspection(
 
     series (T, N): some cycles, standardised; spectra (F, N): row k at frequency (k + 1) / 2F a
     step. errors: pasts (W,), steps ahead (H,), errors (W, H) in variances, empty where there are
-    none. curve: steps, mean log distance of neighbours. line: first and last step of the fit, slope
-    a step. Of more than four variables, the first four. dt in time units.
+    none. separation: of neighbours. Of more than four variables, the first four. dt in time units.
     """
     x, power = matrix(series, variables), matrix(spectra, variables)
     unit = plain(time_unit)
@@ -63,8 +54,11 @@ def inspection(
         axes.semilogy(frequency[:end], column[:end], color=color)
     pasts, ahead, left = map(np.asarray, errors)
     _draw_errors(figure.add_subplot(grid[1, 1]), pasts, ahead, left)
-    steps, distance = map(np.asarray, curve)
-    _draw_separation(figure.add_subplot(grid[1, 2]), steps, distance, line, dt, unit)
+    axes = figure.add_subplot(grid[1, 2], title="separation of neighbours")
+    axes.set(xlabel=f"time ({unit})", ylabel="mean ln distance")
+    draw_separation(axes, separation, dt)
+    if not len(separation.curve[0]):
+        axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
     return laid_out(figure)
 
 
@@ -77,7 +71,7 @@ def _draw_series(
         axes.plot(time, column, color=color, label=plain(name), linewidth=0.7)
     note = "" if len(names) <= MOST_VARIABLES else f", first {MOST_VARIABLES} of {len(names)}"
     axes.set_title(f"{title}{note}")
-    axes.set_xlabel(with_units(["time"], [unit])[0])
+    axes.set_xlabel(with_unit("time", unit))
     axes.set_ylabel("standard deviations")
     above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.0}
     axes.legend(ncols=MOST_VARIABLES, fontsize=7, **above)
@@ -98,25 +92,3 @@ def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.nd
     axes.minorticks_off()
     tick_log_axis(axes)
     axes.legend(fontsize=7, frameon=True, framealpha=0.85, edgecolor="none")
-
-
-def _draw_separation(
-    axes: Axes,
-    steps: np.ndarray,
-    curve: np.ndarray,
-    line: tuple[int, int, float] | None,
-    dt: float,
-    unit: str,
-) -> None:
-    axes.set(title="separation of neighbours", xlabel=f"time ({unit})", ylabel="mean ln distance")
-    if not len(steps):
-        axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
-        return
-    axes.plot(dt * steps, curve, color=TRUTH)
-    if line is not None:
-        first, last, slope = line
-        inside = (steps >= first) & (steps <= last)
-        middle = steps[inside].mean()
-        fitted = curve[inside].mean() + slope * (steps[inside] - middle)
-        axes.plot(dt * steps[inside], fitted, color=GENERATED)
-        axes.axvspan(dt * first, dt * last, color=LYAPUNOV, alpha=0.08, linewidth=0)

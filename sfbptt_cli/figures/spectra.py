@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sfbptt_cli.figures.arrays import Array, matrix
-from sfbptt_cli.figures.axes import plain, tick_log_axis, with_units
+from sfbptt_cli.figures.axes import plain, tick_log_axis, with_unit
 from sfbptt_cli.figures.style import DOUBLE, GENERATED, SINGLE, TRUTH, new_figure, settled, style
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def spectra(
         axes = figure.add_subplot(rows, columns, i + 1, title=plain(variables[i]) + note)
         draw_spectrum(axes, f, p[:, i], q[:, i])
         tick_log_axis(axes)
-    figure.supxlabel(plain(with_units(["frequency"], [frequency_unit])[0]))
+    figure.supxlabel(plain(with_unit("frequency", frequency_unit)))
     figure.supylabel("share of power")
     return settled(figure, shown, len(variables))
 

@@ -85,8 +85,8 @@ def laid_out(figure: Figure) -> Figure:
     return figure
 
 
-def save(figure: Figure, folder: Path, name: str, pdf: bool = True) -> list[Path]:
-    """Write `name`.png and `name`.pdf, each whole or not at all; the same input, the same bytes."""
+def save(figure: Figure, folder: Path, name: str, pdf: bool = False) -> list[Path]:
+    """Write `name`.png and, if asked, .pdf, whole or not at all; the same input, the same bytes."""
     with style(), replacing(folder / f"{name}.png") as written:
         figure.savefig(written, format="png", dpi=DPI, metadata={"Software": None})
     return [folder / f"{name}.png", *([_save_pdf(figure, folder / f"{name}.pdf")] if pdf else [])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sfbptt_cli.figures.arrays import Array, finite_part, frame, limits
+from sfbptt_cli.figures.arrays import Array, finite_part, framed
 from sfbptt_cli.figures.attractor import draw_attractor, view_of
 from sfbptt_cli.figures.axes import plain, tick_log_axis
 from sfbptt_cli.figures.exponents import Exponents, draw_exponents
@@ -122,11 +122,7 @@ def _draw_clouds(
 
 def _draw_series(rows: Sequence[Axes], series: Series, variables: Sequence[str]) -> None:
     """Draw truth and generation of the first variables, on the axes of the truth."""
-    low, high = limits(series.truth, margin=0.1)
-    generated, _ = finite_part(series.generated)
-    reach = high - low
-    generated = np.clip(generated, low - 9 * reach, high + 9 * reach)  # near enough to be drawn
-    bottom, top = frame(low, high, generated)
+    generated, bottom, top, _ = framed(series.truth, series.generated)
     for i, axes in enumerate(rows):
         axes.plot(series.time, series.truth[:, i], color=TRUTH)
         axes.plot(series.time[: len(generated)], generated[:, i], color=GENERATED)

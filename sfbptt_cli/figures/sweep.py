@@ -70,8 +70,8 @@ class Panel(NamedTuple):
 
     metric: str  # on the y-axis
     lines: tuple[Line, ...]
-    band: Band | None
-    may_be_log: bool  # whether a wide range of values has a logarithmic axis
+    band: Band | None = None
+    may_be_log: bool = False  # whether a wide range of values has a logarithmic axis
     ideal: float | None = None  # what a perfect model has, drawn as a line
     bounds: tuple[float, float] | None = None  # of the axis; values beyond are drawn at its ends
     missing: str = ""  # why there is nothing to draw
@@ -110,7 +110,7 @@ def sweep(columns: Sequence[Column], legend: bool = True) -> Figure:
                 axes.set_ylabel(panel.metric)
         _entitle(figure, grid, column, alone)
     if legend:
-        add_letters(figure.axes)  # as one reads: row by row
+        add_letters(figure.axes)
     if entries:
         look: dict[str, Any] = {"handlelength": 2.2, "columnspacing": 1.2}
         look["ncols"] = min(_in_a_row(figure.get_figwidth(), entries), len(entries))
@@ -134,19 +134,17 @@ def _new_grids(
     legend_lines = math.ceil(len(entries) / _in_a_row(width, entries))
     height = 0.2 + _ROW * rows + blocks * _TITLE_LINE * title_lines + _LEGEND_LINE * legend_lines
     figure = new_figure(width, height)
-    grid = figure.subplots(rows, across, squeeze=False)
-    if folded:
-        grids = [list(grid.flat[:metrics])]
-    else:
-        grids = [
-            list(grid[i // across * metrics : (i // across + 1) * metrics, i % across])
-            for i in range(len(columns))
+    grid = figure.add_gridspec(rows, across)
+    cells = [
+        [
+            divmod(k, 2) if folded else (i // across * metrics + k, i % across)
+            for k in range(metrics)
         ]
-    used = {axes for one in grids for axes in one}
-    for axes in grid.flat:
-        if axes not in used:
-            axes.remove()
-    return figure, grids
+        for i in range(len(columns))
+    ]
+    in_rows = sorted(cell for one in cells for cell in one)  # as one reads
+    axes = {cell: figure.add_subplot(grid[cell]) for cell in in_rows}
+    return figure, [[axes[cell] for cell in one] for one in cells]
 
 
 def _in_a_row(width: float, entries: Sequence[tuple[Artist, str]]) -> int:
@@ -261,15 +259,14 @@ def _legend_entries(columns: Sequence[Column]) -> list[tuple[Artist, str]]:
         entries.append((Patch(color=FLOOR, linewidth=0), "floor: truth against truth"))
     if any(panel.ideal is not None for panel in panels):
         entries.append((Line2D([], [], color=TRUTH, linewidth=0.8), "the system"))
-    points = [
-        p for panel in panels for line in panel.lines if line.dash is None for p in line.points
-    ]
-    look = {"color": NOTE, "linestyle": "", "markersize": 3.5, "markerfacecolor": "white"}
-    if any(point.seeds for point in points):
-        runs: dict[str, Any] = {"color": NOTE, "linestyle": "", "marker": "o", "markersize": 2.6}
-        entries.append((Line2D([], [], **runs), "single runs"))
-    if any(point.some_diverged and math.isfinite(point.centre) for point in points):
-        entries.append((Line2D([], [], marker="o", **look), "some runs diverged"))
-    if not all(math.isfinite(point.centre) for point in points):
-        entries.append((Line2D([], [], marker="x", **look), "no finite value"))
+    swept = [line for panel in panels for line in panel.lines if line.dash is None]
+    points = [point for line in swept for point in line.points]
+    known = [point for point in points if math.isfinite(point.centre)]
+    for present, marker, size, fill, name in (
+        (any(point.seeds for point in points), "o", 2.6, NOTE, "single runs"),
+        (any(point.some_diverged for point in known), "o", 3.5, "white", "some runs diverged"),
+        (len(known) < len(points), "x", 3.5, "white", "no finite value"),
+    ):
+        look = {"color": NOTE, "linestyle": "", "markersize": size, "markerfacecolor": fill}
+        entries += [(Line2D([], [], marker=marker, **look), name)] * present
     return entries or [(Line2D([], []), "")]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfbptt_cli.figures.arrays import finite_part, frame, limits, matrix
-from sfbptt_cli.figures.axes import plain, with_units
+from sfbptt_cli.figures.arrays import framed, matrix
+from sfbptt_cli.figures.axes import plain, with_unit
 from sfbptt_cli.figures.style import (
     DOUBLE,
     GENERATED,
@@ -37,30 +37,25 @@ def time_series(
     time_unit: str,
     lyapunov_time: float | None = None,
     *,
-    units: Sequence[str] = (),
     width: float = DOUBLE,
 ) -> Figure:
     """Draw truth and generation (steps, N) from the same state, a row for each of ten variables.
 
-    `time` (steps,) and `lyapunov_time` are in `time_unit`, values in data units named by `units`.
+    `time` (steps,) and `lyapunov_time` are in `time_unit`, values in data units.
     Vertical lines and the axis on top count Lyapunov times. `width` is in inches.
     """
     t, x = np.asarray(time, dtype=np.float64), matrix(truth, variables)
-    y, words = finite_part(matrix(generated, variables))
+    y, bottom, top, words = framed(x, matrix(generated, variables))
     shown = min(len(variables), MOST_ROWS)
     figure = new_figure(width, 0.9 + 0.7 * shown)
     panels = list(figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0])
-    low, high = limits(x, margin=0.1)
-    reach = high - low
-    y = np.clip(y, low - 9 * reach, high + 9 * reach)  # near enough to be drawn
-    bottom, top = frame(low, high, y)
-    for i, (axes, label) in enumerate(zip(panels, with_units(variables, units), strict=False)):
+    for i, (axes, label) in enumerate(zip(panels, variables, strict=False)):
         axes.plot(t, x[:, i], color=TRUTH, label="truth")
         axes.plot(t[: len(y)], y[:, i], color=GENERATED, label=", ".join(words))
         axes.set_ylim(bottom[i], top[i])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel(plain(textwrap.fill(label, 12)), rotation=0, ha="right", va="center")
-    panels[-1].set_xlabel(plain(with_units(["time"], [time_unit])[0]))
+    panels[-1].set_xlabel(plain(with_unit("time", time_unit)))
     if lyapunov_time is not None and 0 < lyapunov_time <= t[-1] - t[0]:
         _count_lyapunov_times(panels, t[0], t[-1], lyapunov_time)
     return settled(figure, shown, len(variables))

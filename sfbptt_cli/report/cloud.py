@@ -37,12 +37,8 @@ class Attractor(NamedTuple):
 
         Coordinates are shares of the view, from 0 to 1 for what is in it.
         """
-        x = observed
-        if self.lag:  # after as many steps the model is as many points further on its cycle
-            x = np.hstack([np.roll(x, -i * self.lag, axis=0) for i in range(3)])
-        x = np.pad(x[:, :3], ((0, 0), (0, max(0, 3 - x.shape[1]))))
         with np.errstate(over="ignore"):
-            return (x - self.low) / (self.high - self.low)
+            return (_on_axes(observed, self.lag) - self.low) / (self.high - self.low)
 
 
 def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attractor:
@@ -56,24 +52,25 @@ def attractor(truth: Array, generated: Array, variables: Sequence[str]) -> Attra
     if truth.shape[1] == 1:
         lag = min(correlation_steps(truth[:, 0]), (len(truth) - 2) // 2)
         labels = (labels[0], f"{lag} steps later", f"{2 * lag} steps later")
-        n = len(truth) - 2 * lag
-        truth, generated = (
-            np.hstack([x[i * lag : i * lag + n] for i in range(3)]) for x in (truth, generated)
-        )
-    truth, generated = truth[:, :3], generated[:, :3]
-    flat = truth.shape[1] == 2
-    if flat:
-        truth, generated = (np.pad(x, ((0, 0), (0, 1))) for x in (truth, generated))
+    n = len(truth) - 2 * lag
+    truth, generated = (_on_axes(x, lag)[:n] for x in (truth, generated))
     low, high = truth.min(axis=0), truth.max(axis=0)
     reach = np.where(high > low, high - low, 1.0)
     step = np.median(np.linalg.norm(np.diff(truth, axis=0) / reach, axis=1))
-    stride = int(np.clip(_STEP_LENGTH / max(step, 1e-12), 1, max(len(truth) // MOST_POINTS, 1)))
-    truth, generated = (x[::stride][:MOST_POINTS] for x in (truth, generated))
+    stride = int(np.clip(_STEP_LENGTH / max(step, 1e-12), 1, max(n // MOST_POINTS, 1)))
     low, high = low - _VIEW_MARGIN * reach, low + (1 + _VIEW_MARGIN) * reach
-    with np.errstate(invalid="ignore"):
-        outside = ~((generated >= low) & (generated <= high)).all(axis=1)
-    truth_codes, codes = (_quantise(x, low, high) for x in (truth, generated))
-    return Attractor(truth_codes, codes, labels, float(outside.mean()), flat, low, high, lag)
+    shown, codes = (_quantise(x[::stride][:MOST_POINTS], low, high) for x in (truth, generated))
+    outside = float((codes == _GAP).any(axis=1).mean())
+    return Attractor(shown, codes, labels, outside, len(variables) == 2, low, high, lag)
+
+
+def _on_axes(x: Array, lag: int) -> Array:
+    """Return series (T, N) on three axes, (T, 3): with a lag, delays of its one variable.
+
+    The end follows the beginning, as after `lag` steps a model is as many points on in its cycle.
+    """
+    x = np.hstack([np.roll(x, -i * lag, axis=0) for i in range(3)]) if lag else x[:, :3]
+    return np.pad(x, ((0, 0), (0, 3 - x.shape[1])))
 
 
 def _quantise(x: Array, low: Array, high: Array) -> NDArray[np.uint16]:

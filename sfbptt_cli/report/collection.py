@@ -1,6 +1,7 @@
-"""The runs below a folder, read from their stored files alone.
+"""The runs below a folder, read from their stored files alone, and the measurement shown of each.
 
-What cannot be read is named with a reason; nothing is dropped silently.
+What cannot be read is named with a reason; nothing is dropped silently. One median never mixes
+settings of evaluation.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sfbptt_cli.common.documents import ODD
 from sfbptt_cli.common.errors import RequestError
@@ -21,15 +23,18 @@ from sfbptt_cli.report.measurements import Measurement, Metric, read_measurement
 from sfbptt_cli.storage.own_files import require_own_files
 from sfbptt_cli.storage.run_folder import SCHEMA, RunFolder
 
+Settings = tuple[tuple[str, Any], ...]
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
+
 # A folder that holds one of these is a run, or what is left of one.
 _SIGNS = frozenset({"config.yaml", "run.json", "metrics.csv", "evaluation.json", "trajectories.h5"})
 _INSIDE_A_RUN = frozenset({"checkpoints", "figures"})
 # That a picture can hold.
 _LARGEST_TAU, _LARGEST_RATE = 10**9, 1e9
+_GIVEN = "evaluation."  # before the name of a setting; others follow from them and the data
 # Characters of a fingerprint that tell the data of a report apart.
 _SIGN = 8
-# Of these a run's numbers are those of finished training.
-_TRAINED = ("trained", "finished")
 
 
 class Skipped(NamedTuple):
@@ -52,16 +57,19 @@ class RunRecord:
     tau: int | None  # steps
     seed: int
     status: str  # of run.json
-    measurement: Measurement | None  # the one that is shown; None where nothing was measured
-    others: tuple[Measurement, ...]  # with other settings
-    alike: bool  # whether it was measured as most runs on its data were
+    measurements: tuple[Measurement, ...]  # the one that is shown, then those with other settings
     lambda_max: float | None  # of the system or the data, per time unit
     manifest: dict[str, Any]
+    alike: bool = True  # whether it was measured as most runs on its data were
+
+    @property
+    def measurement(self) -> Measurement | None:
+        return self.measurements[0] if self.measurements else None
 
     @property
     def measured(self) -> bool:
         """Return whether training ended and the model was measured."""
-        return self.measurement is not None
+        return bool(self.measurements)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -103,16 +111,13 @@ def collect(folder: Path) -> tuple[list[RunRecord], list[Skipped]]:
             reason = shown(reason_of(error, path)) or type(error).__name__
             skipped.append(Skipped(shown(label), reason))
     if not runs:
+        holds, what = f"'{folder}' holds no run", "a folder with runs below it"
         if skipped:
             first = f"{skipped[0].path}: {skipped[0].reason}"
-            raise RequestError(
-                f"runs: no run below '{folder}' can be read ({len(skipped)} tried; {first}); "
-                "accepted: a folder with runs below it"
-            )
-        raise RequestError(
-            f"runs: '{folder}' holds no run; accepted: a folder with runs below it, "
-            "as outputs/<name>"
-        )
+            holds = f"no run below '{folder}' can be read ({len(skipped)} tried; {first})"
+        else:
+            what += ", as outputs/<name>"
+        raise RequestError(f"runs: {holds}; accepted: {what}")
     return _without_repetitions(runs, skipped), skipped
 
 
@@ -143,45 +148,31 @@ def _read(path: Path, label: str) -> RunRecord:
         if not file.is_file():
             raise ValueError(f"half-written: there is no {file.name}")
     settings, manifest = flatten(folder.config()), folder.manifest()
-    if manifest.get("schema") != SCHEMA:
-        raise ValueError(
-            f"run.json has schema {manifest.get('schema')}; this version reads {SCHEMA}"
-        )
-    status = _text(manifest, "status", "run.json")
-    tau = manifest.get("tau")
+    if (schema := manifest.get("schema")) != SCHEMA:
+        raise ValueError(f"run.json has schema {schema}; this version reads {SCHEMA}")
+    tau, seed = manifest.get("tau"), settings.get("seed")
     if not (tau is None or (type(tau) is int and 1 <= tau <= _LARGEST_TAU)):
         raise ValueError(f"run.json: tau is {tau!r}")
     if not isinstance(manifest.get("dataset", ""), str):
         raise ValueError("run.json: dataset is no fingerprint")
-    seed = settings.get("seed")
     if not isinstance(seed, int):
         raise ValueError(f"config.yaml: seed is {seed!r}")
-    if not math.isnan(dt := stored_number(settings.get("dataset.dt"), "config.yaml: dataset.dt")):
-        _require_rate(dt, "config.yaml: dataset.dt")
-    lambda_max = manifest.get("lambda_max")
-    if lambda_max is not None:
-        lambda_max = stored_number(lambda_max, "run.json: lambda_max")
-        if lambda_max > 0:
-            _require_rate(lambda_max, "run.json: lambda_max")
-    measurements: list[Measurement] = []
-    if status in _TRAINED and (status == "finished" or folder.evaluation_file.exists()):
-        measurements = read_measurements(folder)
+    _rate(settings.get("dataset.dt"), "config.yaml: dataset.dt")
+    status = _text(manifest, "status", "run.json")
+    ended = status == "finished" or (status == "trained" and folder.evaluation_file.exists())
     own = {k: v for k, v in settings.items() if changes_results(k) and k != "seed"}
-    own |= _data(own, manifest)
     return RunRecord(
         folder=folder,
         label=shown(label),
-        settings={**own, "tau": tau},
+        settings={**own, **_data(own, manifest), "tau": tau},
         dataset=_text(settings, "dataset.name", "config.yaml"),
         model=_text(settings, "model.name", "config.yaml"),
         forcing=_text(settings, "forcing.name", "config.yaml"),
         tau=tau,
         seed=seed,
         status=status,
-        measurement=measurements[0] if measurements else None,
-        others=tuple(measurements[1:]),
-        alike=True,
-        lambda_max=lambda_max,
+        measurements=tuple(read_measurements(folder)) if ended else (),
+        lambda_max=_rate(manifest.get("lambda_max"), "run.json: lambda_max", signed=True),
         manifest=manifest,
     )
 
@@ -200,10 +191,14 @@ def _data(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     return {**names, "dataset.fingerprint": sign} if names and sign else names
 
 
-def _require_rate(value: float, where: str) -> None:
-    low = 1 / _LARGEST_RATE
-    if not low <= value <= _LARGEST_RATE:
+def _rate(stored: Any, where: str, signed: bool = False) -> float | None:
+    """Return a number whose size a picture can hold, None where there is none."""
+    if stored is None:
+        return None
+    value, low = stored_number(stored, where), 1 / _LARGEST_RATE
+    if not (low <= value <= _LARGEST_RATE or math.isnan(value) or (signed and value <= 0)):
         raise ValueError(f"{where} is {value:g}, not from {low:g} to {_LARGEST_RATE:g}")
+    return value
 
 
 def _text(entries: Mapping[str, Any], key: str, file: str) -> str:
@@ -218,15 +213,83 @@ def _without_repetitions(runs: list[RunRecord], skipped: list[Skipped]) -> list[
 
     A measured run is kept before others, then the first by path.
     """
-    kept: dict[str, RunRecord] = {}
-    for run in sorted(runs, key=lambda run: not run.measured):
-        first = kept.setdefault(f"{run.seed} {identity(run.settings)}", run)
-        if first is not run:
-            reason = f"repeats settings and seed of {first.label}, which is counted"
-            skipped.append(Skipped(run.label, reason))
-    return sorted(kept.values(), key=lambda run: run.label)
+    kept = []
+    same = grouped(runs, lambda run: f"{run.seed} {identity(run.settings)}")
+    for first, *others in (sorted(x, key=lambda run: not run.measured) for x in same.values()):
+        kept.append(first)
+        reason = f"repeats settings and seed of {first.label}, which is counted"
+        skipped += [Skipped(run.label, reason) for run in others]
+    return sorted(kept, key=lambda run: run.label)
 
 
 def identity(settings: Mapping[str, Any]) -> str:
     """Return a text that is equal for equal settings only."""
     return repr(sorted(settings.items()))
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return the items of each key, both in the order in which they come."""
+    found: dict[Key, list[Item]] = defaultdict(list)
+    for item in items:
+        found[key(item)].append(item)
+    return dict(found)
+
+
+def compared(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs, each with the measurement whose settings most runs on its data share.
+
+    A run without such a measurement keeps its own and is no longer `alike`.
+    """
+    found = []
+    for same in grouped(runs, _of_dataset).values():
+        common = _most_common(same)
+        found += [_showing(run, common) for run in same]
+    return sorted(found, key=lambda run: run.label)
+
+
+def other_measurements(runs: Sequence[RunRecord]) -> list[tuple[str, list[RunRecord]]]:
+    """Return, for every other settings, how they differ and the runs that were measured so.
+
+    All runs have the same data.
+    """
+    common = _most_common(runs)
+    kinds = dict.fromkeys(m.settings for run in runs for m in run.measurements)
+    kinds.pop(common, None)
+    shown = {kind: [_showing(run, kind) for run in runs] for kind in kinds}
+    return [
+        (difference(kind, common), [run for run in found if run.measured and run.alike])
+        for kind, found in shown.items()
+    ]
+
+
+def difference(settings: Settings, common: Settings) -> str:
+    """Return in words where settings differ from the common ones: those given, or what followed."""
+    here, there = dict(settings), dict(common)
+    keys = [key for key in sorted({**here, **there}) if here.get(key) != there.get(key)]
+    keys = [key for key in keys if key.startswith(_GIVEN)] or keys
+    return ", ".join(f"{key} {here.get(key)} for {there.get(key)}" for key in keys)
+
+
+def remedy(settings: Settings, common: Settings) -> str:
+    """Return the settings of `sfbptt evaluate` that measure as the common ones; "" for none."""
+    here, there = dict(settings), dict(common)
+    keys = [key for key in there if key.startswith(_GIVEN) and here.get(key) != there[key]]
+    return " ".join(f"{key}={'null' if there[key] is None else there[key]}" for key in keys)
+
+
+def _of_dataset(run: RunRecord) -> str:
+    return identity({key: v for key, v in run.settings.items() if key.startswith("dataset.")})
+
+
+def _most_common(runs: Sequence[RunRecord]) -> Settings:
+    """Return the settings that most runs were measured with; among equals, those shown first."""
+    shown = Counter(run.measurement.settings for run in runs if run.measurement)
+    every = Counter(m.settings for run in runs for m in run.measurements)
+    return max(every, key=lambda settings: (every[settings], shown[settings]), default=())
+
+
+def _showing(run: RunRecord, settings: Settings) -> RunRecord:
+    """Return the run with the measurement of these settings in front."""
+    ordered = tuple(sorted(run.measurements, key=lambda m: m.settings != settings))
+    alike = not ordered or ordered[0].settings == settings
+    return replace(run, measurements=ordered, alike=alike)

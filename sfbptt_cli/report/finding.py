@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from sfbptt_cli.report.collection import RunRecord
-from sfbptt_cli.report.groups import Group
+from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.report.groups import Group, in_words
 from sfbptt_cli.report.measurements import METRICS
-from sfbptt_cli.report.panels import Panel, Series
-from sfbptt_cli.report.statistics import number
+from sfbptt_cli.report.panels import Panel
 
 _MOST_NAMED = 4  # recipes in a sentence
+_NOT = "not reconstructed"
 
 
 def finding(panel: Panel, metric: str, statistic: str) -> list[str]:
@@ -22,52 +22,43 @@ def finding(panel: Panel, metric: str, statistic: str) -> list[str]:
     """
     known = sorted((g for g in panel.groups if g.results), key=lambda g: _rank(g, metric))
     unfinished = Counter(run.status for run in panel.runs if not run.result)
-    ends = [f"Without a result: {_counts(unfinished)}."] if unfinished else []
+    ends = [f"Without a result: {in_words(unfinished)}."] if unfinished else []
     if not known:
         return ["No run has a result yet.", *ends]
-    best = known[0]
-    return [
-        _headline(panel, known, metric, statistic),
-        *_interval(panel, best),
-        *_failures(panel),
-        *ends,
-    ]
+    headline = _headline(panel, known, metric, statistic)
+    return [headline, *_interval(panel, known[0]), *_failures(panel), *ends]
 
 
 def _rank(group: Group, metric: str) -> tuple[float, ...]:
-    found, n = group.results, sum(group.results.values())
-    median = group.summary(metric).median
-    reconstructed = found["reconstructed"]
+    found, n = group.results, group.results.total()
+    reconstructed, median = found["reconstructed"], group.summary(metric).median
     last = math.inf if math.isnan(median) else median
     return -reconstructed / n, -reconstructed, -found["in part"] / n, last
 
 
 def _headline(panel: Panel, known: list[Group], metric: str, statistic: str) -> str:
-    best = known[0]
-    numbers = _numbers(panel, best, metric, statistic)
+    best, *others = known
+    numbers, n = _numbers(panel, best, metric, statistic), best.results.total()
     if not best.results["reconstructed"]:
         part = best.results["in part"]
-        so_far = f"{part} of {sum(best.results.values())} in part, " if part else ""
+        so_far = f"{part} of {n} in part, " if part else ""
         return f"No recipe reconstructs. The nearest is {panel.label(best)}: {so_far}{numbers}."
-    seeds = f"{best.reconstructed} seed{'s' * (sum(best.results.values()) != 1)}"
-    text = f"{panel.label(best)} reconstructs in {seeds}: {numbers}."
-    also = [g for g in known[1:] if g.results["reconstructed"]]
-    if also:
-        names = [f"{panel.label(g)} ({g.reconstructed})" for g in also]
-        text += f" Also {_listed(names, '; ')}."
-    return text
+    seeds = f"{best.reconstructed} seed{'s' * (n != 1)}"
+    also = [f"{panel.label(g)} ({g.reconstructed})" for g in others if g.results["reconstructed"]]
+    more = f" Also {_listed(also)}." if also else ""
+    return f"{panel.label(best)} reconstructs in {seeds}: {numbers}.{more}"
 
 
 def _numbers(panel: Panel, group: Group, metric: str, statistic: str) -> str:
     """Return the metric with its ratio to the floor, and λ_max with the system's."""
     value, band = group.summary(metric).interval(statistic)[0], panel.band(metric)
-    text = f"{METRICS[metric]} {number(value)}"
+    text = f"{METRICS[metric]} {number_text(value)}"
     if band and band.floor > 0 and math.isfinite(value):
-        text += f", {number(value / band.floor)} times its floor"
+        text += f", {number_text(value / band.floor)} times its floor"
     truth = panel.truth("lambda_max")
     if metric != "lambda_max" and math.isfinite(truth):
         exponent = group.summary("lambda_max").interval(statistic)[0]
-        text += f"; λ_max {number(exponent)} (system {number(truth)})"
+        text += f"; λ_max {number_text(exponent)} (system {number_text(truth)})"
     return text
 
 
@@ -75,13 +66,12 @@ def _interval(panel: Panel, best: Group) -> list[str]:
     """Compare the best τ with τ_pred, and count the others that were tried."""
     if best.tau is None:
         return []
-    line: Series = next(series for series in panel.series if best in series.groups)
+    line = next(series for series in panel.series if best in series.groups)
     taus = sorted({g.tau for g in line.groups if g.tau and g.results})
-    if panel.tau_predicted is None:
-        against = "τ_pred is unknown, as λ_max of the system is"
-    else:
-        share = number(best.tau / panel.tau_predicted)
-        against = f"it is {share} times τ_pred = {number(panel.tau_predicted)} steps"
+    against = "τ_pred is unknown, as λ_max of the system is"
+    if (predicted := panel.tau_predicted) is not None:
+        share = number_text(best.tau / predicted)
+        against = f"it is {share} times τ_pred = {number_text(predicted)} steps"
     if len(taus) == 1:
         return [f"τ = {best.tau}; {against}; no other was tried with this recipe."]
     ends = f"from {taus[0]} to {taus[-1]}"
@@ -90,33 +80,22 @@ def _interval(panel: Panel, best: Group) -> list[str]:
 
 def _failures(panel: Panel) -> list[str]:
     """Count results, then what the runs do that are not even in part, and name such recipes."""
-    counts = Counter(run.result for run in panel.runs if run.result)
-    total, failed = sum(counts.values()), counts["not reconstructed"]
-    text = f"Reconstructed in all: {counts['reconstructed']} of {total} runs"
+    counts = sum((group.results for group in panel.groups), Counter[str]())
+    text = f"Reconstructed in all: {counts['reconstructed']} of {counts.total()} runs"
     text += f", {counts['in part']} in part." if counts["in part"] else "."
-    if not failed:
+    if not counts[_NOT]:
         return [text]
-    how = Counter(run.dynamics for run in panel.runs if run.result == "not reconstructed")
-    found = [text, f"Not reconstructed: {failed} ({_counts(how)})."]
-    results = {series.label: _results(series) for series in panel.series}
-    never = [label for label, r in results.items() if r and set(r) == {"not reconstructed"}]
+    how = Counter(run.dynamics for run in panel.runs if run.result == _NOT)
+    found = [text, f"Not reconstructed: {counts[_NOT]} ({in_words(how)})."]
+    ends = {line.label: {end for g in line.groups for end in g.results} for line in panel.series}
+    never = [label for label, found in ends.items() if found == {_NOT}]
     if never and len(panel.series) > 1:
-        found.append(
-            f"Not even in part{' at any τ' * (len(panel.taus) > 1)}: {_listed(never, '; ')}."
-        )
+        at_any = " at any τ" * (len(panel.taus) > 1)
+        found.append(f"Not even in part{at_any}: {_listed(never)}.")
     return found
 
 
-def _results(series: Series) -> list[str]:
-    runs: list[RunRecord] = [run for group in series.groups for run in group.runs]
-    return [run.result for run in runs if run.result]
-
-
-def _counts(words: Counter[str]) -> str:
-    return ", ".join(f"{n} {word}" for word, n in words.most_common())
-
-
-def _listed(names: list[str], between: str) -> str:
+def _listed(names: list[str]) -> str:
     rest = len(names) - _MOST_NAMED
     more = f" and {rest} more" if rest > 0 else ""
-    return between.join(names[:_MOST_NAMED]) + more
+    return "; ".join(names[:_MOST_NAMED]) + more

@@ -1,14 +1,16 @@
-"""Runs grouped by their settings, and the settings that were varied."""
+"""Runs grouped by their settings, statistics over seeds, and the settings that were varied."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import fmean, median, stdev
+from typing import Any, NamedTuple
 
-from sfbptt_cli.report.collection import RunRecord, identity
-from sfbptt_cli.report.statistics import Summary, summarise
+from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.report.collection import RunRecord, grouped, identity
 
 # Columns that every table has.
 COLUMNS = {
@@ -27,6 +29,50 @@ _DECIDED_BY = {
     "alpha.name": "forcing.name",
     "warmup": "forcing.name",
 }
+STATISTICS = {
+    "median": "Median (range) over seeds",
+    "mean": "Mean ± standard error over seeds",
+}
+
+
+class Summary(NamedTuple):
+    """Statistics of n values: NaN where n is too small; infinite where enough values are."""
+
+    n: int
+    median: float
+    lowest: float
+    highest: float
+    mean: float
+    standard_error: float  # s / √n, s with n − 1; NaN for one value
+
+    def interval(self, statistic: str) -> tuple[float, float, float]:
+        """Return centre, lower and upper end: median and range, or mean ± standard error."""
+        if statistic == "median":
+            return self.median, self.lowest, self.highest
+        error = 0.0 if math.isnan(self.standard_error) else self.standard_error
+        return self.mean, self.mean - error, self.mean + error
+
+
+def summarise(values: Iterable[float]) -> Summary:
+    """Summarise the values; NaN is left out, infinity counts."""
+    x = sorted(value for value in values if not math.isnan(value))
+    n = len(x)
+    if n == 0:
+        return Summary(0, *5 * (math.nan,))
+    mean = fmean(x)
+    error = stdev(x) / math.sqrt(n) if n > 1 and math.isfinite(mean) else math.nan
+    return Summary(n, median(x), x[0], x[-1], mean, error)
+
+
+def interval_text(summary: Summary, statistic: str) -> str:
+    """Return `0.0553 (0.0530–0.0580)` for median and range, `0.0553 ± 0.00300` for the mean."""
+    centre, low, high = summary.interval(statistic)
+    if summary.n < 2:
+        return number_text(centre)
+    if statistic == "median":
+        between = "–" if low >= 0 else " to "
+        return f"{number_text(centre)} ({number_text(low)}{between}{number_text(high)})"
+    return f"{number_text(centre)} ± {number_text(summary.standard_error)}"
 
 
 @dataclass(frozen=True)
@@ -52,14 +98,13 @@ class Group:
     @property
     def reconstructed(self) -> str:
         """Return how many of the runs with a result reconstruct, as `2 of 3`."""
-        known = sum(self.results.values())
+        known = self.results.total()
         return f"{self.results['reconstructed']} of {known}" if known else "-"
 
     @property
     def dynamics(self) -> str:
         """Return how many of the runs do what, as `2 chaotic, 1 cycle`."""
-        found = Counter(run.dynamics for run in self.runs).most_common()
-        return ", ".join(f"{n} {word}" for word, n in found)
+        return in_words(Counter(run.dynamics for run in self.runs))
 
     @property
     def diverged(self) -> int:
@@ -85,14 +130,14 @@ class Group:
 
 def group_runs(runs: Iterable[RunRecord]) -> list[Group]:
     """Group runs that differ in the seed only, sorted by dataset, model, method and τ."""
-    found: dict[str, list[RunRecord]] = defaultdict(list)
-    for run in runs:
-        found[identity(run.settings)].append(run)
-    groups = [
-        Group(members[0].settings, tuple(sorted(members, key=lambda run: run.seed)))
-        for members in found.values()
-    ]
-    return sorted(groups, key=_order)
+    same = grouped(sorted(runs, key=lambda run: run.seed), lambda run: identity(run.settings))
+    return sorted(
+        (Group(members[0].settings, tuple(members)) for members in same.values()), key=_order
+    )
+
+
+def in_words(counts: Counter[str]) -> str:
+    return ", ".join(f"{n} {word}" for word, n in counts.most_common())
 
 
 def varied(groups: Sequence[Group]) -> list[str]:
@@ -121,14 +166,11 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def _varies(groups: Sequence[Group], key: str) -> bool:
     """Return whether groups of the same dataset, model, … differ in its setting `key`."""
     name = f"{key.partition('.')[0]}.name"
-    seen: dict[str, set[str]] = defaultdict(set)
-    for group in groups:
-        # Settings of different choices of a config group are not compared.
-        owner = group.settings.get(name) if name != key else None
-        other = group.settings.get(_DECIDED_BY.get(key, ""))
-        # As text: a stored setting from anybody may be a list.
-        seen[repr((owner, other))].add(repr(group.settings.get(key)))
-    return any(len(values) > 1 for values in seen.values())
+    # Settings of different choices of a config group are not compared.
+    owners = [owner for owner in (name, _DECIDED_BY.get(key)) if owner not in (key, None)]
+    # As text: a stored setting from anybody may be a list.
+    same = grouped(groups, lambda group: repr([group.settings.get(owner) for owner in owners]))
+    return any(len({repr(g.settings.get(key)) for g in found}) > 1 for found in same.values())
 
 
 def _order(group: Group) -> tuple[Any, ...]:

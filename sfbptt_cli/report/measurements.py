@@ -17,6 +17,8 @@ from sfbptt_cli.storage.run_folder import RunFolder
 METRICS = {**NAMES, "lambda_max": "λ_max"}
 USUAL = [name for name in METRICS if name not in PAPER]  # what people see unless they choose others
 SHARE = "reconstructed"  # the share of runs that reconstruct; drawn as the metrics are
+# Of a metric: words, and the sizes that its estimator was given.
+_HOW = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
 _LARGEST = 1e100  # that a picture or a mean can hold
 
 
@@ -56,19 +58,16 @@ def _measurement(entry: Any) -> Measurement:
     if not isinstance(entry, dict):
         raise ValueError("damaged: an entry of evaluation.json is no mapping")
     dynamics, stored = entry.get("dynamics", entry.get("verdict")), entry.get("metrics")
-    given = {key: value for key, value in settings_of(entry).items() if key}
     if not isinstance(dynamics, str) or not dynamics.isprintable() or not isinstance(stored, dict):
         raise ValueError("damaged: evaluation.json has no dynamics and metrics")
     metrics = {name: _metric(name, stored[name]) for name in METRICS if name in stored}
-    plain = all(isinstance(x, (str, int, float, NoneType)) for x in given.values())
+    settings = {f"evaluation.{key}": x for key, x in settings_of(entry).items() if key}
+    plain = all(isinstance(x, (str, int, float, NoneType)) for x in settings.values())
     if not plain or type(steps := entry.get("steps", 0)) is not int:
         raise ValueError("damaged: evaluation.json was measured with no plain settings")
-    settings = {f"evaluation.{key}": value for key, value in given.items()}
-    settings |= {
-        f"{METRICS[n]}: {k}": v for n, metric in metrics.items() for k, v in metric.settings
-    }
+    settings |= {f"{METRICS[n]}: {k}": x for n, m in metrics.items() for k, x in m.settings}
     # Those that a test trajectory allows are all of it, but for the warm-up.
-    wanted = given.get("steps")
+    wanted = settings.get("evaluation.steps")
     settings["measured steps"] = steps if isinstance(wanted, int) and steps >= wanted else "all"
     try:
         result, reason = result_of(entry)
@@ -86,9 +85,7 @@ def _metric(name: str, stored: Any) -> Metric:
         raise ValueError(f"{where} has no floor_range of two numbers")
     numbers = [stored["value"], stored.get("floor"), *ends]
     numbers += [stored.get("truth"), stored.get("standard_error")]
-    # Words, and the sizes that the estimators were given.
-    how = ("estimator", "bins", "sigma", "points", "samples", "smoothing", "steps", "threshold")
-    settings = tuple((key, stored[key]) for key in how if key in stored)
+    settings = tuple((key, stored[key]) for key in _HOW if key in stored)
     if not all(isinstance(value, (str, int, float)) for _, value in settings):
         raise ValueError(f"{where} was measured with no plain settings")
     smoothing = stored.get("smoothing", 1.0)

@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import sfbptt_cli
+from sfbptt_cli.common.numbers import number_text
+from sfbptt_cli.common.tables import WIDTH
 from sfbptt_cli.figures.sweep import DASHES
-from sfbptt_cli.report.card import card
 from sfbptt_cli.report.collection import Skipped
 from sfbptt_cli.report.finding import finding
-from sfbptt_cli.report.highlights import Highlight
+from sfbptt_cli.report.groups import STATISTICS
 from sfbptt_cli.report.measurements import METRICS, USUAL
 from sfbptt_cli.report.panels import Panel
-from sfbptt_cli.report.sweep import LineStyle, charts, line_styles
+from sfbptt_cli.report.sweep import charts, line_styles
 from sfbptt_cli.report.tables import (
+    RESULTS,
+    Rows,
     caption,
-    count_text,
     group_rows,
     known_metrics,
-    over_seeds,
+    printed_table,
     run_rows,
 )
 
@@ -42,25 +47,55 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What a page is made of."""
+class Report:
+    """What is printed and what the page is made of."""
 
     title: str
-    panels: tuple[Panel, ...]
-    metrics: tuple[str, ...]  # of the tables; the first ranks
-    drawn: tuple[str, ...]  # what the figure has a panel of: metrics, SHARE
+    panels: Sequence[Panel]
+    metrics: Sequence[str]  # of the tables; the first ranks
+    drawn: Sequence[str]  # what the figure has a panel of: metrics, SHARE
     statistic: str
-    highlights: tuple[tuple[Panel, tuple[Highlight, ...]], ...]
-    others: tuple[Panel, ...]  # as measured with other settings of evaluation
-    notes: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
+    cards: Mapping[str, Sequence[dict[str, Any]]]  # of runs, by the title of their panel
+    others: Sequence[Panel]  # as measured with other settings of evaluation
+    notes: Sequence[str]  # why some of the numbers cannot be compared
+    skipped: Sequence[Skipped]
+    files: Sequence[Path] = ()  # that were written
 
     @property
     def columns(self) -> list[str]:
         """Return the metrics of the tables: those chosen, and λ_max where a run has it."""
-        found = any("lambda_max" in run.metrics for panel in self.panels for run in panel.runs)
+        found = "lambda_max" in known_metrics(self.panels)
         chosen = dict.fromkeys([*self.metrics, "lambda_max"])
         return [metric for metric in chosen if found or metric != "lambda_max"]
+
+    @property
+    def swept(self) -> list[Panel]:
+        """Return the datasets with several τ."""
+        return [panel for panel in self.panels if len(panel.taus) > 1]
+
+    @property
+    def count(self) -> str:
+        """Return `60 runs: 20 reconstructed, 12 in part, 23 not; 3 diverged in training, …`."""
+        runs = [run for panel in self.panels for run in panel.runs]
+        results = Counter(run.result for run in runs if run.measured)
+        ends = Counter(run.dynamics for run in runs if not run.measured)
+        text = ", ".join(f"{results[x]} {word}" for x, word in RESULTS.items() if results[x])
+        parts = [text, ", ".join(f"{n} {word}" for word, n in ends.items())]
+        return f"{len(runs)} run{'s' * (len(runs) != 1)}: {'; '.join(filter(None, parts))}"
+
+    def finding(self, panel: Panel) -> list[str]:
+        return finding(panel, self.metrics[0], self.statistic)
+
+    def printed(self, panel: Panel) -> str:
+        """Return a dataset for a terminal: its finding, its recipes, and what they share."""
+        columns = panel, self.columns, self.statistic
+        texts = [panel.title, *(fill(sentence, WIDTH) for sentence in self.finding(panel))]
+        return "\n".join([*texts, printed_table(*columns), fill(caption(*columns), WIDTH), ""])
+
+    def table(self, panel: Panel) -> Table:
+        """Return a dataset's table for the page."""
+        columns = panel, self.columns, self.statistic
+        return _made(caption(*columns), group_rows(*columns))
 
 
 class Table(NamedTuple):
@@ -72,7 +107,8 @@ class Table(NamedTuple):
     numeric: Sequence[bool]  # of each column, whether its cells are numbers or missing
 
 
-def _made(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _made(caption: str, table: Rows) -> Table:
+    header, *rows = table
     columns = zip(*rows, strict=True)
     return Table(caption, header, rows, [all(map(_is_number, column)) for column in columns])
 
@@ -86,105 +122,61 @@ def _is_number(text: str) -> bool:
     return not rest or rest.startswith(("(", "±", "of "))
 
 
-def page(contents: Contents) -> str:
-    """Return the page; the same contents give the same text."""
+def page(report: Report) -> str:
+    """Return the page; the same report gives the same text."""
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
-    runs = [run for panel in contents.panels for run in panel.runs]
-    known = [m for m in known_metrics(contents.panels) if m in {*USUAL, *contents.metrics}]
-    sections = _sections(contents)
-    cards = [card for section in sections for card in section["cards"] if card["cloud"]]
-    template = _environment().get_template("page.html")
-    return template.render(
-        title=contents.title,
-        # The element's text is exactly the script, which is what a browser hashes.
-        script=Markup(script),
-        script_hash=_script_hash(script),
-        style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        count=count_text(runs),
-        notes=contents.notes,
-        sections=sections,
-        over_seeds=over_seeds(contents.statistic),
-        ranked_by=METRICS[contents.metrics[0]],
-        runs=_made("", *run_rows(contents.panels, known)),
-        others=[(panel.title, _table(contents, panel)) for panel in contents.others],
-        skipped=contents.skipped,
-        version=sfbptt_cli.__version__,
-        **_clouds(cards),
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    clouds = {c["id"]: c["cloud"] for cards in report.cards.values() for c in cards if c["cloud"]}
+    # Every set of points once, as runs share their truth.
+    parts = ("truth", "generated")
+    points = list(dict.fromkeys(cloud[part] for cloud in clouds.values() for part in parts))
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            # The element's text is exactly the script, which is what a browser hashes.
+            script=Markup(script),
+            script_hash=f"sha256-{base64.b64encode(digest).decode('ascii')}",
+            style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+            sections=_sections(report),
+            styles=line_styles(report.swept),
+            dashes=[" ".join(f"{2 * length:g}" for length in dash) for dash in DASHES],
+            markers=_MARKERS,
+            over_seeds=STATISTICS[report.statistic],
+            ranked_by=METRICS[report.metrics[0]],
+            runs=_made("", run_rows(report.panels, {*USUAL, *report.metrics})),
+            version=sfbptt_cli.__version__,
+            points=points,
+            attractors={
+                name: cloud | {part: points.index(cloud[part]) for part in parts}
+                for name, cloud in clouds.items()
+            },
+        )
     )
-
-
-def _clouds(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the script draws: every set of points once, as runs share their truth."""
-    texts = list(dict.fromkeys(c["cloud"][key] for c in cards for key in ("truth", "generated")))
-    attractors = {
-        card["id"]: {
-            **card["cloud"],
-            "truth": texts.index(card["cloud"]["truth"]),
-            "generated": texts.index(card["cloud"]["generated"]),
-        }
-        for card in cards
-    }
-    return {"points": texts, "attractors": attractors}
-
-
-def _table(contents: Contents, panel: Panel) -> Table:
-    columns = panel, contents.columns, contents.statistic
-    return _made(caption(*columns), *group_rows(*columns))
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = FileSystemLoader(_TEMPLATES)
+    made = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=True, loader=loader)
+    made.undefined = StrictUndefined
+    made.filters["number"], made.tests["nan"] = number_text, math.isnan
+    made.globals |= {"METRICS": METRICS, "USUAL": USUAL}
+    return made
 
 
-def _script_hash(script: str) -> str:
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return "sha256-" + base64.b64encode(digest).decode("ascii")
-
-
-def _sections(contents: Contents) -> list[dict[str, Any]]:
+def _sections(report: Report) -> list[dict[str, Any]]:
     """Return for each dataset its finding, sweep, table, and best, median and worst run."""
-    swept = [panel for panel in contents.panels if len(panel.taus) > 1]
-    drawn = dict(charts(swept, contents.drawn, contents.statistic))
-    shown = {panel.title: highlights for panel, highlights in contents.highlights}
-    styles = line_styles(swept)
-    sections = []
-    for i, panel in enumerate(contents.panels):
-        ones = shown.get(panel.title, ())
-        sections.append(
-            {
-                "title": panel.title,
-                "finding": finding(panel, contents.metrics[0], contents.statistic),
-                "legend": _legend(styles, [series.label for series in panel.series]),
-                "charts": list(map(Markup, drawn.get(panel.title, ()))),
-                "table": _table(contents, panel),
-                "kinds": ", ".join(one.kind for one in ones).capitalize(),
-                "cards": [card(one, f"r{i}-{j}") for j, one in enumerate(ones)],
-            }
-        )
-    return sections
-
-
-def _legend(styles: Mapping[str, LineStyle], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Return label, number, number of the colour, and SVG dashes of a panel's lines."""
-    found = []
-    for number, (label, (color, dash)) in enumerate(styles.items()):
-        lengths = () if dash is None else DASHES[dash]
-        dashes = " ".join(f"{2 * length:g}" for length in lengths) or "none"
-        if label in labels:
-            found.append(
-                {
-                    "label": label,
-                    "number": number,
-                    "color": color,
-                    "dashes": dashes,
-                    "marker": _MARKERS[color],
-                }
-            )
-    return found
+    drawn = dict(charts(report.swept, report.drawn, report.statistic))
+    return [
+        {
+            "title": panel.title,
+            "finding": report.finding(panel),
+            "lines": [series.label for series in panel.series],
+            "charts": list(map(Markup, drawn.get(panel.title, ()))),
+            "table": report.table(panel),
+            "cards": report.cards.get(panel.title, ()),
+        }
+        for panel in report.panels
+    ]

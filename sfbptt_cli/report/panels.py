@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.program import program
 from sfbptt_cli.figures.sweep import Band
 from sfbptt_cli.models.settings import MODEL_LABELS
-from sfbptt_cli.report.collection import RunRecord
-from sfbptt_cli.report.comparison import difference, remedy
-from sfbptt_cli.report.groups import Group, varied
-from sfbptt_cli.report.statistics import summarise
+from sfbptt_cli.report.collection import RunRecord, difference, grouped, remedy
+from sfbptt_cli.report.groups import Group, summarise, varied
 from sfbptt_cli.storage.trajectories import read_trajectories
+
+MOST_SHOWN = 12  # runs on a page, so that it stays small: three of each of four datasets
 
 
 @dataclass(frozen=True)
@@ -77,26 +78,20 @@ class Panel:
 def panels(groups: Sequence[Group]) -> list[Panel]:
     """Return a panel for each dataset, or for each of a dataset's varied settings."""
     found = []
-    by_name: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_name[group.runs[0].dataset].append(group)
-    for name, same in by_name.items():
+    for name, same in grouped(groups, lambda group: group.runs[0].dataset).items():
         keys = [key for key in varied(same) if key.startswith("dataset.")]
         keys = _needed(sorted(keys, key=_known_by), same)
         for own, members in _split(same, keys).items():
             title = ", ".join([name, *(text for text in own if not text.endswith("=-"))])
-            series = tuple(_series(members))
-            found.append(Panel(title, tuple(members), series, _tau_predicted(members)))
+            found.append(Panel(title, tuple(members), _series(members), _tau_predicted(members)))
     return found
 
 
 def _split(groups: Sequence[Group], keys: Sequence[str]) -> dict[tuple[str, ...], list[Group]]:
     """Split groups by their values of the settings, each as `name=value`."""
-    found: dict[tuple[str, ...], list[Group]] = defaultdict(list)
-    for group in groups:
-        own = tuple(f"{key.rpartition('.')[2]}={group.setting(key)}" for key in keys)
-        found[own].append(group)
-    return found
+    return grouped(
+        groups, lambda g: tuple(f"{key.rpartition('.')[2]}={g.setting(key)}" for key in keys)
+    )
 
 
 def _known_by(key: str) -> int:
@@ -114,22 +109,18 @@ def _needed(keys: Sequence[str], groups: Sequence[Group]) -> list[str]:
     return kept
 
 
-def _series(groups: Sequence[Group]) -> list[Series]:
+def _series(groups: Sequence[Group]) -> tuple[Series, ...]:
     """Return the lines of one panel, named by model, method, and the settings they differ in.
 
     Groups of a line differ in τ alone.
     """
-    kinds: dict[tuple[str, str, bool], list[Group]] = defaultdict(list)
-    for group in groups:
-        run = group.runs[0]
-        kinds[run.model, _method(group), run.tau is not None].append(group)
+    kinds = grouped(groups, lambda g: (g.runs[0].model, _method(g), g.tau is not None))
     found = []
     for (model, method, _), kind in kinds.items():
-        keys = _needed(varied(kind), kind)
-        for own, members in _split(kind, keys).items():
+        for own, members in _split(kind, _needed(varied(kind), kind)).items():
             label = ", ".join(filter(None, [MODEL_LABELS.get(model, model), method, *own]))
             found.append(Series(label, model, tuple(members)))
-    return sorted(found, key=lambda series: not series.swept)
+    return tuple(sorted(found, key=lambda series: not series.swept))
 
 
 def _method(group: Group) -> str:
@@ -148,21 +139,30 @@ def _tau_predicted(groups: Sequence[Group]) -> float | None:
             continue
         dt = run.settings.get("dataset.dt")
         if dt is None:  # it was found in the time stamps of a file
-            try:
+            with suppress(RequestError):
                 dt = read_trajectories(run.folder.trajectories).attributes.get("dt")
-            except RequestError:
-                continue
         if dt is not None and 0 < float(dt) < math.inf:
             return math.log(2) / (run.lambda_max * float(dt))
     return None
 
 
+def choose(panel: Panel, metric: str, panels: int) -> list[tuple[str, RunRecord]]:
+    """Return best, median and worst run by `metric`; fewer where many datasets share a page."""
+    values = [(run.metrics[metric].value, run) for run in panel.runs if metric in run.metrics]
+    ranked = sorted((x for x in values if not math.isnan(x[0])), key=lambda x: x[0])
+    last = len(ranked) - 1
+    kinds = [("best", 0), ("worst", last), ("median", last // 2)][: max(1, MOST_SHOWN // panels)]
+    # A run has the first of its kinds.
+    picked = {i: kind for kind, i in reversed(kinds)} if ranked else {}
+    return [(kind, ranked[i][1]) for i, kind in sorted(picked.items())]
+
+
 def disagreements(panel: Panel) -> list[str]:
     """Return which runs are left out of medians, and what else cannot be compared; in words."""
-    common = next((run.measurement for run in panel.runs if run.measurement and run.alike), None)
-    usual = common.settings if common else ()
-    odd = [r.measurement.settings for r in panel.runs if r.measurement and not r.alike]
-    otherwise = Counter((difference(own, usual), remedy(own, usual)) for own in odd)
+    measured = [(run.alike, run.measurement.settings) for run in panel.runs if run.measurement]
+    common = next((settings for alike, settings in measured if alike), ())
+    odd = [settings for alike, settings in measured if not alike]
+    otherwise = Counter((difference(own, common), remedy(own, common)) for own in odd)
     found = [
         f"{n} run{'s' * (n != 1)} measured otherwise ({how}): in no median or mean"
         + f"; {program()} evaluate runs=… {settings} measures all alike" * bool(settings)

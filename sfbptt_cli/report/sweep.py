@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from sfbptt_cli.data.settings import DATASET_LABELS
@@ -11,10 +14,9 @@ from sfbptt_cli.figures.style import COLORS
 from sfbptt_cli.figures.svg import inline_svg
 from sfbptt_cli.figures.sweep import DASHES, Column, Line, Point, sweep
 from sfbptt_cli.figures.sweep import Panel as DrawnPanel
-from sfbptt_cli.report.groups import Group
+from sfbptt_cli.report.groups import Group, interval_text
 from sfbptt_cli.report.measurements import METRICS, SHARE
 from sfbptt_cli.report.panels import Panel
-from sfbptt_cli.report.statistics import interval_text
 
 _SYMBOLS = {
     "d_stsp": "state space distance\n" r"$D_\mathrm{stsp}$",
@@ -41,19 +43,16 @@ def line_styles(panels: Sequence[Panel]) -> dict[str, LineStyle]:
     series = sorted((s for panel in panels for s in panel.series), key=lambda s: not s.swept)
     styles: dict[str, LineStyle] = {}
     of_model: dict[str, int] = {}
-    dashes: dict[str, int] = {}
-    colors = 0
-    for one in series:
-        if one.label in styles:
-            continue
-        color = None if one.swept else of_model.get(one.model)
-        if color is None:
-            color, colors = colors % len(COLORS), colors + 1
+    levels: Counter[str] = Counter()
+    colors = count()
+    for one in {one.label: one for one in series}.values():
+        if one.swept or one.model not in of_model:
+            color = next(colors) % len(COLORS)
             of_model.setdefault(one.model, color)
-        dash = None
-        if not one.swept:
-            dash = dashes[one.model] = dashes.get(one.model, -1) + 1
-            dash %= len(DASHES)
+        else:
+            color = of_model[one.model]
+        dash = None if one.swept else levels[one.model] % len(DASHES)
+        levels[one.model] += not one.swept
         styles[one.label] = LineStyle(color, dash)
     return styles
 
@@ -66,33 +65,32 @@ def sweep_columns(panels: Sequence[Panel], metrics: Sequence[str], statistic: st
     styles = line_styles(panels)
     relative = any(panel.truth("lambda_max") > 0 for panel in panels)
 
-    def lines(panel: Panel, point: Callable[[Group], Point]) -> tuple[Line, ...]:
-        return tuple(
-            Line(_in_words(one.label), *styles[one.label], tuple(map(point, one.judged)))
-            for one in panel.series
-        )
-
     def drawn(panel: Panel, metric: str) -> DrawnPanel:
+        def lines(point: Callable[[Group], Point]) -> tuple[Line, ...]:
+            return tuple(
+                Line(_in_words(one.label), *styles[one.label], tuple(map(point, one.judged)))
+                for one in panel.series
+            )
+
         if metric == SHARE:
-            return DrawnPanel(_SHARE, lines(panel, _share), None, False, bounds=(0.0, 1.0))
+            return DrawnPanel(_SHARE, lines(_share), bounds=(0.0, 1.0))
         if metric == "lambda_max" and relative:
-            return exponent(panel)
+            truth = panel.truth(metric)
+            if not truth > 0:
+                why = (
+                    "the system's is not known" if math.isnan(truth) else "the system has no chaos"
+                )
+                return DrawnPanel(_EXPONENT, (), bounds=_EXPONENT_BOUNDS, missing=why)
+            found = lines(partial(_point, metric=metric, statistic=statistic, unit=truth))
+            return DrawnPanel(_EXPONENT, found, ideal=1.0, bounds=_EXPONENT_BOUNDS)
+        found = lines(partial(_point, metric=metric, statistic=statistic))
         # D_H and λ_max are bounded.
         unbounded = metric.startswith("d_stsp") or metric == "prediction_error"
         symbol = _SYMBOLS.get(metric, METRICS[metric])
         units = [run.metrics[metric].unit for run in panel.runs if metric in run.metrics]
         if metric == "lambda_max" and units:
             symbol += f" ({units[0]})"
-        found = lines(panel, lambda group: _point(group, metric, statistic))
         return DrawnPanel(symbol, found, panel.band(metric), unbounded)
-
-    def exponent(panel: Panel) -> DrawnPanel:
-        truth = panel.truth("lambda_max")
-        if not truth > 0:
-            why = "the system's is not known" if math.isnan(truth) else "the system has no chaos"
-            return DrawnPanel(_EXPONENT, (), None, False, bounds=_EXPONENT_BOUNDS, missing=why)
-        found = lines(panel, lambda group: _point(group, "lambda_max", statistic, truth))
-        return DrawnPanel(_EXPONENT, found, None, False, 1.0, _EXPONENT_BOUNDS)
 
     return [
         Column(_title(p.title), tuple(drawn(p, metric) for metric in metrics), p.tau_predicted)
@@ -123,7 +121,7 @@ def _point(group: Group, metric: str, statistic: str, unit: float = 1.0) -> Poin
 def _share(group: Group) -> Point:
     """Return how many of the runs that have a result reconstruct, as a share."""
     tau = math.nan if group.tau is None else group.tau
-    known = sum(group.results.values())
+    known = group.results.total()
     share = group.results["reconstructed"] / known if known else math.nan
     return Point(tau, share, share, share, False)
 

@@ -29,6 +29,12 @@ class Trajectories(NamedTuple):
     variables: tuple[str, ...]
     attributes: dict[str, Any]
 
+    @property
+    def settled(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return truth and generation (T, variable) after the transient."""
+        transient = int(self.attributes["transient"])
+        return self.truth[transient:], self.generated[0][transient:]
+
 
 def write_trajectories(
     path: Path,

@@ -255,4 +255,4 @@ def test_a_score_may_be_a_word(own_run: Path) -> None:
         evaluation["metrics"][name]["value"] = value
     run.write_evaluation(evaluation)
     job = Job(["seed=0"], {"seed": "0"}, own_run, "finished")
-    assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1"]
+    assert table([job]).splitlines()[1].split() == ["0", "finished", "infinite", "1.000"]

@@ -52,7 +52,6 @@ def test_the_exponent_of_recorded_data_and_its_curve(cli: Cli, tmp_path: Path) -
     assert low < np.log(2) < high
     assert written["chaotic"] is True
     assert (folder / "separation.png").stat().st_size > 5_000
-    assert (folder / "separation.pdf").exists()
 
 
 @pytest.mark.parametrize(

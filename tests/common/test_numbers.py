@@ -51,10 +51,11 @@ def test_columns_are_as_wide_as_their_longest_cell() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.05529, "0.0553"), (1.234e-7, "1.23e-07"), (12345.6, "12346"), (5e7, "5e+07"),
-     (-0.5, "-0.5"), (math.inf, "infinite"), (-math.inf, "-infinite"), (math.nan, "-"),
+    [(0.05529, "0.0553"), (1.234e-7, "1.23e-07"), (12345.6, "12346"), (5e7, "5.00e+07"),
+     (-0.5, "-0.500"), (0.1, "0.100"), (12.0, "12.0"), (100.0, "100"), (999.9, "1000"),
+     (0.0, "0"), (-0.0, "0"), (math.inf, "infinite"), (-math.inf, "-infinite"), (math.nan, "-"),
      (None, "-"), ("diverged", "diverged")],
 )  # fmt: skip
 def test_numbers_have_significant_digits_and_words(value: float | str | None, text: str) -> None:
-    assert number_text(value, digits=3) == text
-    assert number_text(0.0552912) == "0.05529"
+    assert number_text(value) == text
+    assert number_text(0.0552912, digits=4) == "0.05529"

@@ -45,7 +45,7 @@ def test_the_summary_shows_what_is_stored(own_run: Path) -> None:
     clouds, series, power = figure.axes[1], figure.axes[4], figure.axes[5]
     assert f"{run.result}, {run.dynamics}: Lorenz system, LSTM, τ = 30, w = 0" in words(figure)
     for name in ("d_stsp", "d_h", "lambda_max"):
-        assert number_text(run.metrics[name]["value"], 3).replace("-", "−") in words(figure)
+        assert number_text(run.metrics[name]["value"]).replace("-", "−") in words(figure)
     stored, generated = run.trajectories, run.trajectories.generated[0]
     assert len(clouds.lines[0].get_xdata()) == len(generated) - stored.attributes["transient"]
     time, z = series.lines[1].get_data()

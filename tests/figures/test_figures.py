@@ -23,6 +23,7 @@ from sfbptt_cli.figures.summary import Series, Spectra, summary
 from sfbptt_cli.figures.sweep import Band, Column, Line, Panel, Point, sweep
 from sfbptt_cli.figures.time_series import time_series
 from sfbptt_cli.figures.training_curve import training_curve
+from sfbptt_cli.lyapunov.from_data import DataExponent
 
 NAMES = ["x", "y", "z", "a", "b", "c", "d"]
 STEPS = 500
@@ -98,9 +99,9 @@ def make(kind: str) -> Any:
         pasts, ahead = np.array([0, 1, 5, 20]), np.array([1, 10])
         errors = pasts, ahead, np.outer(0.5**pasts, [0.01, 0.1])
         curve = np.arange(50), np.minimum(0.1 * np.arange(50) - 3, 0)
-        return inspection(
-            wave(5), spectrum(5, 0.1), errors, curve, (5, 25, 0.1), NAMES[:5], 0.1, "hours", "$tide"
-        )
+        near = DataExponent("", value=1.0, curve=curve, fit=(5, 25))
+        drawn = wave(5), spectrum(5, 0.1), errors, near, NAMES[:5]
+        return inspection(*drawn, 0.1, "hours", "$tide")
     return training_curve(history(6))
 
 
@@ -129,9 +130,8 @@ def test_an_inspection_shows_what_was_found() -> None:
     for text in (r"\$tide, first 4 of 5", "10 steps ahead", "frequency (1 / hour)", "time (hours)"):
         assert text in words(figure)
     nothing = np.empty(0), np.empty(0), np.empty((0, 0))
-    empty = inspection(
-        wave(1), spectrum(1, 0.1), nothing, nothing[:2], None, ["x"], 1.0, "steps", "n"
-    )
+    none = DataExponent("too short")
+    empty = inspection(wave(1), spectrum(1, 0.1), nothing, none, ["x"], 1.0, "steps", "n")
     assert "too short" in words(empty)
 
 
@@ -142,7 +142,7 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     from PIL import Image
 
     figure = make(kind)
-    png, pdf = save(figure, tmp_path, kind)
+    png, pdf = save(figure, tmp_path, kind, pdf=True)
     assert sorted(tmp_path.iterdir()) == sorted([png, pdf]), "no temporary file is left"
     with Image.open(png) as image:
         image.verify()
@@ -157,7 +157,7 @@ def test_files_are_images_of_the_printed_size_and_the_same_each_time(
     assert b"/FontFile2" in content, "fonts are embedded"
     first = png.read_bytes(), content
     for again in (figure, make(kind)):  # the same figure once more, and one made anew
-        save(again, tmp_path, kind)
+        save(again, tmp_path, kind, pdf=True)
         assert (png.read_bytes(), pdf.read_bytes()) == first
 
 
@@ -165,13 +165,13 @@ def test_dense_lines_become_pixels_in_the_pdf_only_when_it_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = time_series(np.arange(2000), wave(1, 2000), wave(1, 2000), ["x"], "s")
-    pdf = save(figure, tmp_path, "series")[1]
+    pdf = save(figure, tmp_path, "series", pdf=True)[1]
     assert b"/Subtype /Image" not in pdf.read_bytes()
     monkeypatch.setattr(style, "MOST_PDF_BYTES", 1000)
-    save(figure, tmp_path, "series")
+    save(figure, tmp_path, "series", pdf=True)
     first = pdf.read_bytes()
     assert b"/Subtype /Image" in first
-    save(figure, tmp_path, "series")
+    save(figure, tmp_path, "series", pdf=True)
     assert pdf.read_bytes() == first
 
 
@@ -199,9 +199,9 @@ assert "matplotlib.pyplot" not in sys.modules
 def test_settings_of_the_user_do_not_change_the_files(tmp_path: Path) -> None:
     import matplotlib
 
-    save(make("spectra"), tmp_path, "plain")
+    save(make("spectra"), tmp_path, "plain", pdf=True)
     with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.bbox": "tight"}):
-        save(make("spectra"), tmp_path, "mine")
+        save(make("spectra"), tmp_path, "mine", pdf=True)
     for ending in ("png", "pdf"):
         assert (tmp_path / f"plain.{ending}").read_bytes() == (
             tmp_path / f"mine.{ending}"
@@ -229,7 +229,7 @@ def test_an_attractor_is_seen_in_the_box_of_the_truth(variables: int) -> None:
 def test_a_cycle_is_placed_where_its_steps_are() -> None:
     cycle = np.tile([[0.5], [-1.0], [0.25]], (60, 1))
     for lag in (1, 2, 4):
-        view = view_of(cycle, ["x"], lag)
+        view = view_of(cycle, ["x"])._replace(lag=lag)
         np.testing.assert_allclose(view.place_cycle(cycle[:3]), view.place(cycle)[:3])
 
 
@@ -241,16 +241,13 @@ def test_steps_of_a_map_are_not_joined() -> None:
     assert view_of(wave(2), NAMES[:2]).joined
 
 
-@pytest.mark.parametrize(("lag", "expected"), [(None, 12), (5, 5)])
-def test_delay_plot_uses_the_lag_given_or_the_autocorrelation_time(
-    lag: int | None, expected: int
-) -> None:
+def test_delay_plot_uses_the_autocorrelation_time() -> None:
     # The autocorrelation of a long sine of period 62.8 steps is its cosine: 1/e at 11.94 steps.
     series = wave(1, steps=20_000)
-    view = view_of(series, ["x"], lag)
-    assert view.labels == ("x(t)", f"x(t + {expected})")
+    view = view_of(series, ["x"])
+    assert view.labels == ("x(t)", "x(t + 12)")
     x, y = view.place(series).T
-    np.testing.assert_allclose(x[expected:], y[:-expected])
+    np.testing.assert_allclose(x[12:], y[:-12])
 
 
 def test_a_turned_cloud_keeps_its_distances() -> None:
@@ -467,9 +464,8 @@ def test_spectra_of_a_generation_without_power(value: float) -> None:
 @pytest.mark.parametrize("variables", [1, 2, 7, 12])
 def test_time_series_has_a_labelled_row_a_variable_up_to_ten(variables: int) -> None:
     series, names = wave(variables), [f"x{i}" for i in range(variables)]
-    units = ["mV", "dimensionless", *[""] * 10][:variables]
-    figure = time_series(np.arange(STEPS), series, series - 1, names, "s", units=units)
-    assert [axes.get_ylabel() for axes in figure.axes] == ["x0 (mV)", *names[1:10]]
+    figure = time_series(np.arange(STEPS), series, series - 1, names, "s")
+    assert [axes.get_ylabel() for axes in figure.axes] == names[:10]
     assert figure.axes[-1].get_xlabel() == "time (s)"
     assert {"truth", "reconstruction"} <= set(words(figure).splitlines())
     assert ("first 10 of 12 variables" in words(figure)) == (variables == 12)
@@ -526,6 +522,17 @@ def test_training_curve_marks_the_best_epoch() -> None:
     figure = training_curve(history(60, validated=False))
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "gradient norm"]
     assert "best" not in words(figure)
+
+
+@pytest.mark.parametrize("change", [0.0, 1e-9, 1e-4, 1e-2, 1.0, 100.0])
+@pytest.mark.parametrize("size", [1e-12, 0.3, 10.0, 17.0, 1e30])
+def test_ticks_of_a_training_curve_are_told_apart(change: float, size: float) -> None:
+    """Also of a run whose loss stays as it is."""
+    losses = (size * (1 + change * epoch) for epoch in range(5))
+    figure = training_curve([{"epoch": i, "loss": loss} for i, loss in enumerate(losses)])
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert len(set(labels)) == len(labels) > 1
 
 
 @pytest.mark.parametrize("rows", [[], [{"epoch": 1, "loss": float("nan")}], history(1), history(2)])

@@ -48,13 +48,13 @@ def test_numbers_in_the_tables_are_those_of_the_runs(tmp_path: Path) -> None:
     assert float(group["d_stsp_standard_error"]) == pytest.approx(error)
     floors = [group[f"d_stsp_{k}"] for k in ("floor", "floor_low", "floor_high")]
     assert floors == ["0.05", "0.04", "0.06"]
-    (table,) = made.tables
+    (table,) = map(made.printed, made.panels)
     lines = [line.split() for line in table.splitlines()]
     header = next(line for line in lines if line[:1] == ["recipe"])
     line = lines[lines.index(header) + 1]
     assert header[:4] == ["recipe", "reconstructed", "D_stsp", "D_H"]
-    assert line == ["LSTM", "0", "of", "4", "0.16", "0.08", "1", "4", "chaotic"]
-    assert "Floor: D_stsp 0.05, D_H 0.05." in table
+    assert line == ["LSTM", "0", "of", "4", "0.160", "0.0800", "1.00", "4", "chaotic"]
+    assert "Floor: D_stsp 0.0500, D_H 0.0500." in table
     assert "tau=30, warmup=auto, window=auto, epochs=" in " ".join(table.split())
 
 
@@ -295,6 +295,6 @@ def test_runs_without_numbers_make_a_report_of_counts(tmp_path: Path) -> None:
     write_run(tmp_path, status="running", seed=1)
     made = report(tmp_path, statistic="mean")
     assert made.count == "2 runs: 1 diverged in training, 1 running"
-    (table,) = made.tables
+    (table,) = map(made.printed, made.panels)
     assert "Mean ± standard error over seeds." in table
     assert "LSTM           0 of 1       -    -  1 diverged in training, 1 running" in table

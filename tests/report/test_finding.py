@@ -28,8 +28,8 @@ def test_the_recipe_with_the_largest_share_leads_and_failures_are_counted(tmp_pa
     write_run(tmp_path, "diverged", model="rnn", tau=100)
     write_run(tmp_path, "interrupted", tau=100)
     assert found(tmp_path) == [
-        "LSTM, τ = 30 reconstructs in 3 of 3 seeds: D_stsp 0.06, 1.2 times its floor; "
-        "λ_max 1 (system 1.1). Also LSTM, τ = 10 (2 of 3).",
+        "LSTM, τ = 30 reconstructs in 3 of 3 seeds: D_stsp 0.0600, 1.20 times its floor; "
+        "λ_max 1.00 (system 1.10). Also LSTM, τ = 10 (2 of 3).",
         "Of 2 values of τ from 10 to 30 the best is 30; it is 0.478 times τ_pred = 62.7 steps.",
         "Reconstructed in all: 5 of 10 runs, 1 in part.",
         "Not reconstructed: 4 (3 fixed point, 1 diverged in training).",
@@ -44,7 +44,7 @@ def test_where_nothing_reconstructs_the_nearest_is_named(tmp_path: Path) -> None
         edit(path, "evaluation.json", lambda c: c["metrics"]["lambda_max"].update(truth=None))
         edit(path, "evaluation.json", lambda c: c.update(recorded=True))
     assert found(tmp_path) == [
-        "No recipe reconstructs. The nearest is LSTM: D_stsp 0.3, 6 times its floor.",
+        "No recipe reconstructs. The nearest is LSTM: D_stsp 0.300, 6.00 times its floor.",
         "τ = 30; τ_pred is unknown, as λ_max of the system is; no other was tried with this "
         "recipe.",
         "Reconstructed in all: 0 of 2 runs.",
@@ -62,7 +62,7 @@ def test_what_all_runs_share_stands_in_the_caption(tmp_path: Path) -> None:
         write_run(tmp_path, tau=tau, seed=seed, window=200)
     (panel,) = panels(group_runs(collect(tmp_path)[0]))
     text = caption(panel, ["d_stsp", "lambda_max"], "median")
-    assert text.startswith("Median (range) over seeds. Floor: D_stsp 0.05. System: λ_max 1.1.")
+    assert text.startswith("Median (range) over seeds. Floor: D_stsp 0.0500. System: λ_max 1.10.")
     assert "model=lstm" in text
     assert "window=200" in text
     assert "tau" not in text

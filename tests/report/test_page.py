@@ -274,7 +274,7 @@ def test_the_sweep_shows_the_text_of_points_and_hides_lines(opened: Any) -> None
     assert tip.is_hidden()
     level = one.page.locator(".sweep [data-tip*='clipping']").first.bounding_box()
     one.page.mouse.move(level["x"] + 0.9 * level["width"], level["y"])
-    assert tip.inner_text().startswith("LSTM, clipping: 0 of 1 reconstructed; D_stsp 8, ")
+    assert tip.inner_text().startswith("LSTM, clipping: 0 of 1 reconstructed; D_stsp 8.00, ")
     button = one.page.locator(".legend").get_by_role("button", name="LSTM", exact=True)
     button.click()
     assert button.get_attribute("aria-pressed") == "false"

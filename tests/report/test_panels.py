@@ -19,8 +19,7 @@ from report_runs import (
     write_run,
 )
 
-from sfbptt_cli.report.collection import collect
-from sfbptt_cli.report.comparison import compared, other_measurements
+from sfbptt_cli.report.collection import collect, compared, other_measurements
 from sfbptt_cli.report.groups import group_runs, short_names, varied
 from sfbptt_cli.report.panels import Panel, disagreements, panels
 
@@ -176,7 +175,7 @@ def test_a_median_is_of_measurements_with_the_same_settings(tmp_path: Path) -> N
     (group,) = group_runs(others)
     assert group.summary("d_stsp").interval("median") == (0.3, 0.2, 0.4)
     made = report(tmp_path)
-    assert made.notes == ()
+    assert not made.notes
     assert "lorenz_paper with evaluation.steps 1400 for 500" in page_of(tmp_path)
     # Without the measurement that the others share, a run stays out of the median.
     edit(short, "evaluation.json", lambda c: c.update(settings={"steps": 600}, steps=600))

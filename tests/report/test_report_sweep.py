@@ -198,9 +198,9 @@ def test_the_page_has_a_text_for_every_point_and_level(shown: list[Panel]) -> No
     assert len(more) == 2, "the exponent and the share that reconstruct"
     tips = dict(re.findall(r'data-tip="([^:"]*): ([^"]*)"', svg))
     assert len(tips) == 4 + 4 + 1
-    assert tips["RNN, τ = 200"].startswith("0 of 3 reconstructed; D_stsp 2.95 (2–3.89), ")
+    assert tips["RNN, τ = 200"].startswith("0 of 3 reconstructed; D_stsp 2.95 (2.00–3.89), ")
     assert tips["RNN, τ = 200"].endswith("2 chaotic, 1 diverged in training")
-    assert tips["LSTM, clipping"].startswith("0 of 2 reconstructed; D_stsp 8.5 (8–9), ")
+    assert tips["LSTM, clipping"].startswith("0 of 2 reconstructed; D_stsp 8.50 (8.00–9.00), ")
     assert "0 of 1 reconstructed; D_stsp infinite" in other
     assert svg.count("<svg") == 1
     # Bars, caps and the line itself are hidden with the points.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sfbptt_cli.report.statistics import interval_text, summarise
+from sfbptt_cli.report.groups import interval_text, summarise
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 20])
@@ -34,7 +34,7 @@ def test_infinite_values_count_and_missing_ones_do_not() -> None:
 
 def test_an_interval_is_written_with_its_ends() -> None:
     summary = summarise([0.1, 0.2, 0.6])
-    assert interval_text(summary, "median") == "0.2 (0.1–0.6)"
-    assert interval_text(summary, "mean") == "0.3 ± 0.153"
-    assert interval_text(summarise([-0.5, 0.5]), "median") == "0 (-0.5 to 0.5)"
-    assert interval_text(summarise([0.5]), "mean") == "0.5"
+    assert interval_text(summary, "median") == "0.200 (0.100–0.600)"
+    assert interval_text(summary, "mean") == "0.300 ± 0.153"
+    assert interval_text(summarise([-0.5, 0.5]), "median") == "0 (-0.500 to 0.500)"
+    assert interval_text(summarise([0.5]), "mean") == "0.500"

@@ -143,5 +143,5 @@ def _metrics(job: Job) -> list[str]:
             folder = RunFolder(job.run)
             entry = (job.evaluation and find(folder, job.evaluation)) or measured(folder)
             scores = [entry["metrics"].get(name) for name in ("d_stsp", "d_h")]
-            return ["-" if score is None else number_text(score["value"]) for score in scores]
+            return ["-" if score is None else number_text(score["value"], 4) for score in scores]
     return ["-", "-"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import h5py
@@ -9,11 +11,13 @@ import numpy as np
 import pytest
 from report_runs import page_of, report, spiral, write_run
 
+from sfbptt_cli.report import card as card_module
+from sfbptt_cli.report.card import drawn_of, thinned_history
 from sfbptt_cli.report.cloud import MOST_POINTS, attractor, decode_share
 from sfbptt_cli.report.collection import collect
 from sfbptt_cli.report.groups import group_runs
-from sfbptt_cli.report.highlights import choose, open_highlight
-from sfbptt_cli.report.panels import panels
+from sfbptt_cli.report.panels import choose, panels
+from sfbptt_cli.storage.trajectories import Trajectories, read_trajectories
 
 
 def test_best_median_and_worst_are_chosen_by_the_metric(tmp_path: Path) -> None:
@@ -45,23 +49,39 @@ def test_a_time_that_does_not_increase_costs_that_run_its_pictures(
     assert page_of(tmp_path).count("data-attractor=") == 1
 
 
-def test_little_is_kept_of_long_files(tmp_path: Path) -> None:
-    """Twelve runs are held at once: of each, copies of what is drawn."""
+def test_little_is_drawn_of_long_files(tmp_path: Path) -> None:
     path = write_run(tmp_path, variables=5)
     lines = [f"{epoch},{0.5 + epoch},{int(epoch == 4_321)},7" for epoch in range(1, 20_001)]
     (path / "metrics.csv").write_text("\n".join(["epoch,loss,best,other", *lines]))
     ((run,), _) = collect(tmp_path)
-    shown, skipped = open_highlight("best", run)
-    assert skipped == []
-    assert len(shown.history) <= 501
-    assert [row["epoch"] for row in shown.history if row["best"]] == [4_321]
-    assert "other" not in shown.history[0]
-    assert shown.series is not None
-    assert shown.spectra is not None
-    for array in (*shown.series, *shown.spectra):
-        assert array.base is None
-        assert len(array) <= 4_000
+    history = thinned_history(run.folder.history())
+    assert len(history) <= 501
+    assert [row["epoch"] for row in history if row["best"]] == [4_321]
+    assert "other" not in history[0]
+    drawn = drawn_of(run)
+    for array in (*drawn.series, *drawn.spectra):
+        assert len(array) <= 2_000
         assert array.ndim == 1 or array.shape[1] == 3
+
+
+def test_nothing_of_the_trajectories_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve runs are on a page, whose files are large."""
+    alive = []
+
+    def reading(path: Path) -> Trajectories:
+        stored = read_trajectories(path)
+        alive.extend(map(weakref.ref, (stored.truth, stored.generated)))
+        return stored
+
+    monkeypatch.setattr(card_module, "read_trajectories", reading)
+    write_run(tmp_path)
+    ((run,), _) = collect(tmp_path)
+    made, _ = card_module.card("best", run, "run")
+    gc.collect()
+    assert "series" in made["pictures"]
+    assert [reference() for reference in alive] == [None, None]
 
 
 @pytest.mark.parametrize("variables", [1, 2, 3, 5])
