@@ -63,7 +63,7 @@ def test_a_renamed_project_goes_on_as_before(cli: Cli, project: Path) -> None:
     assert run_folder(project) == run  # there is no other
     outcome = cli("evaluate", f"run={run}", cwd=project, status=0)
     # What the data say is tried first, in place of the τ and warm-up that were given.
-    assert " tau=auto,8,15,60\n" in outcome.stdout
+    assert " tau=auto,8,15,60 hydra/launcher=joblib\n" in outcome.stdout
     assert " warmup=auto\n" in outcome.stdout
 
 

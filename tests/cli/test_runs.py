@@ -119,8 +119,8 @@ def test_next_steps_are_accepted_and_change_what_they_say(cli: Cli, finished: Fi
         }
         resolved = {"optimizer.learning_rate", "lr_schedule.rise", "tau", "from", "experiment"}
         assert {k: settings[k] for k in differing - resolved} == changes
-    assert steps["tau"].endswith("tau=8,15,60")
-    assert steps["seeds"].endswith("'seed=range(1,4)'")
+    assert steps["tau"].endswith("tau=8,15,60 hydra/launcher=joblib")
+    assert steps["seeds"].endswith("'seed=range(1,4)' hydra/launcher=joblib")
 
 
 def test_config_holds_every_setting(finished: Finished) -> None:
