@@ -66,6 +66,8 @@ def _measurement(entry: Any) -> Measurement:
     if not plain or type(steps := entry.get("steps", 0)) is not int:
         raise ValueError("damaged: evaluation.json was measured with no plain settings")
     settings |= {f"{METRICS[n]}: {k}": x for n, m in metrics.items() for k, x in m.settings}
+    if (chosen := settings.get(f"{METRICS['d_stsp']}: estimator")) is not None:
+        settings["evaluation.estimator"] = chosen  # by auto, or as given: the same measurement
     # Those that a test trajectory allows are all of it, but for the warm-up.
     wanted = settings.get("evaluation.steps")
     settings["measured steps"] = steps if isinstance(wanted, int) and steps >= wanted else "all"

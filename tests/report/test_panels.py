@@ -149,6 +149,19 @@ def test_numbers_that_cannot_be_compared_are_pointed_out(tmp_path: Path) -> None
     ]
 
 
+def test_what_auto_led_to_is_the_same_when_it_is_given(tmp_path: Path) -> None:
+    for seed, estimator in enumerate(("auto", "gmm", "binned")):
+        chosen = {"auto": "gmm"}.get(estimator, estimator)
+        path = write_run(tmp_path, seed=seed)
+        edit(path, "evaluation.json", lambda c, e=estimator: c.update(settings={"estimator": e}))
+        edit(
+            path,
+            "evaluation.json",
+            lambda c, e=chosen: c["metrics"]["d_stsp"].update(estimator=e),
+        )
+    assert [run.alike for run in compared(collect(tmp_path)[0])] == [True, True, False]
+
+
 def measured_also(path: Path, steps: int, d_stsp: float) -> None:
     """Keep another measurement beside that of a run, and say what both were measured with."""
 
