@@ -56,7 +56,8 @@ def _from_memory(memory: Memory) -> tuple[int, str]:
     why = "no sign of a positive exponent"
     if memory.horizon is None:
         return _LAST_RESORT, f"{why}, and too few data to tell: the usual {_LAST_RESORT}"
-    return memory.horizon, f"{why}: the steps ahead that can be predicted to 0.1% of the variance"
+    level = "0.1% of the variance plus twice the error of one step"
+    return memory.horizon, f"{why}: the steps ahead that are predicted to {level}"
 
 
 def tau_candidates(predicted: int, longest: int, factors: Sequence[float]) -> list[int]:

@@ -84,8 +84,8 @@ def _scale(axes: Axes, values: Array) -> None:
     axes.set_yscale("symlog", linthresh=unit, linscale=1)
     low, high = float(values.min()), max(1.5 * unit, unit)
     axes.set_ylim(2 * low, high)
-    round_unit = float(f"{unit:.1g}")
-    decades = [-(10.0**k) for k in range(-6, 9) if unit * 1.5 < 10.0**k <= -1.9 * low]
-    ticks = [*decades[-3:], 0.0, *([round_unit] if largest > 0 else [])]
+    round_unit = float(f"{largest:.1g}")
+    decades = [-(10.0**k) for k in range(-6, 9) if unit * 2 < 10.0**k <= -1.9 * low]
+    ticks = [*decades[-3:], 0.0, round_unit]
     axes.set_yticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.minorticks_off()

@@ -48,8 +48,8 @@ def test_without_chaos_the_memory_of_the_data_tells(value: float | None) -> None
     dataset = as_dataset(_SINE, lambda_max=value, lambda_source="a table")
     assert predicted_tau(dataset, 1_000, lambda: Memory(0, "", 63)) == (
         63,
-        "no sign of a positive exponent: the steps ahead that can be predicted to 0.1% of the "
-        "variance",
+        "no sign of a positive exponent: the steps ahead that are predicted to 0.1% of the "
+        "variance plus twice the error of one step",
     )
     tau, why = predicted_tau(dataset, 1_000, lambda: Memory(20, "", None))
     assert (tau, "too few data" in why) == (30, True)

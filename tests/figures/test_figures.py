@@ -577,6 +577,8 @@ def test_exponents_of_model_and_system_have_twice_their_errors() -> None:
     assert low < -14
     assert high > 1.2
     assert axes.get_ylabel() == "Lyapunov exponent (per s)"
+    resting = exponents(Exponents([-1.46, -6.8], [0.0, 0.0]), None, "", "").axes[0]
+    np.testing.assert_array_equal(resting.get_yticks(), [-10, 0, -1])
     alike = exponents(Exponents([0.1, 0.05], [0.0, 0.0]), None, "", "").axes[0]
     assert alike.get_yscale() == "linear"
     nothing = exponents(Exponents([np.nan, -np.inf], [np.inf] * 2), None, "", "")
