@@ -184,7 +184,7 @@ def _trained(
     settings += [f"dataset.observation_noise={task.noise}"] if task.noise else []
     own = {"half": fact["half"], "variables": len(fact["exponents"].split())}
     with tempfile.TemporaryDirectory() as scratch:
-        fixed = ["figures=none", "threads=1", f"outputs={scratch}"]
+        fixed = ["figures=none", "threads=1", "device=cpu", f"outputs={scratch}"]
         failure, usage = "", None
         try:
             usage = run([*begin, "train", *settings, *fixed, *overrides.split()])
