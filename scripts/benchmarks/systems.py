@@ -18,8 +18,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.program import SFBPTT, run
 from benchmarks.record import OUTPUTS
+from benchmarks.timing import spread
 from sfbptt_cli.common.atomic import replacing
+from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.evaluation.verdict import dynamics_of, result_of
+from sfbptt_cli.systems.catalogue import find_system
 
 HELP = "every system of dysts and of this program: exponents, training, result, a row each"
 OUT = OUTPUTS.parent / "systems"
@@ -32,7 +35,6 @@ BUILT_IN = (
     "henon",
     "delayed_logistic",
 )
-_NAN = float("nan")
 
 
 class Task(NamedTuple):
@@ -74,8 +76,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     facts = Table(arguments.out / "exponents.csv", ("system",))
     rows = Table(arguments.out / f"{arguments.table}.csv", (*Task._fields, "overrides"))
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for name in pool.map(lambda n: facts.once({"system": n}, lambda: _facts(n, begin)), names):
-            print(_told(name), flush=True)
+        for row in pool.map(lambda n: facts.once({"system": n}, lambda: _facts(n, begin)), names):
+            print(_told(row), flush=True)
         known = [facts.rows[(name,)] for name in names]
         chaotic = [fact for fact in known if fact["status"] == "chaotic"][: arguments.count]
         choices = (arguments.seeds, arguments.models, arguments.noise, arguments.factors)
@@ -96,7 +98,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "systems": len(names),
         "not_trained": dict(Counter(f["status"] for f in known if f["status"] != "chaotic")),
-        "rows": [row for key, row in rows.rows.items() if key in keys],
+        "rows": [rows.rows[key] for key in sorted(keys)],
     }
 
 
@@ -148,16 +150,10 @@ def _facts(system: str, begin: Sequence[str]) -> dict[str, Any]:
     """Whether a system is chaotic, by its exponents; or why it cannot be followed."""
     own = {"half": half_of(system), "status": "not integrated"}
     with tempfile.TemporaryDirectory() as scratch:
-        place = f"outputs={scratch}"
         try:
-            try:
-                run([*begin, "lyapunov", *_data(system), place])
-            except SystemExit as error:  # a delay equation has infinitely many
-                if "infinitely" not in str(error):
-                    raise
-                run([*begin, "lyapunov", *_data(system), place, "exponents=3"])
-        except SystemExit as error:
-            return {**own, "reason": str(error).partition(" ended with ")[2]}
+            run([*begin, "lyapunov", *_data(system), *_leading(system), f"outputs={scratch}"])
+        except (SystemExit, RequestError) as error:
+            return {**own, "reason": str(error).partition(" ended with ")[2] or str(error)}
         found = json.loads(next(Path(scratch).rglob("lyapunov.json")).read_text())
     step, tau = found["lambda_max_per_step"], found["tau_pred"]
     return {
@@ -170,6 +166,12 @@ def _facts(system: str, begin: Sequence[str]) -> dict[str, Any]:
         "dt": f"{step / found['lambda_max']:.6g}",
         "tau_pred": tau["value"] if tau else "",
     }
+
+
+def _leading(system: str) -> list[str]:
+    """Three exponents of a delay equation, which has infinitely many."""
+    library = "sfbptt" if system in BUILT_IN else "dysts"
+    return ["exponents=3"] if find_system(system, library).delay else []
 
 
 # A run.
@@ -194,7 +196,7 @@ def _trained(
         stored = manifests[0] if manifests else {}
         names = ("tau", "warmup", "window", "latent_dim", "training_seconds")
         own |= {"tau_pred": fact["tau_pred"], **{name: stored.get(name, "") for name in names}}
-        if failure or usage is None:
+        if usage is None:
             lost = stored.get("status") == "diverged"
             dynamics = "diverged" if lost else "failed"
             return {**own, "result": "not reconstructed", "dynamics": dynamics, "reason": failure}
@@ -203,7 +205,7 @@ def _trained(
     own |= {"result": str(result), "dynamics": dynamics_of(entry), "reason": reason}
     for name in ("d_stsp", "d_h"):
         own |= {name: metrics[name]["value"], f"{name}_floor": metrics[name].get("floor", "")}
-    own |= {"floor_most": metrics["d_stsp"].get("floor_range", [_NAN])[-1]}
+    own |= {"floor_most": metrics["d_stsp"].get("floor_range", [""])[-1]}
     exponent = metrics["lambda_max"]
     own |= {"lambda_max": exponent["value"], "lambda_max_system": exponent["truth"]}
     own |= {"lambda_max_error": exponent.get("standard_error", "")}
@@ -230,12 +232,12 @@ def lines(result: dict[str, Any]) -> list[str]:
 def _share(model: str, noise: str, factor: str, rows: list[dict[str, str]]) -> str:
     counted = Counter(row["result"] for row in rows)
     lost = sum(row["dynamics"] in ("fixed point", "cycle", "diverged", "failed") for row in rows)
-    seconds = sorted(float(row["training_seconds"] or "nan") for row in rows)
+    seconds = spread([float(row["training_seconds"] or "inf") for row in rows])["median"]
     tau = "auto" if float(factor) == 0 else f"{factor} tau_pred"
     parts = [
         f"{counted['reconstructed']} of {len(rows)} reconstructed",
         f"{counted['in part']} in part",
-        f"{lost} on a fixed point or cycle, or diverged",
-        f"median {seconds[len(seconds) // 2]:.0f} s of training",
+        f"{lost} on a fixed point or cycle, diverged or failed",
+        f"median {seconds:.0f} s of training",
     ]
     return f"{model}, noise {noise}, tau {tau}: {'; '.join(parts)}"

@@ -16,6 +16,8 @@ from benchmarks.systems import OUT as OUT
 HELP = "best tau against tau_pred, from the tables of scripts/benchmark systems"
 # Times the lowest distance that still counts as good.
 _GOOD = 2.0
+# Times the floor; a system that no τ brings so near says nothing of τ.
+_NEAR = 10.0
 
 
 class Best(NamedTuple):
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fit ln τ_best = a + b ln τ_pred over the systems with a model near its floor; draw it."""
-    found = [b for name in arguments.tables for b in _best_of(arguments.out / f"{name}.csv")]
+    found = [b for name in arguments.tables for b in best_of(arguments.out / f"{name}.csv")]
     rules = {}
     for noise in sorted({best.noise for best in found}):
         rules[str(noise)] = fitted([best for best in found if best.noise == noise])
@@ -47,7 +49,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"rules": rules, "systems": [best._asdict() for best in found]}
 
 
-def _best_of(table: Path) -> list[Best]:
+def best_of(table: Path) -> list[Best]:
     """The best τ of each system of a table: lowest median of D_stsp over its floor."""
     ratios: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     facts: dict[tuple[str, str], dict[str, str]] = {}
@@ -60,7 +62,8 @@ def _best_of(table: Path) -> list[Best]:
             ratio = math.inf if lost else float(row["d_stsp"]) / float(row["d_stsp_floor"])
             ratios[key][float(row["tau"] or "nan")].append(ratio)
             facts[key] = row
-    return [_best(facts[key], by_tau) for key, by_tau in ratios.items()]
+    found = [_best(facts[key], by_tau) for key, by_tau in ratios.items()]
+    return [best for best in found if best.distance <= _NEAR]
 
 
 def _best(row: dict[str, str], by_tau: dict[float, list[float]]) -> Best:

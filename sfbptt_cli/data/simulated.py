@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.stochastic import integrate_noisy
 from sfbptt_cli.systems.system import System, Times, complete_parameters, known_exponent
+
+log = logging.getLogger("sfbptt")
 
 Array = NDArray[np.float64]
 
@@ -166,6 +169,8 @@ def _simulate(system: System, settings: dict[str, Any]) -> list[Array]:
             nearer = nearest + (start - nearest) / 2**halvings
             try:
                 trajectories.append(integrate(system, parameters, nearer, times, *tolerances))
+                if halvings:
+                    log.info("%s: a start outside the basin was moved nearer", system.name)
                 break
             except RunFailed:
                 if halvings == _HALVINGS:

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmarks.systems import BUILT_IN, Table, half_of  # pyright: ignore[reportMissingImports]
-from benchmarks.tau_rule import Best, fitted  # pyright: ignore[reportMissingImports]
+from benchmarks.tau_rule import Best, best_of, fitted  # pyright: ignore[reportMissingImports]
 
 
 def test_a_system_is_in_one_half_whatever_its_spelling() -> None:
@@ -45,3 +45,15 @@ def test_the_rule_is_a_power_law(a: float, b: float) -> None:
     assert rule["factor"] == pytest.approx(np.median(best / predicted))
     within = np.abs(rule["factor"] * predicted / best - 1) <= 0.1
     assert rule["within"] == pytest.approx(within.mean())
+
+
+def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -> None:
+    head = "system,noise,tau,tau_pred,variables,d_stsp,d_stsp_floor"
+    near = [f"{name},0.0,{tau},60,3,{d},0.1" for name in "ab" for tau, d in ((30, 0.1), (60, 0.4))]
+    lost = ["c,0.0,30,90,3,9.0,0.1", "c,0.0,,90,3,,"]
+    (tmp_path / "tau.csv").write_text("\n".join([head, *near, *lost]))
+    found = best_of(tmp_path / "tau.csv")
+    assert [(best.system, best.tau, best.longest) for best in found] == [
+        ("a", 30, 30),
+        ("b", 30, 30),
+    ]
