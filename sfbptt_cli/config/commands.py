@@ -46,16 +46,18 @@ class TrainSettings(Settings):
     # data, 30 for simulated ones; null: none, for the methods without an interval.
     tau: Optional[Union[int, str]] = "default"  # noqa: UP007, UP045
     # w, steps along the data in which the state is corrected, before the free steps of each segment
-    # and before each free run; auto: from the data, 0 for complete ones without noise.
+    # and before each free run; auto: from the data, at least 10.
     warmup: Union[int, str] = whole("auto", 0, MOST_STEPS, "auto")  # noqa: UP007
     # How strongly errors correct the state: learned, or a part of what forcing would change; auto:
     # 0.3 for noisy data, learned for others.
     gain: Union[float, int, str] = number("auto", "auto", "learned", above=0, at_most=1)  # noqa: UP007
     # T, predicted steps of a training sequence; auto: four segments, at least 120.
     window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007
-    batch_size: int = whole(32, 1, MOST_STEPS)  # sequences an update
+    # cauchy: the mean squared error of small errors, the logarithm of large ones; squared: of all.
+    loss: str = word("cauchy", "squared")
+    batch_size: int = whole(8, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
-    epochs: int = whole(20, 1, 200_000)  # of batches_per_epoch updates
+    epochs: int = whole(60, 1, 200_000)  # of batches_per_epoch updates
     device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
     threads: int = whole(1, 1, 1_024)

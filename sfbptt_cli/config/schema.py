@@ -22,6 +22,8 @@ NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures", "pape
 REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
 # And values, in whose place the default is taken.
 REMOVED_VALUES = {("threads", "auto")}
+# What runs had before it was a setting, where its default is something else.
+ADDED = {"loss": "squared"}
 # Beside those of evaluation, the settings that change no trained model beyond its last digits.
 _NOT_RESULTS = NOT_KEPT | {"threads", "device"}
 

@@ -29,7 +29,7 @@ _CACHE_VERSION = 1
 # Of the distance between a start and the system's own, where the trajectory leaves the numbers.
 _HALVINGS = 3
 # Observations a period, where dt is left to the system.
-_PER_PERIOD = 100
+_PER_PERIOD = 30
 
 
 def simulate_dataset(config: SimulatedSettings) -> Dataset:
@@ -48,7 +48,7 @@ def simulate_dataset(config: SimulatedSettings) -> Dataset:
     - `scaling='common'` maps every value x to (x − m) / s with one scalar mean m and standard
       deviation s over all variables of the training trajectory (Mikhaeil et al. 2022).
 
-    `dt` None is a hundredth of the period that dysts states. λ_max stays None, as data know no
+    `dt` None is a thirtieth of the period that dysts states. λ_max stays None, as data know no
     exponents.
 
     Raises RequestError for an unknown system, parameter or variable, and for process noise on a

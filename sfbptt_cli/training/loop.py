@@ -6,11 +6,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from sfbptt_cli.common.errors import Interrupted
-from sfbptt_cli.forcing.method import Method
-from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.training.trainer import Batch, Row, Trainer
 
 
@@ -52,7 +49,7 @@ def update(trainer: Trainer) -> None:
     batch = trainer.next_batch()
     trainer.forget_gradient()
     try:
-        loss = loss_of(trainer.model, trainer.method, batch)
+        loss = loss_of(trainer, batch)
         penalty = trainer.penalty(trainer.model) if trainer.penalty else 0.0
         (loss + penalty).backward()
     except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
@@ -60,7 +57,7 @@ def update(trainer: Trainer) -> None:
     trainer.step(loss.detach())
 
 
-def loss_of(model: LatentModel, method: Method, batch: Batch) -> Tensor:
-    """Return the mean of (x̂_t − x_t)² over batch, the T predicted times and observations."""
-    predicted = method(model, batch.teacher, batch.s)
-    return mse_loss(predicted, batch.x[:, -predicted.shape[1] :])
+def loss_of(trainer: Trainer, batch: Batch) -> Tensor:
+    """Return the loss of x̂_2 … x̂_{T+1} of the windows, a scalar."""
+    predicted = trainer.method(trainer.model, batch.teacher, batch.s)
+    return trainer.loss(predicted, batch.x[:, -predicted.shape[1] :])

@@ -49,8 +49,7 @@ def _sum_of_squares(model: LatentModel, parameters: list[torch.nn.Parameter]) ->
 class Regularizer:
     """w_m · manifold_attractor + w_l · latent_l2 + w_r · readout_l2, added to the loss (scalar).
 
-    The loss is the mean squared error in standardised units. A weight of 0 is off; w_l is
-    `latent_weight`, as that of the settings may be `auto`.
+    A weight of 0 is off; w_l is `latent_weight`, as that of the settings may be `auto`.
     """
 
     settings: RegularizationSettings

@@ -18,6 +18,7 @@ from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.models.base import LatentModel
+from sfbptt_cli.training.losses import Loss, cauchy_loss
 from sfbptt_cli.training.validation import Validation
 
 Row = dict[str, float | int | None]
@@ -63,7 +64,7 @@ class Progress:
 class Trainer:
     """A model in training and everything that belongs to it.
 
-    The loss is the mean squared error of the method's predictions x̂_2 … x̂_{T+1}, standardised;
+    `loss(predicted, x)` is of the method's predictions x̂_2 … x̂_{T+1}, standardised;
     `penalty(model)` is added to it. `noise(x, update)` gives the observations that states are
     computed from. The gradient is scaled down to the norm `clip_norm`, then each of its entries is
     cut at ± `clip_value`. `diagnose(model, tau)` adds columns to the rows of validated epochs.
@@ -75,6 +76,7 @@ class Trainer:
     optimizer: Optimizer
     schedule: LRScheduler
     epochs: int
+    loss: Loss = cauchy_loss
     clip_norm: float = math.inf
     clip_value: float | None = None
     penalty: Callable[[LatentModel], Tensor] | None = None
