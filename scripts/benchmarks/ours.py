@@ -19,6 +19,7 @@ from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.training.loop import update
+from sfbptt_cli.training.losses import LOSSES
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.settings import OneCycleSettings, SOAPSettings
 from sfbptt_cli.training.trainer import Trainer
@@ -76,7 +77,7 @@ def make_trainer(
     batch: int,
     tau: int,
 ) -> Trainer:
-    """Make the trainer that `sfbptt train` builds of its default settings, without validation."""
+    """Make the trainer that `sfbptt train` builds, without validation, with the paper's loss."""
     optimizer, schedule = build_optimizer(
         model.parameters(),
         SOAPSettings(name="soap", learning_rate=1e-2),
@@ -100,6 +101,7 @@ def make_trainer(
         schedule=schedule,
         clip_norm=1.0,
         epochs=_UPDATES // _BATCHES,
+        loss=LOSSES["squared"],
     )
 
 

@@ -22,8 +22,8 @@ NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures", "pape
 REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
 # And values, in whose place the default is taken.
 REMOVED_VALUES = {("threads", "auto")}
-# What runs had before it was a setting, where its default is something else.
-ADDED = {"loss": "squared"}
+# What stored runs had before it was a setting, where its default is something else.
+_ADDED = {"loss": "squared"}
 # Beside those of evaluation, the settings that change no trained model beyond its last digits.
 _NOT_RESULTS = NOT_KEPT | {"threads", "device"}
 
@@ -62,7 +62,7 @@ Config = TypeVar("Config")
 
 def typed_config(plain: dict[str, Any], where: str = "") -> TrainSettings:
     """Check the settings of a run."""
-    return checked_config(plain, TrainSettings, where)
+    return checked_config({**_ADDED, **plain}, TrainSettings, where)
 
 
 def checked_config(plain: dict[str, Any], schema: type[Config], where: str = "") -> Config:

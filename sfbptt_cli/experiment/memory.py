@@ -18,7 +18,7 @@ _VERSION = 4
 _USUAL = 20
 # Where one observation is a state, the rest of the model's still has to settle. Of eight systems of
 # dysts, 3, 4, 6 and 5 are reconstructed with 0, 2, 5 and 10 steps, D_stsp falling throughout.
-_LEAST = 10
+LEAST_WARMUP = 10
 # Variance of what is left of the next step when the past is known: noise of 1%.
 _NOISY = 1e-4
 # Of noisy data. lorenz and lorenz_x with noise of 5% and 10% come within the floor with it (seven
@@ -80,9 +80,9 @@ def _read(path: Path) -> Memory:
 def suggested_warmup(described: DatasetSettings, memory: Callable[[], Memory]) -> tuple[int, str]:
     """Return a number of steps, at least 10, and the reason."""
     if _is_complete(described):
-        return _LEAST, "simulated data, complete and free of noise"
+        return LEAST_WARMUP, "simulated data, complete and free of noise"
     warmup, reason = memory()[:2]
-    return max(_LEAST, warmup), reason
+    return max(LEAST_WARMUP, warmup), reason
 
 
 def suggested_gain(described: DatasetSettings, memory: Callable[[], Memory]) -> float | str:

@@ -24,6 +24,7 @@ from sfbptt_cli.experiment.build import build_device, build_trainer, latent_weig
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.longer import continue_shorter
+from sfbptt_cli.experiment.memory import LEAST_WARMUP
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, noting_end
 from sfbptt_cli.experiment.stored_data import require_same_data
@@ -85,7 +86,7 @@ def prepare(
     read = stage.line(dataset.size())
     stage = Stage("model")
     horizon = choose_horizon(config, dataset)
-    if config.warmup == "auto" and horizon.warmup:
+    if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.gain == "auto" and horizon.gain != "learned":
         log.info("gain = %g, as the data are noisy", horizon.gain)

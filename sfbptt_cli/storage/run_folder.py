@@ -17,14 +17,7 @@ import yaml
 from sfbptt_cli.common.atomic import leftovers, write_json, write_text
 from sfbptt_cli.common.documents import read_json, read_yaml
 from sfbptt_cli.common.errors import RequestError, RunFailed
-from sfbptt_cli.config.schema import (
-    ADDED,
-    REMOVED,
-    REMOVED_VALUES,
-    changes_results,
-    flatten,
-    typed_config,
-)
+from sfbptt_cli.config.schema import REMOVED, REMOVED_VALUES, changes_results, flatten, typed_config
 from sfbptt_cli.storage.history import read_history, write_history
 from sfbptt_cli.storage.own_files import RUN_FILES, RUN_FOLDERS, require_own_files
 
@@ -173,7 +166,7 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """Read the stored configuration as plain values, without settings removed since."""
-        stored = {**ADDED, **read_yaml(self.config_file, "run")}
+        stored = read_yaml(self.config_file, "run")
         return {
             key: value
             for key, value in stored.items()

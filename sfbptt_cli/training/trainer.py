@@ -18,7 +18,7 @@ from sfbptt_cli.common.errors import RunFailed
 from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.forcing.method import Method
 from sfbptt_cli.models.base import LatentModel
-from sfbptt_cli.training.losses import Loss, cauchy_loss
+from sfbptt_cli.training.losses import Loss
 from sfbptt_cli.training.validation import Validation
 
 Row = dict[str, float | int | None]
@@ -76,7 +76,7 @@ class Trainer:
     optimizer: Optimizer
     schedule: LRScheduler
     epochs: int
-    loss: Loss = cauchy_loss
+    loss: Loss
     clip_norm: float = math.inf
     clip_value: float | None = None
     penalty: Callable[[LatentModel], Tensor] | None = None

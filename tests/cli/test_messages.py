@@ -186,11 +186,11 @@ def test_a_value_of_a_data_file(cli: Cli, workplace: Path) -> None:
         ),
         (
             "evaluate run=RUN evaluation.prediction_steps=1200",
-            ["evaluation.prediction_steps: 1200 was", "less than the 1200 test steps"],
+            ["evaluation.prediction_steps: 1200 was", "less than the 1190 test steps after the warm-up"],
         ),
         ("evaluate runs=nowhere", ["runs: 'nowhere' is not a folder"]),
         ("evaluate runs=empty", ["runs: 'empty' holds no run"]),
-        ("gradients run=RUN steps=5000", ["steps: 5000 was given; accepted: at most 1199"]),
+        ("gradients run=RUN steps=5000", ["steps: 5000 was given; accepted: at most 1189"]),
         ("lyapunov dataset=lorenz run=x", ["run: a dataset, too, was given"]),
         ("lyapunov dataset=npy method=equations", ["method: 'equations' was given; accepted: da"]),
         ("lyapunov dataset=lorenz exponents=4", ["exponents: 4 was given; accepted: 1 to 3"]),

@@ -106,7 +106,7 @@ def test_next_steps_are_accepted_and_change_what_they_say(cli: Cli, finished: Fi
     assert [*steps] == ["tau", "warm-up", "updates", "model", "seeds"]
     changed = {
         "warm-up": {"warmup": 20},
-        "updates": {"epochs": max(20, 3 * run["epochs"])},
+        "updates": {"epochs": max(60, 3 * run["epochs"])},
         "model": {"model.latent_dim": 60},
     }
     for what, changes in changed.items():
@@ -201,8 +201,8 @@ SORTED = "dataset.parameters.rho=35.0,epochs=7,optimizer.clip_norm=None,window=5
         (("tau=7", *CHANGED), f"outputs/run/lorenz/lstm/sparse-tau7,{SORTED}/seed0"),
         (("tau=7", *CHANGED[::-1]), f"outputs/run/lorenz/lstm/sparse-tau7,{SORTED}/seed0"),
         (
-            ("tau=${batch_size}", "batch_size=8"),
-            "outputs/run/lorenz/lstm/sparse-tau8,batch_size=8/seed0",
+            ("tau=${batch_size}", "batch_size=7"),
+            "outputs/run/lorenz/lstm/sparse-tau7,batch_size=7/seed0",
         ),
         (
             ("forcing=generalized", "alpha=annealed", "alpha.end=0.2", "lr_schedule=cosine"),
@@ -511,22 +511,21 @@ def test_load_run(finished: Finished) -> None:
 
 def test_load_run_generates(finished: Finished) -> None:
     run = sfbptt_cli.load_run(finished.run)
-    start = run.dataset.test[:1]
+    x, seen = run.dataset.test, run.model.warmup + 1
+    start = x[:seen]
     one = run.generate(50)
     assert one.shape == (50, 3)
     np.testing.assert_array_equal(one, run.generate(50, start))
-    several = run.generate(50, run.dataset.test[:4, None])
+    several = run.generate(50, np.stack([x[i : i + seen] for i in range(4)]))
     assert several.shape == (4, 50, 3)
     # A batch may be summed in another order; float32 of data of order 10.
     np.testing.assert_allclose(several[0], one, atol=1e-4)
     assert not np.allclose(several[1], one, atol=1e-4)
     # The stored trajectory started there, too.
     np.testing.assert_allclose(one, run.trajectories.generated[0, :50], atol=1e-4)
-    np.testing.assert_array_equal(
-        run.generate(5, run.dataset.test[:9]), run.generate(5, run.dataset.test[8:9])
-    )
+    np.testing.assert_array_equal(run.generate(5, x[: seen + 8]), run.generate(5, x[8 : seen + 8]))
     for wrong in (np.zeros(3), np.zeros((0, 3)), np.zeros((2, 2))):
-        with pytest.raises(ValueError, match=r"context: shape .* the last 1 observations"):
+        with pytest.raises(ValueError, match=r"context: shape .* the last 11 observations"):
             run.generate(5, wrong)
 
 

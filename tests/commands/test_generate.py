@@ -190,7 +190,7 @@ def test_cleaned_data_take_no_raw_context(cli: Cli, cwd: Path) -> None:
 def test_a_diverged_run_is_written_with_a_word(cli: Cli, finished: Finished, cwd: Path) -> None:
     run = load_run(finished.run)
     # A context far outside of the data leaves the numbers of 32 bits.
-    np.save(cwd / "far.npy", np.full((4, 3), 1e60))
+    np.save(cwd / "far.npy", np.full((20, 3), 1e60))
     _, told = _generate(cli, run, cwd, "context=far.npy", "output=a.npy")
     assert "1 of 1 runs diverged" in told
     assert not np.isfinite(np.load(cwd / "a.npy")).all()

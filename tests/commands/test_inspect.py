@@ -32,7 +32,7 @@ def test_one_screen_one_figure_and_the_next_command(cli: Cli, tmp_path: Path) ->
         text.split("next", 1)[1].split()
     )
     found = json.loads((folder / "inspection.json").read_text())
-    assert found["warmup"] == 0
+    assert found["warmup"] == 10
     assert found["exponent"]["low"] < 2 * np.log(2) < found["exponent"]["high"]
     assert found["settings"]["dataset"]["dt"] == 0.5
 

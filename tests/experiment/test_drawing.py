@@ -43,7 +43,7 @@ def test_the_summary_shows_what_is_stored(own_run: Path) -> None:
     run = Run(own_run)
     figure: Any = summary_of(run)
     clouds, series, power = figure.axes[1], figure.axes[4], figure.axes[5]
-    assert f"{run.result}, {run.dynamics}: Lorenz system, LSTM, τ = 30, w = 0" in words(figure)
+    assert f"{run.result}, {run.dynamics}: Lorenz system, LSTM, τ = 30, w = 10" in words(figure)
     for name in ("d_stsp", "d_h", "lambda_max"):
         assert number_text(run.metrics[name]["value"]).replace("-", "−") in words(figure)
     stored, generated = run.trajectories, run.trajectories.generated[0]

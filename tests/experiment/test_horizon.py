@@ -28,11 +28,11 @@ def _choose(train: int, *overrides: str, lengths: tuple[int, ...] = ()) -> Horiz
 @pytest.mark.parametrize(
     ("overrides", "tau", "warmup", "window"),
     [
-        ("", 30, 0, 120),
-        ("tau=7", 7, 0, 120),
+        ("", 30, 10, 120),
+        ("tau=7", 7, 10, 120),
         ("tau=100 warmup=20", 100, 20, 400),
-        ("tau=auto", 1, 0, 120),  # ln 2 / .5
-        ("tau=400", 400, 0, 999),  # the data end
+        ("tau=auto", 1, 10, 120),  # ln 2 / .5
+        ("tau=400", 400, 10, 989),  # the data end
         ("tau=300 warmup=400", 300, 400, 599),
         ("tau=40 window=77 warmup=5", 40, 5, 77),
         ("forcing=none", None, 0, 120),
@@ -66,7 +66,7 @@ def test_a_phase_that_is_seen_through_one_sine_is_no_complete_state(
 def test_what_is_longer_than_the_data_is_refused(overrides: str, message: str) -> None:
     with pytest.raises(RequestError, match=f"^{re.escape(message)}"):
         _choose(1_000, *overrides.split())
-    with pytest.raises(RequestError, match=re.escape("at most 299")):
+    with pytest.raises(RequestError, match=re.escape("at most 289")):
         _choose(1_000, "tau=300", lengths=(300, 300, 300, 100))
 
 

@@ -205,7 +205,7 @@ def test_a_driven_oscillator_trains_and_is_loaded(
     assert inputs is not None
     default = run.generate(50)
     np.testing.assert_allclose(default, run.trajectories.generated[0, :50], atol=1e-4)
-    same = inputs.scale.restore(inputs.test[1:51])
+    same = inputs.scale.restore(inputs.test[1 : run.model.warmup + 51])
     np.testing.assert_allclose(run.generate(50, inputs=same), default, atol=1e-6)
     assert np.abs(run.generate(50, inputs=0 * same) - default).max() > 1e-3
     with pytest.raises(ValueError, match="inputs: shape"):

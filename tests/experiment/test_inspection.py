@@ -59,7 +59,7 @@ def test_a_clean_simulated_system() -> None:
     assert float(rows["dimension"].split(",")[0]) == pytest.approx(2.05, abs=0.15)
     assert rows["lambda_max"].startswith("0.9057 per time unit (Viswanath")
     assert rows["tau"].startswith("77 steps")
-    assert rows["warm-up"].startswith("0 steps")
+    assert rows["warm-up"].startswith("10 steps")
     assert rows["next"] == "sfbptt train dataset=x"
 
 

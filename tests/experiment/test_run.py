@@ -21,7 +21,7 @@ def test_a_forecast_is_the_free_run_from_the_end_of_a_context(finished: Finished
     x = run.dataset.test[:40]
     forecast = run.predict(x, 15)
     assert forecast.shape == (15, 3)
-    np.testing.assert_array_equal(forecast, run.generate(15, x[-1:]))
+    np.testing.assert_array_equal(forecast, run.generate(15, x[-1 - run.model.warmup :]))
     np.testing.assert_array_equal(forecast, run.predict(x, cast(int, np.float64(15))))
     several = run.predict(np.stack([x[:20], x[20:]]), 15)
     assert several.shape == (2, 15, 3)
@@ -69,7 +69,7 @@ def test_it_is_shown_in_six_lines(own_run: Path) -> None:
     assert list(lines) == ["run", "data", "segment", "result", "dynamics", "folder"]
     assert lines["run"] == "lstm of 30 latent states, 2 epochs of sparse, seed 0"
     assert lines["data"] == "lorenz, dt 0.01"
-    assert lines["segment"] == "tau 30, w 0, T 100 (steps)"
+    assert lines["segment"] == "tau 30, w 10, T 100 (steps)"
     assert lines["result"].startswith(f"{run.result}: ")
     assert (lines["dynamics"], lines["folder"]) == (run.dynamics, str(own_run))
     # Of one that was not measured, and of one that is damaged, what is known.

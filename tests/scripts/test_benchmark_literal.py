@@ -51,7 +51,7 @@ def test_both_learn() -> None:
     x = ours.windows.batch(np.arange(0, 1_900, 100))
 
     def loss() -> float:
-        return loss_of(ours.model, ours.method, Batch(x, x, None)).item()
+        return loss_of(ours, Batch(x, x, None)).item()
 
     before = literal.model.loss(x, 15).item()
     assert loss() == pytest.approx(before, rel=1e-5)
