@@ -186,7 +186,10 @@ def test_a_value_of_a_data_file(cli: Cli, workplace: Path) -> None:
         ),
         (
             "evaluate run=RUN evaluation.prediction_steps=1200",
-            ["evaluation.prediction_steps: 1200 was", "less than the 1190 test steps after the warm-up"],
+            [
+                "evaluation.prediction_steps: 1200 was",
+                "less than the 1190 test steps after the warm-up",
+            ],
         ),
         ("evaluate runs=nowhere", ["runs: 'nowhere' is not a folder"]),
         ("evaluate runs=empty", ["runs: 'empty' holds no run"]),
