@@ -176,6 +176,13 @@ def test_settings_come_back_from_plain_values(given: str) -> None:
     assert typed_config(asdict(settings)) == settings
 
 
+def test_a_stored_run_without_a_loss_minimised_squared_errors() -> None:
+    stored = composed("train")
+    assert typed_config(stored).loss == "cauchy"
+    del stored["loss"]
+    assert typed_config(stored).loss == "squared"
+
+
 _TAU = "a whole number of time steps from 1 to 100,000, auto or search"
 _TAU_TYPE = "a whole number of time steps, auto or search"
 _FOLDER = "a folder name without '/' that does not start with '.'"
