@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
+from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import RequestError, lookup
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
@@ -84,6 +85,7 @@ def build_trainer(
     warmup, window = horizon.warmup, horizon.window
     sizes = dataset.obs_dim, dataset.input_dim
     model = build_model(config.model, *sizes, config.seed, warmup=warmup, gain=horizon.gain)
+    _require_observed(config, model)
     model = model.to(device)
     updates = config.epochs * config.batches_per_epoch
     optimizer, schedule = build_optimizer(
@@ -118,6 +120,23 @@ def build_trainer(
         validation=validation,
         validate_every=chosen.every,
         diagnose=JacobianNorms(windows, window) if chosen.jacobian_norms else None,
+    )
+
+
+def _require_observed(config: TrainSettings, model: LatentModel) -> None:
+    """Raise RequestError where generalised forcing would hold latents that nothing observes.
+
+    It pulls them at every step towards the least ones that explain the observation. With 30 for
+    three variables of Lorenz the shallow PLRNN and the PLRNN end on fixed points, at every rate and
+    α tried; the shallow PLRNN with three, observed each, reconstructs it (Hess et al. 2023).
+    """
+    generalized = config.forcing.name == "generalized"
+    require(
+        not (generalized and model.piecewise_linear and config.model.latent_dim == "auto"),
+        "model.latent_dim",
+        "auto",
+        f"a number with forcing=generalized and model={config.model.name}, such as that of the "
+        f"observed variables: model.latent_dim={model.obs_dim} model.readout=identity",
     )
 
 

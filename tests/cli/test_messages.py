@@ -92,6 +92,14 @@ NOT_A_SETTING = "there is no such setting; accepted: those of sfbptt train --hel
         ("epochs:5", ["'epochs:5' was given; accepted: epochs=5"]),
         ("device=gpu", ["device: 'gpu' was given; accepted: ", "did you mean 'cuda'?"]),
         ("forcing=gtf", ["forcing: 'gtf' was given; accepted: ", "did you mean 'generalized'?"]),
+        (
+            "forcing=generalized model=shallow_plrnn",
+            [
+                "model.latent_dim: auto was given; accepted: a number with forcing=generalized and "
+                "model=shallow_plrnn,",
+                "model.latent_dim=3 model.readout=identity",
+            ],
+        ),
         ("forcing=generalized alpha=0.1", ["alpha: '0.1' was", "did you mean alpha.value=0.1?"]),
         ("model=LSTM", ["model: 'LSTM' was given; accepted: ", "did you mean 'lstm'?"]),
         (

@@ -73,7 +73,8 @@ def _pairs(one: str, other: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("model", "forcing"), _pairs("model", "forcing"))
 def test_every_model_and_every_method_trains(model: str, forcing: str) -> None:
     tau = "tau=10" if forcing in ("sparse", "truncated") else "tau=null"
-    make_updates(*SHORT, f"model={model}", f"forcing={forcing}", tau)
+    size = ("model.latent_dim=3",) if forcing == "generalized" else ()
+    make_updates(*SHORT, f"model={model}", f"forcing={forcing}", tau, *size)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
