@@ -79,10 +79,12 @@ def _read(path: Path) -> Memory:
 
 def suggested_warmup(described: DatasetSettings, memory: Callable[[], Memory]) -> tuple[int, str]:
     """Return a number of steps, at least 10, and the reason."""
-    if _is_complete(described):
-        return LEAST_WARMUP, "simulated data, complete and free of noise"
-    warmup, reason = memory()[:2]
-    return max(LEAST_WARMUP, warmup), reason
+    warmup, reason = 0, "simulated data, complete and free of noise"
+    if not _is_complete(described):
+        warmup, reason = memory()[:2]
+    if warmup >= LEAST_WARMUP:
+        return warmup, reason
+    return LEAST_WARMUP, f"the least, in which the model's state settles; {reason}"
 
 
 def suggested_gain(described: DatasetSettings, memory: Callable[[], Memory]) -> float | str:

@@ -19,8 +19,8 @@ def cauchy_loss(predicted: Tensor, x: Tensor) -> Tensor:
 
     e² is the mean of (x̂_t − x_t)² over the observations, ε = 0.001. Of small errors it is the mean
     squared error. Of large ones it is their logarithm: errors that grow as exp(λ t) count alike
-    at every step of a segment, while in a mean square a few segments near the end, where nearby
-    states have separated, are all that is learned from. Source: the Cauchy loss of robust
+    at every step of a segment, while in a mean square the last steps, where nearby states have
+    separated, make most of the gradient. Source: the Cauchy loss of robust
     regression (Barron, CVPR 2019).
     """
     squares = (predicted - x).square().mean(-1)
