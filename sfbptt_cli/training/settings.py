@@ -47,7 +47,7 @@ class SOAPSettings(OptimizerSettings):
     basis_every: int = whole(10, 1)  # updates between two eigenbases
 
     def usual_rate(self, model: ModelSettings) -> float:
-        return 1e-2
+        return 2e-2
 
 
 @dataclass
@@ -117,7 +117,7 @@ class ValidationSettings(Settings):
 
     group: ClassVar[str] = "validation"
 
-    every: int = whole(5, 0, 1e6)  # epochs between two validations; 0: never, the last is best
+    every: int = whole(10, 0, 1e6)  # epochs between two validations; 0: never, the last is best
     steps: int = whole(5_000, 100, 1e7)  # generated steps of each trajectory
     trajectories: int = whole(20, 1, 1e5)  # generated at once, from starts spread over the data
     # Add the mean log norm of Jacobian products over tau and over the window to metrics.csv.
