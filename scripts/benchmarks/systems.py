@@ -223,21 +223,23 @@ def _told(row: dict[str, str]) -> str:
 def lines(result: dict[str, Any]) -> list[str]:
     """Shares of what is reconstructed, by model, noise and factor; medians of the seconds."""
     told = [f"{result['systems']} systems; not trained: {result['not_trained']}"]
-    groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    groups: dict[str, list[dict[str, str]]] = {}
     for row in result["rows"]:
-        groups.setdefault((row["model"], row["noise"], row["factor"]), []).append(row)
-    return told + [_share(*key, rows) for key, rows in groups.items()]
+        tau = f"{row['factor']} tau_pred" if float(row["factor"]) else "auto"
+        key = f"{row['model']}, noise {row['noise']}, tau {tau}"
+        groups.setdefault(key, []).append(row)
+    return told + [f"{key}: {shares(rows)}" for key, rows in groups.items()]
 
 
-def _share(model: str, noise: str, factor: str, rows: list[dict[str, str]]) -> str:
+def shares(rows: list[dict[str, str]]) -> str:
+    """How many are reconstructed, in part and lost; the median of the seconds."""
     counted = Counter(row["result"] for row in rows)
-    lost = sum(row["dynamics"] in ("fixed point", "cycle", "diverged", "failed") for row in rows)
-    seconds = spread([float(row["training_seconds"] or "inf") for row in rows])["median"]
-    tau = "auto" if float(factor) == 0 else f"{factor} tau_pred"
+    lost = sum(row["dynamics"] != "chaotic" for row in rows)
+    seconds = [float(row["training_seconds"]) for row in rows if row["training_seconds"]]
     parts = [
         f"{counted['reconstructed']} of {len(rows)} reconstructed",
         f"{counted['in part']} in part",
-        f"{lost} on a fixed point or cycle, diverged or failed",
-        f"median {seconds:.0f} s of training",
+        f"{lost} not chaotic, diverged or failed",
+        f"median {spread(seconds)['median']:.3g} s of training",
     ]
-    return f"{model}, noise {noise}, tau {tau}: {'; '.join(parts)}"
+    return "; ".join(parts)

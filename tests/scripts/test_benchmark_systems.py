@@ -10,7 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from benchmarks.systems import BUILT_IN, Table, half_of  # pyright: ignore[reportMissingImports]
+from benchmarks.shares import distance  # pyright: ignore[reportMissingImports]
+from benchmarks.systems import (  # pyright: ignore[reportMissingImports]
+    BUILT_IN,
+    Table,
+    half_of,
+    shares,
+)
 from benchmarks.tau_rule import Best, best_of, fitted  # pyright: ignore[reportMissingImports]
 
 
@@ -57,3 +63,17 @@ def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -
         ("a", 30, 30),
         ("b", 30, 30),
     ]
+
+
+def test_a_model_without_chaos_is_not_near() -> None:
+    near = {"dynamics": "chaotic", "d_stsp": "0.3", "d_stsp_floor": "0.1", "result": "in part"}
+    cycle = {**near, "dynamics": "cycle", "result": "not reconstructed"}
+    failed = {**near, "dynamics": "failed", "d_stsp": "", "result": "not reconstructed"}
+    rows = [near, cycle, failed]
+    assert [distance(row) for row in rows] == pytest.approx([3.0, np.inf, np.inf])
+    seconds = ("14", "15", "")
+    told = shares([{**r, "training_seconds": s} for r, s in zip(rows, seconds, strict=True)])
+    assert told == (
+        "0 of 3 reconstructed; 1 in part; 2 not chaotic, diverged or failed; "
+        "median 14.5 s of training"
+    )
