@@ -47,7 +47,7 @@ class SOAPSettings(OptimizerSettings):
     basis_every: int = whole(10, 1)  # updates between two eigenbases
 
     def usual_rate(self, model: ModelSettings) -> float:
-        return 2e-2
+        return min(2e-2, 2 * model.adam_rate)
 
 
 @dataclass

@@ -145,7 +145,7 @@ def _rates() -> dict[str, float]:
     """The learning rate of each optimizer with each model, those of the Adam family alike."""
     models = dict.fromkeys(MODEL_SETTINGS, 5e-3) | {"lstm": 1.5e-2, "gru": 1.5e-2, "rnn": 1e-2}
     adams = {f"{o} {m}": rate for m, rate in models.items() for o in ("adam", "adamw", "radam")}
-    soap = {f"soap {m}": 2e-2 for m in models}
+    soap = {f"soap {m}": 2e-2 if m in ("lstm", "gru", "rnn") else 1e-2 for m in models}
     return {**adams, **soap, **{f"sgd {m}": 1.5e-2 for m in models}}
 
 
