@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from itertools import product
 from pathlib import Path
+from signal import SIGKILL
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -153,7 +154,7 @@ def _facts(system: str, begin: Sequence[str]) -> dict[str, Any]:
         try:
             run([*begin, "lyapunov", *_data(system), *_leading(system), f"outputs={scratch}"])
         except (SystemExit, RequestError) as error:
-            return {**own, "reason": str(error).partition(" ended with ")[2] or str(error)}
+            return {**own, "reason": _why(error, begin)}
         found = json.loads(next(Path(scratch).rglob("lyapunov.json")).read_text())
     step, tau = found["lambda_max_per_step"], found["tau_pred"]
     return {
@@ -166,6 +167,14 @@ def _facts(system: str, begin: Sequence[str]) -> dict[str, Any]:
         "dt": f"{step / found['lambda_max']:.6g}",
         "tau_pred": tau["value"] if tau else "",
     }
+
+
+def _why(error: BaseException, begin: Sequence[str]) -> str:
+    """The last words of a command that failed, or that prlimit ended it."""
+    status, _, said = str(error).partition(" ended with ")[2].partition(": ")
+    if status == str(-SIGKILL):
+        return f"took more than {begin[1].partition('=')[2]} s of CPU time"
+    return said or str(error)
 
 
 def _leading(system: str) -> list[str]:
@@ -191,7 +200,7 @@ def _trained(
         try:
             usage = run([*begin, "train", *settings, *fixed, *overrides.split()])
         except SystemExit as error:
-            failure = str(error).partition(" ended with ")[2]
+            failure = _why(error, begin)
         manifests = [json.loads(f.read_text()) for f in Path(scratch).rglob("run.json")]
         stored = manifests[0] if manifests else {}
         names = ("tau", "warmup", "window", "latent_dim", "training_seconds")
