@@ -57,7 +57,7 @@ class TrainSettings(Settings):
     loss: str = word("cauchy", "squared")
     batch_size: int = whole(8, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
-    epochs: int = whole(80, 1, 200_000)  # of batches_per_epoch updates
+    epochs: int = whole(60, 1, 200_000)  # of batches_per_epoch updates
     device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
     threads: int = whole(1, 1, 1_024)

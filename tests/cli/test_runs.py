@@ -106,7 +106,7 @@ def test_next_steps_are_accepted_and_change_what_they_say(cli: Cli, finished: Fi
     assert [*steps] == ["tau", "warm-up", "updates", "model", "seeds"]
     changed = {
         "warm-up": {"warmup": 20},
-        "updates": {"epochs": max(80, 3 * run["epochs"])},
+        "updates": {"epochs": max(60, 3 * run["epochs"])},
         "model": {"model.latent_dim": 60},
     }
     for what, changes in changed.items():
