@@ -224,14 +224,12 @@ def _fit(run: TrainingRun, stop: StopSignals) -> None:
 
 
 def _trained(trainer: Trainer) -> str:
-    """Describe a training that has ended: its updates, and the best validation."""
-    scores = [(r["validation_d_stsp"], r["epoch"]) for r in trainer.progress.history]
-    scores = [(score, epoch) for score, epoch in scores if score is not None]
+    """Describe a training that has ended: its updates, and the best checkpoint."""
     text = f"{trainer.updates:,} updates"
-    if not scores:
+    best = [row for row in trainer.progress.history if row["best"]]
+    if not best or (score := best[-1]["validation_d_stsp"]) is None:
         return text
-    score, epoch = min(scores)
-    return f"{text}; lowest validation D_stsp {score:.3g}, epoch {epoch} of {trainer.epochs}"
+    return f"{text}; best is epoch {best[-1]['epoch']}, validation D_stsp {score:.3g}"
 
 
 def _last_good(run: TrainingRun) -> str:
