@@ -6,6 +6,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -249,6 +250,6 @@ def shares(rows: list[dict[str, str]]) -> str:
         f"{counted['reconstructed']} of {len(rows)} reconstructed",
         f"{counted['in part']} in part",
         f"{lost} not chaotic, diverged or failed",
-        f"median {spread(seconds)['median']:.3g} s of training",
+        f"median {spread(seconds or [math.nan])['median']:.3g} s of training",
     ]
     return "; ".join(parts)
