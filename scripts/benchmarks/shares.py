@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 from collections import defaultdict
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.systems import OUT as OUT
-from benchmarks.systems import shares
+from benchmarks.systems import distance, label, shares
 
 HELP = "how many systems come how near to the floor, from the tables of scripts/benchmark systems"
 # Times the floor: bounds of the verdicts, and the ends of the axis.
@@ -30,18 +30,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in arguments.tables:
         with (arguments.out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                noise = f", {float(row['noise']):.0%} noise" if float(row["noise"]) else ""
-                tau = f", {row['factor']} tau_pred" if float(row["factor"]) else ""
-                groups[f"{row['half']} half, {row['model']}{tau}{noise}"].append(row)
+                groups[f"{row['half']} half, {label(row)}"].append(row)
     _draw(groups, arguments.out)
-    return {"groups": groups}
-
-
-def distance(row: dict[str, str]) -> float:
-    """D_stsp in times its floor; infinite where the model has no chaos or no value."""
-    if row["dynamics"] != "chaotic" or not row["d_stsp"]:
-        return math.inf
-    return float(row["d_stsp"]) / float(row["d_stsp_floor"])
+    return {name: shares(rows) for name, rows in groups.items()}
 
 
 def _draw(groups: dict[str, Rows], folder: Path) -> None:
@@ -52,7 +43,7 @@ def _draw(groups: dict[str, Rows], folder: Path) -> None:
         axes = figure.subplots()
         for bound in (_RECONSTRUCTED, _IN_PART):
             axes.axvline(bound, linestyle=":", color=figure_style.NOTE)
-        for (label, rows), colour in zip(groups.items(), figure_style.COLORS, strict=False):
+        for (label, rows), colour in zip(groups.items(), cycle(figure_style.COLORS), strict=False):
             ratios = np.sort([min(_ENDS[1] * 2, distance(row)) for row in rows])
             steps = np.arange(len(ratios) + 1) / len(ratios)
             axes.step([0, *ratios], 100 * steps, where="post", color=colour, label=label)
@@ -69,4 +60,4 @@ def _draw(groups: dict[str, Rows], folder: Path) -> None:
 
 def lines(result: dict[str, Any]) -> list[str]:
     """What each group reaches."""
-    return [f"{name}: {shares(rows)}" for name, rows in result["groups"].items()]
+    return [f"{name}: {told}" for name, told in result.items()]

@@ -235,10 +235,22 @@ def lines(result: dict[str, Any]) -> list[str]:
     told = [f"{result['systems']} systems; not trained: {result['not_trained']}"]
     groups: dict[str, list[dict[str, str]]] = {}
     for row in result["rows"]:
-        tau = f"{row['factor']} tau_pred" if float(row["factor"]) else "auto"
-        key = f"{row['model']}, noise {row['noise']}, tau {tau}"
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(label(row), []).append(row)
     return told + [f"{key}: {shares(rows)}" for key, rows in groups.items()]
+
+
+def label(row: dict[str, str]) -> str:
+    """The model of a run, its tau where it is not auto, and the noise."""
+    tau = f", {row['factor']} tau_pred" if float(row["factor"]) else ""
+    noise = f", {float(row['noise']):.0%} noise" if float(row["noise"]) else ""
+    return f"{row['model']}{tau}{noise}"
+
+
+def distance(row: dict[str, str]) -> float:
+    """D_stsp in times its floor; infinite where the model has no chaos or no value."""
+    if row["dynamics"] != "chaotic" or not row["d_stsp"]:
+        return math.inf
+    return float(row["d_stsp"]) / float(row["d_stsp_floor"])
 
 
 def shares(rows: list[dict[str, str]]) -> str:

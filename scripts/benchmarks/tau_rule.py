@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.systems import OUT as OUT
+from benchmarks.systems import distance
 
 HELP = "best tau against tau_pred, from the tables of scripts/benchmark systems"
 # Times the lowest distance that still counts as good.
@@ -58,9 +58,7 @@ def best_of(table: Path) -> list[Best]:
     with table.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             key = row["system"], row["noise"]
-            lost = not row["d_stsp"]
-            ratio = math.inf if lost else float(row["d_stsp"]) / float(row["d_stsp_floor"])
-            ratios[key][float(row["tau"] or "nan")].append(ratio)
+            ratios[key][float(row["tau"] or "nan")].append(distance(row))
             facts[key] = row
     found = [_best(facts[key], by_tau) for key, by_tau in ratios.items()]
     return [best for best in found if best.distance <= _NEAR]

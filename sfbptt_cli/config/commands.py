@@ -176,7 +176,7 @@ class GenerateSettings(Settings):
     """`sfbptt generate`: free runs of a run's model, from chosen starts, into a file."""
 
     run: str | None = None  # the folder of a run
-    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
+    checkpoint: str = word("best", "last")  # best: by validation D_stsp
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 1, 10_000_000)  # of each free run
     # The row of the test data, counted from 0, that is the last the model sees; null: the first

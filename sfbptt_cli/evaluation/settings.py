@@ -19,7 +19,7 @@ class EvaluationSettings(Settings):
 
     group: ClassVar[str] = "evaluation"
 
-    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
+    checkpoint: str = word("best", "last")  # best: by validation D_stsp
     # test: held out; train: what the model was trained on, as in Mikhaeil et al. (2022)
     part: str = word("test", "train")
     steps: int = whole(100_000, 500, _STEPS)  # measured steps, after the transient

@@ -119,7 +119,7 @@ class GradientsSettings(Settings):
     """`sfbptt gradients`: Jacobian products and loss gradients of a run's model against T."""
 
     run: str | None = None  # the folder of a run
-    checkpoint: str = word("best", "last")  # best: of the lowest validation D_stsp
+    checkpoint: str = word("best", "last")  # best: by validation D_stsp
     moved: MovedSettings = field(default_factory=MovedSettings)  # of the data of run
     steps: int = whole(10_000, 10, _STEPS)  # the longest T
     tau: int | None = None  # forcing interval of the forced orbit; null: that of the run

@@ -25,7 +25,8 @@ Row = dict[str, float | int | None]
 
 # Models as good as one another differ by about this factor, as trajectories of a system do. Among
 # scores that close the later epoch is kept: its loss is lower, and the lowest of many scores is the
-# luckiest one. On Lorenz data it has a tenth of the loss and predicts a third further.
+# luckiest one. On Lorenz data it had a fourteenth of the loss and predicted a third
+# further.
 _TIE = 2.0
 
 # Added to the norm of a gradient that may be zero.

@@ -10,10 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from benchmarks.shares import distance  # pyright: ignore[reportMissingImports]
 from benchmarks.systems import (  # pyright: ignore[reportMissingImports]
     BUILT_IN,
     Table,
+    _why,
+    distance,
     half_of,
     shares,
 )
@@ -54,9 +55,13 @@ def test_the_rule_is_a_power_law(a: float, b: float) -> None:
 
 
 def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -> None:
-    head = "system,noise,tau,tau_pred,variables,d_stsp,d_stsp_floor"
-    near = [f"{name},0.0,{tau},60,3,{d},0.1" for name in "ab" for tau, d in ((30, 0.1), (60, 0.4))]
-    lost = ["c,0.0,30,90,3,9.0,0.1", "c,0.0,,90,3,,"]
+    head = "system,noise,tau,tau_pred,variables,d_stsp,d_stsp_floor,dynamics"
+    near = [
+        f"{name},0.0,{tau},60,3,{d},0.1,chaotic"
+        for name in "ab"
+        for tau, d in ((30, 0.1), (60, 0.4))
+    ]
+    lost = ["c,0.0,30,90,3,9.0,0.1,chaotic", "c,0.0,,90,3,,,failed", "d,0.0,30,90,3,0.1,0.1,torus"]
     (tmp_path / "tau.csv").write_text("\n".join([head, *near, *lost]))
     found = best_of(tmp_path / "tau.csv")
     assert [(best.system, best.tau, best.longest) for best in found] == [
@@ -77,3 +82,15 @@ def test_a_model_without_chaos_is_not_near() -> None:
         "0 of 3 reconstructed; 1 in part; 2 not chaotic, diverged or failed; "
         "median 14.5 s of training"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("x ended with -9: ", "took more than 7 s of CPU time"),
+        ("x ended with 1: sfbptt: too stiff", "sfbptt: too stiff"),
+        ("dataset.system: a clock", "dataset.system: a clock"),
+    ],
+)
+def test_why_a_system_was_not_followed(said: str, reason: str) -> None:
+    assert _why(SystemExit(said), ("prlimit", "--cpu=7")) == reason
