@@ -17,7 +17,7 @@ from sfbptt_cli.data.windows import Windows
 from sfbptt_cli.forcing.sparse import Sparse
 from sfbptt_cli.models.catalogue import MODELS
 from sfbptt_cli.training.loop import fit
-from sfbptt_cli.training.losses import LOSSES
+from sfbptt_cli.training.losses import build_loss
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.settings import LR_SCHEDULE_SETTINGS, OPTIMIZER_SETTINGS
 from sfbptt_cli.training.trainer import Trainer
@@ -91,7 +91,7 @@ def make_trainer(
         "schedule": schedule,
         "clip_norm": 1.0,
         "epochs": epochs,
-        "loss": LOSSES["squared"],
+        "loss": build_loss("squared", 1.0),
     }
     return Trainer(**{**settings, **changes})
 

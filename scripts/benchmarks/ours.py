@@ -19,7 +19,7 @@ from sfbptt_cli.models.settings import MODEL_SETTINGS
 from sfbptt_cli.systems.equations import SYSTEMS
 from sfbptt_cli.systems.runge_kutta import runge_kutta, vector_field
 from sfbptt_cli.training.loop import update
-from sfbptt_cli.training.losses import LOSSES
+from sfbptt_cli.training.losses import build_loss
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.settings import OneCycleSettings, SOAPSettings
 from sfbptt_cli.training.trainer import Trainer
@@ -101,7 +101,7 @@ def make_trainer(
         schedule=schedule,
         clip_norm=1.0,
         epochs=_UPDATES // _BATCHES,
-        loss=LOSSES["squared"],
+        loss=build_loss("squared", 1.0),
     )
 
 

@@ -53,7 +53,8 @@ class TrainSettings(Settings):
     gain: Union[float, int, str] = number("auto", "auto", "learned", above=0, at_most=1)  # noqa: UP007
     # T, predicted steps of a training sequence; auto: four segments, at least 120.
     window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007
-    # cauchy: the mean squared error of small errors, the logarithm of large ones; squared: of all.
+    # cauchy: the mean squared error of errors below 3% of a standard deviation, or below twice the
+    # noise, and the logarithm of larger ones; squared: the mean squared error of all.
     loss: str = word("cauchy", "squared")
     batch_size: int = whole(8, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch

@@ -19,7 +19,7 @@ from sfbptt_cli.forcing.tau_schedule import TAU_SCHEDULES, TauAt
 from sfbptt_cli.models.base import LatentModel
 from sfbptt_cli.models.catalogue import find_model
 from sfbptt_cli.models.settings import ModelSettings
-from sfbptt_cli.training.losses import LOSSES
+from sfbptt_cli.training.losses import build_loss
 from sfbptt_cli.training.optimizers import build_optimizer
 from sfbptt_cli.training.penalties import Regularizer, TeacherNoise
 from sfbptt_cli.training.trainer import Trainer
@@ -112,7 +112,7 @@ def build_trainer(
         optimizer=optimizer,
         schedule=schedule,
         epochs=config.epochs,
-        loss=LOSSES[config.loss],
+        loss=build_loss(config.loss, horizon.loss_scale),
         clip_norm=math.inf if clip_norm is None else clip_norm,
         clip_value=config.optimizer.clip_value,
         penalty=regularizer,

@@ -8,8 +8,14 @@ from functools import cache
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.config.commands import LEAST_WINDOW, TrainSettings
 from sfbptt_cli.data.dataset import Dataset
-from sfbptt_cli.experiment.memory import memory_of, suggested_gain, suggested_warmup
+from sfbptt_cli.experiment.memory import (
+    memory_of,
+    observation_noise,
+    suggested_gain,
+    suggested_warmup,
+)
 from sfbptt_cli.experiment.tau_choice import predicted_tau
+from sfbptt_cli.training.losses import loss_scale
 
 # Of a window by default, so that an update of 32 sequences has 128 segments.
 _SEGMENTS = 4
@@ -17,13 +23,14 @@ _SEGMENTS = 4
 
 @dataclass(frozen=True)
 class Horizon:
-    """τ, w and T of a training, in steps, where τ and w come from, and the gain of the warm-up."""
+    """τ, w and T of a training, in steps, where τ and w come from; the gain and ε of the loss."""
 
     tau: int | None
     tau_source: str
     warmup: int
     warmup_source: str
     gain: float | str
+    loss_scale: float
     window: int
 
     def without_sequence(self, dataset: Dataset) -> str | None:
@@ -58,7 +65,8 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
     gain: float | str = config.gain
     if gain == "auto":
         gain = suggested_gain(config.dataset, memory) if warmup else "learned"
-    horizon = Horizon(None, "", warmup, warmup_source, gain, window=0)
+    noise = observation_noise(config.dataset, memory) if config.loss == "cauchy" else 0.0
+    horizon = Horizon(None, "", warmup, warmup_source, gain, loss_scale(noise), window=0)
     return with_interval(horizon, config, dataset, tau, tau_source)
 
 

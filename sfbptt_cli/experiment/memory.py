@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from sfbptt_cli.common.cache import cached, read_json, write_json
 from sfbptt_cli.data.dataset import Dataset
@@ -13,7 +16,7 @@ from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 
 # Raised when the same data give another memory than before.
-_VERSION = 4
+_VERSION = 5
 # Of data that are too short to tell.
 _USUAL = 20
 # Where one observation is a state, the rest of the model's still has to settle. Of eight systems of
@@ -27,12 +30,16 @@ _AGAINST_NOISE = 0.3
 
 
 class Memory(NamedTuple):
-    """What suits data: a warm-up in steps, a gain, why, and how far ahead they can be predicted."""
+    """What suits data: a warm-up in steps, a gain, why, and how far ahead they can be predicted.
+
+    noise: standard deviation of the observation noise, at most, in those of the variables.
+    """
 
     warmup: int
     reason: str
     horizon: int | None  # in steps; None where the data are too short to tell
     gain: float | str = "learned"
+    noise: float = 0.0
 
 
 def memory_of(dataset: Dataset) -> Memory:
@@ -51,9 +58,10 @@ def as_memory(found: Determinism | None) -> Memory:
     """Return what was found in the data, in words."""
     if found is None:
         return Memory(_USUAL, "the usual one, as the data are too short to tell", None)
+    noise = float(np.sqrt(np.mean(found.noise**2)))
     if not found.warmup:
         reason = "one observation tells as much of what comes next as any past does"
-        return Memory(0, reason, found.horizon)
+        return Memory(0, reason, found.horizon, noise=noise)
     at = int((found.errors[0] / found.errors[-1]).argmax())
     ahead = "1 step" if found.ahead[at] == 1 else f"{found.ahead[at]} steps"
     reason = (
@@ -61,7 +69,7 @@ def as_memory(found: Determinism | None) -> Memory:
         f"the variance, one alone to {found.errors[0][at]:.2g}"
     )
     gain = _AGAINST_NOISE if found.errors[-1][0] > _NOISY else "learned"
-    return Memory(found.warmup, reason, found.horizon, gain)
+    return Memory(found.warmup, reason, found.horizon, gain, noise)
 
 
 def _read(path: Path) -> Memory:
@@ -72,6 +80,8 @@ def _read(path: Path) -> Memory:
         not whole
         or type(memory.reason) is not str
         or memory.gain not in (_AGAINST_NOISE, "learned")
+        or type(memory.noise) is not float
+        or not 0 <= memory.noise < math.inf
     ):
         raise ValueError("no memory")
     return memory
@@ -90,6 +100,11 @@ def suggested_warmup(described: DatasetSettings, memory: Callable[[], Memory]) -
 def suggested_gain(described: DatasetSettings, memory: Callable[[], Memory]) -> float | str:
     """Return a part of the correction by forcing, or `learned`."""
     return "learned" if _is_complete(described) else memory().gain
+
+
+def observation_noise(described: DatasetSettings, memory: Callable[[], Memory]) -> float:
+    """Return the standard deviation of the noise, in those of the variables, as far as known."""
+    return 0.0 if _is_complete(described) else memory().noise
 
 
 def _is_complete(described: DatasetSettings) -> bool:

@@ -35,6 +35,7 @@ from sfbptt_cli.storage.event_files import log_run, require_logger
 from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.run_folder import RunFolder
 from sfbptt_cli.training.loop import fit
+from sfbptt_cli.training.losses import loss_scale
 from sfbptt_cli.training.trainer import Diverged, Row, Trainer
 
 log = logging.getLogger("sfbptt")
@@ -90,6 +91,8 @@ def prepare(
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.gain == "auto" and horizon.gain != "learned":
         log.info("gain = %g, as the data are noisy", horizon.gain)
+    if horizon.loss_scale > loss_scale(noise=0.0):
+        log.info("loss_scale = %.2g, by the noise of the data", horizon.loss_scale)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
     if short := horizon.without_sequence(dataset):

@@ -93,7 +93,7 @@ def test_observers_that_make_no_sense_are_refused(overrides: str, message: str) 
     [(slice(None), 0.05, 0.3), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.3)],
     ids=["noise", "unseen variables", "both"],
 )
-def test_the_gain_is_fixed_against_noise(observed: slice, noise: float, gain: float | str) -> None:
+def test_gain_and_loss_follow_the_noise(observed: slice, noise: float, gain: float | str) -> None:
     system = find_system("lorenz", "sfbptt")
     times = Times(2_000, 10_000, 0.01)
     series = integrate(system, system.parameters, np.array(system.start), times, 1e-9, 1e-9)
@@ -103,6 +103,7 @@ def test_the_gain_is_fixed_against_noise(observed: slice, noise: float, gain: fl
     found = choose_horizon(config, as_dataset(series))
     assert found.warmup > 0
     assert found.gain == gain
+    assert found.loss_scale == pytest.approx(max(1e-3, 4 * noise**2), rel=0.15)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +126,12 @@ def test_few_data_for_many_parameters_hold_them_back(
 
 def test_trajectories_that_give_no_sequence_are_said() -> None:
     data = as_dataset(np.zeros((620, 1)), train_lengths=(300, 120, 100, 100))
-    found = Horizon(30, "", 20, "", "learned", 100)
+    found = Horizon(30, "", 20, "", "learned", 1e-3, 100)
     assert found.without_sequence(data) == (
         "3 of 4 training trajectories are not trained on: they have at most warmup + window = 120 "
         "steps"
     )
-    assert Horizon(30, "", 0, "", "learned", 99).without_sequence(data) is None
+    assert Horizon(30, "", 0, "", "learned", 1e-3, 99).without_sequence(data) is None
 
 
 def test_the_default_interval_is_that_of_the_kind_of_data() -> None:
