@@ -52,6 +52,10 @@ _ORDER = 8
 # and so many times the memory.
 _OF_CYCLE = 0.4
 _TIMES_MEMORY = 2.0
+# Steps in which noise is averaged, and the variance of what is left of the next step when the past
+# is known, beyond which there is some: noise of 1%.
+_AVERAGED = 40
+_NOISY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class Determinism:
     warmup: int
     horizon: int
 
+    @property
+    def noisy(self) -> bool:
+        """Whether the past leaves more than 1e-4 of the variance of the next step open."""
+        return bool(self.errors[-1, 0] > _NOISY)
+
 
 @dataclass(frozen=True)
 class _Samples:
@@ -96,7 +105,8 @@ def determinism(parts: Sequence[Array]) -> Determinism | None:
     the predictors of `predictions`, of which the best counts; they learn in other blocks of the
     data than they predict. Where a past takes off more than 5e-4 of the variance, and more than 30%
     of what is left, and more data would not, the present does not determine what comes next: it is
-    noisy, or something is hidden. The warm-up is then twice the memory, at least 0.4 of a cycle.
+    noisy, or something is hidden. The warm-up is then twice the memory, at least 0.4 of a cycle,
+    and at least 40 steps where there is noise.
 
     None where the data are too short or constant.
     """
@@ -123,7 +133,8 @@ def determinism(parts: Sequence[Array]) -> Determinism | None:
         gain = _lasting_gain(samples, pasts, ahead, each.mean(axis=2))
     if gain > 0:
         memory = max(_memory(pasts, column) for column in errors.T)
-        wanted = max(_TIMES_MEMORY * memory, _OF_CYCLE * cycle)
+        averaged = _AVERAGED if errors[-1, 0] > _NOISY else 0
+        wanted = max(_TIMES_MEMORY * memory, _OF_CYCLE * cycle, averaged)
         warmup = max(1, min(round(wanted), limit, _PASTS[-1]))
     noise = np.zeros(len(varying))
     first = each[:, 0].min(axis=0)

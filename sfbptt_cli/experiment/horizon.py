@@ -64,7 +64,7 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
         tau, tau_source = predicted_tau(dataset, most, memory)
     gain: float | str = config.gain
     if gain == "auto":
-        gain = suggested_gain(config.dataset, memory) if warmup else "learned"
+        gain = suggested_gain(config.dataset, memory, tau) if warmup else "learned"
     noise = observation_noise(config.dataset, memory) if config.loss == "cauchy" else 0.0
     horizon = Horizon(None, "", warmup, warmup_source, gain, loss_scale(noise), window=0)
     return with_interval(horizon, config, dataset, tau, tau_source)

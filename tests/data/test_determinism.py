@@ -61,9 +61,9 @@ def test_a_whole_state_needs_no_past(series) -> None:
         (lambda: simulated("duffing", 0.1)[:, :3], 10, 60),
         (lambda: simulated("lorenz96", 0.02)[:, ::2], 10, 60),
         (lambda: simulated("henon", 1.0)[:, :1], 1, 5),
-        (lambda: noisy(LORENZ(), 0.05), 10, 60),
-        (lambda: noisy(LORENZ(), 0.1), 10, 60),
-        (lambda: noisy(LORENZ(), 0.05)[:, :1], 30, 80),
+        (lambda: noisy(LORENZ(), 0.05), 40, 60),
+        (lambda: noisy(LORENZ(), 0.1), 40, 60),
+        (lambda: noisy(LORENZ(), 0.05)[:, :1], 40, 80),
     ],
     ids=["x", "rossler x", "delay", "cos", "half", "henon x", "5%", "10%", "5% of x"],
 )

@@ -13,7 +13,7 @@ from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.data.settings import SimulatedSettings
 from sfbptt_cli.experiment.build import build_model, latent_weight
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon
-from sfbptt_cli.experiment.memory import Memory, suggested_warmup
+from sfbptt_cli.experiment.memory import Memory, suggested_gain, suggested_warmup
 from sfbptt_cli.systems.catalogue import find_system
 from sfbptt_cli.systems.integration import integrate
 from sfbptt_cli.systems.system import Times
@@ -90,7 +90,7 @@ def test_observers_that_make_no_sense_are_refused(overrides: str, message: str) 
 
 @pytest.mark.parametrize(
     ("observed", "noise", "gain"),
-    [(slice(None), 0.05, 0.3), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.3)],
+    [(slice(None), 0.05, 0.1), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.1)],
     ids=["noise", "unseen variables", "both"],
 )
 def test_gain_and_loss_follow_the_noise(observed: slice, noise: float, gain: float | str) -> None:
@@ -104,6 +104,20 @@ def test_gain_and_loss_follow_the_noise(observed: slice, noise: float, gain: flo
     assert found.warmup > 0
     assert found.gain == gain
     assert found.loss_scale == pytest.approx(max(1e-3, 4 * noise**2), rel=0.15)
+
+
+def test_the_gain_against_noise_is_that_of_a_kalman_filter() -> None:
+    """The filter of x' = a x, of which y = x + noise is seen: its Riccati equation, iterated."""
+    settings = typed_config(composed("train", "dataset=csv", "dataset.path=x.csv")).dataset
+    noisy = Memory(40, "", None, noisy=True)
+    for tau in (1, 3, 6):
+        variance, gain = 1.0, 0.0
+        for _ in range(200):
+            variance *= 4 ** (1 / tau)  # before the observation, in variances of its noise
+            gain = variance / (variance + 1)
+            variance *= 1 - gain
+        assert suggested_gain(settings, lambda: noisy, tau) == pytest.approx(gain, rel=1e-6)
+    assert suggested_gain(settings, lambda: noisy, 100) == 0.1
 
 
 @pytest.mark.parametrize(
