@@ -49,7 +49,7 @@ class TrainSettings(Settings):
     # and before each free run; auto: from the data, at least 10.
     warmup: Union[int, str] = whole("auto", 0, MOST_STEPS, "auto")  # noqa: UP007
     # How strongly errors correct the state: learned, or a part of what forcing would change; auto:
-    # 1 - 4^(-1/tau), at least 0.1, for noisy data, learned for others.
+    # 1 - 4^(-1/tau), at least 0.2, for noisy data, learned for others.
     gain: Union[float, int, str] = number("auto", "auto", "learned", above=0, at_most=1)  # noqa: UP007
     # T, predicted steps of a training sequence; auto: four segments, at least 120.
     window: Union[int, str] = whole("auto", 1, MOST_STEPS, "auto")  # noqa: UP007

@@ -90,7 +90,7 @@ def test_observers_that_make_no_sense_are_refused(overrides: str, message: str) 
 
 @pytest.mark.parametrize(
     ("observed", "noise", "gain"),
-    [(slice(None), 0.05, 0.1), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.1)],
+    [(slice(None), 0.05, 0.2), (slice(1), 0.0, "learned"), (slice(1), 0.05, 0.2)],
     ids=["noise", "unseen variables", "both"],
 )
 def test_gain_and_loss_follow_the_noise(observed: slice, noise: float, gain: float | str) -> None:
@@ -117,7 +117,7 @@ def test_the_gain_against_noise_is_that_of_a_kalman_filter() -> None:
             gain = variance / (variance + 1)
             variance *= 1 - gain
         assert suggested_gain(settings, lambda: noisy, tau) == pytest.approx(gain, rel=1e-6)
-    assert suggested_gain(settings, lambda: noisy, 100) == 0.1
+    assert suggested_gain(settings, lambda: noisy, 100) == 0.2
 
 
 @pytest.mark.parametrize(
