@@ -84,7 +84,7 @@ def fitted(found: list[Best]) -> dict[str, float]:
     """Fit ln τ = a + b ln τ_pred by least squares; its scatter is a factor, e^(residual).
 
     `factor` is the median of τ / τ_pred, the rule with b = 1; `within` the share of systems whose
-    good range holds factor · τ_pred.
+    good range holds factor · τ_pred, `tau_pred_within` that of those whose holds τ_pred.
     """
     x, y = (np.log([getattr(best, name) for best in found]) for name in ("tau_pred", "tau"))
     design = np.stack([np.ones_like(x), x], axis=1)
@@ -93,7 +93,10 @@ def fitted(found: list[Best]) -> dict[str, float]:
     variance = residual @ residual / max(1, len(x) - 2)
     errors = np.sqrt(np.diag(variance * np.linalg.inv(design.T @ design)))
     factor = float(np.exp(np.median(y - x)))
-    within = [best.shortest <= factor * best.tau_pred <= best.longest for best in found]
+
+    def share(times: float) -> float:
+        return float(np.mean([b.shortest <= times * b.tau_pred <= b.longest for b in found]))
+
     return {
         "systems": len(found),
         "a": float(a),
@@ -102,7 +105,8 @@ def fitted(found: list[Best]) -> dict[str, float]:
         "b_error": float(errors[1]),
         "scatter": float(np.exp(np.sqrt(variance))),
         "factor": factor,
-        "within": float(np.mean(within)),
+        "within": share(factor),
+        "tau_pred_within": share(1.0),
     }
 
 
@@ -133,6 +137,7 @@ def lines(result: dict[str, Any]) -> list[str]:
     return [
         f"noise {noise}: tau = {np.exp(rule['a']):.2g} tau_pred^({rule['b']:.2f} ± "
         f"{rule['b_error']:.2f}), within a factor {rule['scatter']:.2g}; or {rule['factor']:.2g} "
-        f"tau_pred, good for {rule['within']:.0%} of {rule['systems']} systems"
+        f"tau_pred, good for {rule['within']:.0%} of {rule['systems']} systems; tau_pred for "
+        f"{rule['tau_pred_within']:.0%}"
         for noise, rule in result["rules"].items()
     ]

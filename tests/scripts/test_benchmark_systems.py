@@ -52,6 +52,8 @@ def test_the_rule_is_a_power_law(a: float, b: float) -> None:
     assert rule["factor"] == pytest.approx(np.median(best / predicted))
     within = np.abs(rule["factor"] * predicted / best - 1) <= 0.1
     assert rule["within"] == pytest.approx(within.mean())
+    within = np.abs(predicted / best - 1) <= 0.1
+    assert rule["tau_pred_within"] == pytest.approx(within.mean())
 
 
 def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -> None:
