@@ -101,7 +101,8 @@ class TrainSettings(Settings):
         self._check_forcing()
         self._check_sizes()
         if self.optimizer.learning_rate == "auto":
-            self.optimizer.learning_rate = self.optimizer.usual_rate(self.model)
+            complete = isinstance(self.dataset, SimulatedSettings) and self.dataset.complete
+            self.optimizer.learning_rate = self.optimizer.usual_rate(self.model, complete)
         if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":
             self.lr_schedule.rise = self.optimizer.onecycle_rise
         if self.tau != "search":

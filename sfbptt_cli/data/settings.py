@@ -97,6 +97,11 @@ class SimulatedSettings(DelaySettings, DatasetSettings):
         accepted = f"at most {_SIMULATED_STEPS:,} steps in all trajectories together"
         require(steps <= _SIMULATED_STEPS, "dataset.test_steps", self.test_steps, accepted)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every variable is observed."""
+        return self.observed is None
+
 
 @dataclass
 class RecordedSettings(DatasetSettings):

@@ -156,6 +156,8 @@ def test_automatic_rates(optimizer: str, model: str) -> None:
     found = _settings(chosen)
     assert found.optimizer.learning_rate == _rates()[f"{optimizer} {model}"]
     assert asdict(found.lr_schedule)["rise"] == (0.1 if optimizer == "soap" else 0.3)
+    hidden = _settings(f"{chosen} dataset.observed=[x]").optimizer.learning_rate
+    assert hidden == (1e-2 if optimizer == "soap" else found.optimizer.learning_rate)
     found = _settings(f"{chosen} optimizer.learning_rate=0.123 lr_schedule.rise=0.45")
     assert found.optimizer.learning_rate == 0.123
     assert asdict(found.lr_schedule)["rise"] == 0.45
