@@ -179,7 +179,7 @@ def test_quiet_prints_warnings_alone(
     assert capsys.readouterr() == ("", "")
     _train(_series(), name="short")
     shown = capsys.readouterr()
-    assert shown.err == "evaluation.steps: 1000 given, the test trajectory allows 244\n"
+    assert shown.err == "evaluation.steps: 1000 given, the test trajectory allows 234\n"
     assert shown.out == ""
 
 
