@@ -91,7 +91,7 @@ def make_trainer(
         "schedule": schedule,
         "clip_norm": 1.0,
         "epochs": epochs,
-        "loss": build_loss("squared", 1.0),
+        "loss": build_loss(None),
     }
     return Trainer(**{**settings, **changes})
 

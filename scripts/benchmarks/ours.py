@@ -101,7 +101,7 @@ def make_trainer(
         schedule=schedule,
         clip_norm=1.0,
         epochs=_UPDATES // _BATCHES,
-        loss=build_loss("squared", 1.0),
+        loss=build_loss(None),
     )
 
 

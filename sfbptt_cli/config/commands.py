@@ -56,6 +56,9 @@ class TrainSettings(Settings):
     # cauchy: the mean squared error of errors below 3% of a standard deviation, or below twice the
     # noise, and the logarithm of larger ones; squared: the mean squared error of all.
     loss: str = word("cauchy", "squared")
+    # The training part without its noise, where that is above 1%, as a regression on what comes
+    # before and after finds it: auto; none: as it was recorded.
+    denoise: str = word("auto", "none")
     batch_size: int = whole(8, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
     epochs: int = whole(60, 1, 200_000)  # of batches_per_epoch updates

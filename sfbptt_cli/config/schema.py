@@ -23,7 +23,7 @@ REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
 # And values, in whose place the default is taken.
 REMOVED_VALUES = {("threads", "auto")}
 # What stored runs had before it was a setting, where its default is something else.
-_ADDED = {"loss": "squared"}
+_ADDED = {"loss": "squared", "denoise": "none"}
 # Beside those of evaluation, the settings that change no trained model beyond its last digits.
 _NOT_RESULTS = NOT_KEPT | {"threads", "device"}
 

@@ -35,13 +35,13 @@ def regression(known: Array, answers: Array, asked: Array, order: int) -> Array:
     """Return ridge regression on all products of at most `order` components: (Q, M)."""
     scale = known.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    taught, wanted = (_products(z / scale, order) for z in (known, asked))
+    taught, wanted = (products(z / scale, order) for z in (known, asked))
     normal = taught.T @ taught
     normal.flat[:: len(normal) + 1] += _RIDGE * len(taught)
     return wanted @ np.linalg.solve(normal, taught.T @ answers)
 
 
-def _products(z: Array, order: int) -> Array:
+def products(z: Array, order: int) -> Array:
     """Return 1 and all products of at most `order` columns of (T, D)."""
     columns, values = [np.ones((len(z), 1)), z], z
     last = np.arange(z.shape[1])  # the last factor of each product

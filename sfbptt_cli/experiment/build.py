@@ -112,7 +112,7 @@ def build_trainer(
         optimizer=optimizer,
         schedule=schedule,
         epochs=config.epochs,
-        loss=build_loss(config.loss, horizon.loss_scale),
+        loss=build_loss(horizon.loss_scale),
         clip_norm=math.inf if clip_norm is None else clip_norm,
         clip_value=config.optimizer.clip_value,
         penalty=regularizer,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
+
+import numpy as np
 
 from sfbptt_cli.common.checks import require
 from sfbptt_cli.config.commands import LEAST_WINDOW, TrainSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.experiment.memory import (
     memory_of,
-    observation_noise,
+    noise_of,
     suggested_gain,
     suggested_warmup,
 )
@@ -23,14 +26,17 @@ _SEGMENTS = 4
 
 @dataclass(frozen=True)
 class Horizon:
-    """τ, w and T of a training, in steps, where τ and w come from; the gain and ε of the loss."""
+    """τ, w and T of a training, in steps, and where τ and w come from; the gain, and ε of the loss.
+
+    ε is None for squared errors.
+    """
 
     tau: int | None
     tau_source: str
     warmup: int
     warmup_source: str
     gain: float | str
-    loss_scale: float
+    loss_scale: float | None
     window: int
 
     def without_sequence(self, dataset: Dataset) -> str | None:
@@ -65,8 +71,11 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
     gain: float | str = config.gain
     if gain == "auto":
         gain = suggested_gain(config.dataset, memory, tau) if warmup else "learned"
-    noise = observation_noise(config.dataset, memory) if config.loss == "cauchy" else 0.0
-    horizon = Horizon(None, "", warmup, warmup_source, gain, loss_scale(noise), window=0)
+    scale = None
+    if config.loss == "cauchy":
+        noise = np.array([*noise_of(config.dataset, memory)])
+        scale = loss_scale(float(np.linalg.norm(noise)) / math.sqrt(dataset.obs_dim))
+    horizon = Horizon(None, "", warmup, warmup_source, gain, scale, window=0)
     return with_interval(horizon, config, dataset, tau, tau_source)
 
 

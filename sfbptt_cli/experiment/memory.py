@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from sfbptt_cli.common.cache import cached, read_json, write_json
 from sfbptt_cli.data.dataset import Dataset
@@ -16,7 +14,7 @@ from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 
 # Raised when the same data give another memory than before.
-_VERSION = 6
+_VERSION = 7
 # Of data that are too short to tell.
 _USUAL = 20
 # Where one observation is a state, the rest of the model's still has to settle. Of eight systems of
@@ -30,7 +28,7 @@ _LEAST_GAIN = 0.2
 class Memory(NamedTuple):
     """What suits data: a warm-up in steps, why, and how far ahead they can be predicted.
 
-    noisy: whether states have to be averaged. noise: standard deviation of the observation noise,
+    noisy: whether states have to be averaged. noise: standard deviations of the observation noise,
     at most, in those of the variables.
     """
 
@@ -38,7 +36,7 @@ class Memory(NamedTuple):
     reason: str
     horizon: int | None  # in steps; None where the data are too short to tell
     noisy: bool = False
-    noise: float = 0.0
+    noise: Sequence[float] = ()
 
 
 def memory_of(dataset: Dataset) -> Memory:
@@ -57,7 +55,7 @@ def as_memory(found: Determinism | None) -> Memory:
     """Return what was found in the data, in words."""
     if found is None:
         return Memory(_USUAL, "the usual one, as the data are too short to tell", None)
-    noise = float(np.sqrt(np.mean(found.noise**2)))
+    noise = found.noise.tolist()
     if not found.warmup:
         reason = "one observation tells as much of what comes next as any past does"
         return Memory(0, reason, found.horizon, noise=noise)
@@ -78,8 +76,7 @@ def _read(path: Path) -> Memory:
         not whole
         or type(memory.reason) is not str
         or type(memory.noisy) is not bool
-        or type(memory.noise) is not float
-        or not 0 <= memory.noise < math.inf
+        or not all(type(level) is float and 0 <= level < math.inf for level in memory.noise)
     ):
         raise ValueError("no memory")
     return memory
@@ -108,9 +105,9 @@ def suggested_gain(
     return max(_LEAST_GAIN, 1 - 4 ** (-1 / tau)) if tau else _LEAST_GAIN
 
 
-def observation_noise(described: DatasetSettings, memory: Callable[[], Memory]) -> float:
-    """Return the standard deviation of the noise, in those of the variables, as far as known."""
-    return 0.0 if _is_complete(described) else memory().noise
+def noise_of(described: DatasetSettings, memory: Callable[[], Memory]) -> Sequence[float]:
+    """Return the standard deviations of the noise, in those of the variables, as far as known."""
+    return () if _is_complete(described) else memory().noise
 
 
 def _is_complete(described: DatasetSettings) -> bool:

@@ -34,8 +34,8 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
 
     def score_of(tau: int, seed: int = config.seed) -> float:
         seeded = dataclasses.replace(brief, seed=seed)
-        horizon = with_interval(run.horizon, seeded, run.dataset, tau, "")
-        trainer = build_trainer(seeded, run.dataset, run.standardiser, horizon)
+        horizon = with_interval(run.horizon, seeded, run.teacher, tau, "")
+        trainer = build_trainer(seeded, run.teacher, run.standardiser, horizon)
         try:
             stop.over(lambda: fit(trainer, stop))
         except Interrupted as interruption:
@@ -53,7 +53,7 @@ def search_by_training(run: TrainingRun, stop: StopSignals) -> TrainingRun:
     }
     longest = run.horizon.window
     if config.window == "auto":
-        longest = longest_training(run.dataset) - run.horizon.warmup - 1
+        longest = longest_training(run.teacher) - run.horizon.warmup - 1
     tau = search_tau(
         tau_candidates(predicted, longest, config.tau_search.factors),
         score_of,

@@ -22,6 +22,7 @@ from sfbptt_cli.data.recorded import check_measured
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, latent_weight, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.denoising import teacher_of
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.longer import continue_shorter
 from sfbptt_cli.experiment.memory import LEAST_WARMUP
@@ -53,6 +54,7 @@ class TrainingRun:
     stored: dict[str, Any]  # the settings as config.yaml has them
     origin: dict[str, Any]  # the choices and overrides they were made from, for run.json
     dataset: Dataset
+    teacher: Dataset  # what is trained on: the same, or denoised
     standardiser: Standardiser
     horizon: Horizon
     trainer: Trainer
@@ -86,26 +88,29 @@ def prepare(
         log.info("%s", line)
     read = stage.line(dataset.size())
     stage = Stage("model")
-    horizon = choose_horizon(config, dataset)
+    teacher, denoised = teacher_of(config, dataset)
+    if denoised:
+        log.info("%s", denoised)
+    horizon = choose_horizon(config, teacher)
     if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.gain == "auto" and horizon.gain != "learned":
         log.info("gain = %g, as the data are noisy", horizon.gain)
-    if horizon.loss_scale > loss_scale(noise=0.0):
+    if (horizon.loss_scale or 0.0) > loss_scale(noise=0.0):
         log.info("loss_scale = %.2g, by the noise of the data", horizon.loss_scale)
     if config.tau == "auto":
         log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
     if short := horizon.without_sequence(dataset):
         log.warning("%s", short)
     standardiser = Standardiser.of(dataset.train)
-    trainer = build_trainer(config, dataset, standardiser, horizon)
+    trainer = build_trainer(config, teacher, standardiser, horizon)
     require_measurable(config.evaluation, dataset, horizon.warmup)
     lengths = f"warmup {horizon.warmup}, window {horizon.window}"
     if horizon.tau is not None:
         lengths = f"tau {horizon.tau}, {lengths}"
     sizes = f"latent_dim {trainer.model.latent_dim}, {trainer.parameters:,} parameters"
     made = stage.line(f"{config.model.name}, {sizes}; {lengths}")
-    found = (dataset, standardiser, horizon, trainer, [read, made])
+    found = (dataset, teacher, standardiser, horizon, trainer, [read, made])
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
 
 
@@ -155,7 +160,7 @@ def train(run: TrainingRun, stop: StopSignals) -> None:
 
 def _begin(run: TrainingRun, fingerprint: str) -> None:
     """Write into run.json what is about to be trained, and on what data."""
-    weight = latent_weight(run.config, run.dataset, run.trainer.model)
+    weight = latent_weight(run.config, run.teacher, run.trainer.model)
     if run.config.regularization.latent_weight == "auto" and weight:
         reason = "as there are few data for so many parameters"
         log.info("regularization.latent_weight = %g, %s", weight, reason)
@@ -163,7 +168,7 @@ def _begin(run: TrainingRun, fingerprint: str) -> None:
         **provenance(),
         **run.origin,
         dataset=fingerprint,
-        preprocessing=list(run.dataset.preprocessing),
+        preprocessing=list(run.teacher.preprocessing),
         lambda_max=run.dataset.lambda_max,
         lambda_source=run.dataset.lambda_source,
         **asdict(run.horizon),
@@ -297,6 +302,6 @@ def now() -> str:
 
 def with_tau(run: TrainingRun, tau: int, source: str) -> TrainingRun:
     """Return the run with another τ, and a model that is trained with it."""
-    horizon = with_interval(run.horizon, run.config, run.dataset, tau, source)
-    trainer = build_trainer(run.config, run.dataset, run.standardiser, horizon)
+    horizon = with_interval(run.horizon, run.config, run.teacher, tau, source)
+    trainer = build_trainer(run.config, run.teacher, run.standardiser, horizon)
     return replace(run, horizon=horizon, trainer=trainer)

@@ -39,6 +39,6 @@ def loss_scale(noise: float) -> float:
     return max(_LEAST_SCALE, _OF_NOISE * noise**2)
 
 
-def build_loss(name: str, scale: float) -> Loss:
-    """Return `cauchy` with this ε, or the mean squared error."""
-    return mse_loss if name == "squared" else partial(cauchy_loss, scale=scale)
+def build_loss(scale: float | None) -> Loss:
+    """Return the Cauchy loss with ε = `scale`; None: the mean squared error."""
+    return mse_loss if scale is None else partial(cauchy_loss, scale=scale)

@@ -178,11 +178,13 @@ def test_settings_come_back_from_plain_values(given: str) -> None:
     assert typed_config(asdict(settings)) == settings
 
 
-def test_a_stored_run_without_a_loss_minimised_squared_errors() -> None:
+def test_a_stored_run_of_an_earlier_version_is_read_as_it_was_trained() -> None:
     stored = composed("train")
-    assert typed_config(stored).loss == "cauchy"
-    del stored["loss"]
-    assert typed_config(stored).loss == "squared"
+    now = typed_config(stored)
+    assert (now.loss, now.denoise) == ("cauchy", "auto")
+    del stored["loss"], stored["denoise"]
+    then = typed_config(stored)
+    assert (then.loss, then.denoise) == ("squared", "none")
 
 
 _TAU = "a whole number of time steps from 1 to 100,000, auto or search"
