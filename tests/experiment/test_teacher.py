@@ -27,7 +27,7 @@ def test_noise_is_taken_off_the_training_part_alone(cache) -> None:
     teacher, said = teacher_of(noisy, seen)
     std = clean.train.std(axis=0)
     np.testing.assert_allclose((seen.train - clean.train).std(axis=0) / std, 0.05, rtol=0.05)
-    assert ((teacher.train - clean.train).std(axis=0) / std).max() < 0.016
+    assert ((teacher.train - clean.train).std(axis=0) / std).max() < 0.02
     np.testing.assert_array_equal(teacher.test, seen.test)
     assert said is not None
     assert said.startswith("denoised: 4.7% of a standard deviation taken off the training part, by")
