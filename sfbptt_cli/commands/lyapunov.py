@@ -15,7 +15,9 @@ from sfbptt_cli.common.terminal import say
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.experiment.datasets import build_dataset
+from sfbptt_cli.experiment.denoising import teacher_of
 from sfbptt_cli.experiment.drawing import recipe
+from sfbptt_cli.experiment.memory import memory_of
 from sfbptt_cli.experiment.run import Run
 from sfbptt_cli.figures import style as figure_style
 from sfbptt_cli.figures.exponents import Exponents as DrawnExponents
@@ -73,6 +75,9 @@ def _of_data(config: LyapunovSettings, described: DatasetSettings) -> Exponents:
     dataset = build_dataset(described, exponent=False)
     for line in dataset.account():
         log.info("%s", line)
+    dataset, denoised = teacher_of(described, dataset, lambda: memory_of(dataset))
+    if denoised:
+        log.info("%s", denoised)
     found, behind = exponents.from_data(dataset, config.neighbours())
     folder = _conclude(config, dataset, found)
     if len(behind.curve[0]):

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sfbptt_cli.common.cache import cached
-from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset
 from sfbptt_cli.data.denoising import Denoised, denoise
-from sfbptt_cli.experiment.memory import memory_of, noise_of
+from sfbptt_cli.data.settings import DatasetSettings
+from sfbptt_cli.experiment.memory import Memory, noise_of
 
 # Raised when the same data are denoised in another way than before.
 _VERSION = 1
 # Noise in standard deviations below which training does as well with it as without.
 _LEAST = 0.01
+# And above which there is more of it than of a signal.
+_MOST = 0.5**0.5
 
 
-def teacher_of(config: TrainSettings, dataset: Dataset) -> tuple[Dataset, str | None]:
+def teacher_of(
+    described: DatasetSettings, dataset: Dataset, memory: Callable[[], Memory]
+) -> tuple[Dataset, str | None]:
     """Return the dataset with a denoised training part, and what was done; None: nothing.
 
-    Delay vectors are left alone: neighbours in time share samples, and so their noise.
+    memory: what its training part as it was recorded says of noise. Delay vectors are left alone:
+    neighbours in time share samples, and so their noise. So are variables of more noise than
+    signal, of which nothing would be left.
     """
-    if config.denoise == "none" or getattr(config.dataset, "dimension", 1) != 1:
+    if getattr(described, "dimension", 1) != 1:
         return dataset, None
-    noise = noise_of(config.dataset, lambda: memory_of(dataset))
+    noise = [level * (level < _MOST) for level in noise_of(described, memory)]
     if max(noise, default=0.0) < _LEAST:
         return dataset, None
     found = cached(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from sfbptt_cli.data.rounding import rounding_step
 from sfbptt_cli.data.settings import DatasetSettings
 from sfbptt_cli.data.time_scales import cycle_length, standardise
 from sfbptt_cli.evaluation.state_space import delays_of
+from sfbptt_cli.experiment.denoising import teacher_of
 from sfbptt_cli.experiment.memory import as_memory, suggested_warmup
 from sfbptt_cli.experiment.tau_choice import predicted_tau
 from sfbptt_cli.lyapunov.cached import cached_exponent
@@ -59,9 +61,11 @@ class Halves:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is found in the longest training trajectory, times in steps."""
+    """What is found in the longest training trajectory as `train` takes it, times in steps."""
 
     samples: int
+    noise: Sequence[float]  # before, as in `Determinism`; empty where nothing is known of it
+    denoised: str | None  # what was done against it
     cycle: float
     rounding: Array  # (N,), steps of rounded values in standard deviations; 0: none
     determinism: Determinism | None  # of all trajectories; None where they are too short
@@ -77,8 +81,10 @@ class Inspection:
 
 def inspect_dataset(described: DatasetSettings, dataset: Dataset) -> Inspection:
     """Look at the training part, of which 100,000 steps of the longest trajectory count."""
-    series = dataset.longest_training(LONGEST)
-    found = determinism([dataset.train[rows] for rows in dataset.trajectories])
+    recorded, before = dataset.longest_training(LONGEST), _determinism(dataset)
+    teacher, denoised = teacher_of(described, dataset, lambda: as_memory(before))
+    found = _determinism(teacher) if denoised else before
+    dataset, series = teacher, teacher.longest_training(LONGEST)
     exponent = cached_exponent(series, dataset.dt, NeighbourSettings())
     memory = as_memory(found)
     warmup, warmup_source = suggested_warmup(described, lambda: memory)
@@ -89,8 +95,10 @@ def inspect_dataset(described: DatasetSettings, dataset: Dataset) -> Inspection:
     resolution = _HIDDEN * _noise_distance(found, points.shape[1] * embedding[1])
     return Inspection(
         samples=len(series),
+        noise=[] if before is None else before.noise.tolist(),
+        denoised=denoised,
         cycle=cycle_length(points),
-        rounding=rounding_step(points),
+        rounding=rounding_step(standardise(recorded)),
         determinism=found,
         halves=compare_halves(series, dataset.variables),
         dimension=correlation_dimension(
@@ -103,6 +111,10 @@ def inspect_dataset(described: DatasetSettings, dataset: Dataset) -> Inspection:
         warmup=warmup,
         warmup_source=warmup_source,
     )
+
+
+def _determinism(dataset: Dataset) -> Determinism | None:
+    return determinism([dataset.train[rows] for rows in dataset.trajectories])
 
 
 def _noise_distance(found: Determinism | None, columns: int) -> float:

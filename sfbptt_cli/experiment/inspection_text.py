@@ -96,9 +96,9 @@ def _thinning(described: DatasetSettings, dataset: Dataset, every: int) -> str:
 
 
 def _noise(dataset: Dataset, found: Inspection) -> str:
-    noise = None if found.determinism is None else found.determinism.noise
+    noise = np.array([*found.noise])
     parts = []
-    if noise is None:
+    if not len(noise):
         parts.append("the data are too short to tell")
     elif noise.max() < _CLEAN:
         parts.append(f"none seen: below {100 * _CLEAN:g}% of the standard deviations")
@@ -106,6 +106,8 @@ def _noise(dataset: Dataset, found: Inspection) -> str:
         order = np.argsort(noise)[::-1][:_NAMED]
         listed = ", ".join(f"{dataset.variables[i]} {100 * noise[i]:.2g}%" for i in order)
         parts.append(f"at most {listed} of the standard deviation")
+    if found.denoised:
+        parts.append(f"train, and all below, {found.denoised}")
     if found.rounding.any():
         i = int(found.rounding.argmax())
         step = 100 * found.rounding[i]

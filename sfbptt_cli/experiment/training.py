@@ -25,7 +25,7 @@ from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.denoising import teacher_of
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.longer import continue_shorter
-from sfbptt_cli.experiment.memory import LEAST_WARMUP
+from sfbptt_cli.experiment.memory import LEAST_WARMUP, memory_of
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, noting_end
 from sfbptt_cli.experiment.stored_data import require_same_data
@@ -88,9 +88,11 @@ def prepare(
         log.info("%s", line)
     read = stage.line(dataset.size())
     stage = Stage("model")
-    teacher, denoised = teacher_of(config, dataset)
-    if denoised:
-        log.info("%s", denoised)
+    teacher = dataset
+    if config.denoise == "auto":
+        teacher, denoised = teacher_of(config.dataset, dataset, lambda: memory_of(dataset))
+        if denoised:
+            log.info("%s", denoised)
     horizon = choose_horizon(config, teacher)
     if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)

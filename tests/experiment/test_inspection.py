@@ -66,10 +66,15 @@ def test_a_clean_simulated_system() -> None:
 def test_noise_and_hidden_variables_are_told_apart() -> None:
     _, noisy = _lorenz(observation_noise=0.05)
     rows = _of(RECORDED, replace(noisy, lambda_max=None))
-    shares = [float(word.strip("%,")) for word in rows["noise"].split() if "%" in word]
+    shares = [
+        float(word.strip("%,")) for word in rows["noise"].split(";")[0].split() if "%" in word
+    ]
     np.testing.assert_allclose(shares, 5, atol=0.4)
-    assert "of the past help (noise);" in rows["memory"]
-    assert not rows["warm-up"].startswith("0 ")
+    assert "train, and all below, denoised: " in rows["noise"]
+    assert rows["memory"].startswith("one observation tells as much as any past")
+    assert float(rows["dimension"].split(",")[0]) == pytest.approx(2.05, abs=0.15)
+    low, high = (float(rows["tau"].replace(":", " ").split()[i]) for i in (2, 4))
+    assert low < 76.5 < high
     _, part = _lorenz(observed=["x"])
     rows = _of(RECORDED, replace(part, lambda_max=None, time_unit="seconds"))
     assert "(variables that are not seen);" in rows["memory"]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import as_dataset, composed
 
+from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.config.schema import typed_config
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.settings import DatasetSettings
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.denoising import teacher_of
+from sfbptt_cli.experiment.memory import memory_of
+from sfbptt_cli.experiment.training import prepare
 
 _SMALL = (
     "dataset.train_steps=5000",
@@ -17,14 +24,18 @@ _SMALL = (
 )
 
 
-def _config(*overrides: str):
+def _config(*overrides: str) -> TrainSettings:
     return typed_config(composed("train", *_SMALL, *overrides))
 
 
-def test_noise_is_taken_off_the_training_part_alone(cache) -> None:
+def _teacher(described: DatasetSettings, dataset: Dataset) -> tuple[Dataset, str | None]:
+    return teacher_of(described, dataset, lambda: memory_of(dataset))
+
+
+def test_noise_is_taken_off_the_training_part_alone() -> None:
     noisy = _config("dataset.observation_noise=0.05")
     clean, seen = build_dataset(_config().dataset), build_dataset(noisy.dataset)
-    teacher, said = teacher_of(noisy, seen)
+    teacher, said = _teacher(noisy.dataset, seen)
     std = clean.train.std(axis=0)
     np.testing.assert_allclose((seen.train - clean.train).std(axis=0) / std, 0.05, rtol=0.05)
     assert ((teacher.train - clean.train).std(axis=0) / std).max() < 0.02
@@ -33,7 +44,7 @@ def test_noise_is_taken_off_the_training_part_alone(cache) -> None:
     assert said.startswith("denoised: 4.7% of a standard deviation taken off the training part, by")
     assert teacher.preprocessing[-1] == said
     # From the cache it is the same to the bit.
-    np.testing.assert_array_equal(teacher_of(noisy, seen)[0].train, teacher.train)
+    np.testing.assert_array_equal(_teacher(noisy.dataset, seen)[0].train, teacher.train)
 
 
 @pytest.mark.parametrize(
@@ -41,21 +52,35 @@ def test_noise_is_taken_off_the_training_part_alone(cache) -> None:
     [
         (),
         ("dataset.observation_noise=0.002",),
-        ("dataset.observation_noise=0.05", "denoise=none"),
         ("dataset.observation_noise=0.05", "dataset.lag=10", "dataset.dimension=3"),
     ],
-    ids=["clean", "too little", "none", "delay vectors"],
+    ids=["clean", "too little", "delay vectors"],
 )
-def test_other_data_are_trained_on_as_they_are(overrides: tuple[str, ...], cache) -> None:
+def test_other_data_are_trained_on_as_they_are(overrides: tuple[str, ...]) -> None:
     config = _config(*overrides)
     dataset = build_dataset(config.dataset)
-    teacher, said = teacher_of(config, dataset)
+    teacher, said = _teacher(config.dataset, dataset)
     assert teacher is dataset
     assert said is None
 
 
-def test_smooth_recordings_are_trained_on_as_they_are(cache) -> None:
+def test_smooth_and_random_recordings_are_trained_on_as_they_are() -> None:
     config = typed_config(composed("train", "dataset=csv", "dataset.path=x.csv"))
     phase = 0.05 * np.arange(5_000)
     dataset = as_dataset(np.stack([np.sin(phase), np.cos(1.3 * phase)], axis=1))
-    assert teacher_of(config, dataset) == (dataset, None)
+    assert _teacher(config.dataset, dataset) == (dataset, None)
+    dataset = as_dataset(np.random.default_rng(0).normal(size=(3_000, 2)))
+    assert _teacher(config.dataset, dataset) == (dataset, None)
+
+
+def test_a_run_trains_on_what_denoise_says(tmp_path: Path) -> None:
+    noise = "dataset.observation_noise=0.05"
+    kept = prepare(_config(noise, "denoise=none"), {}, tmp_path, {})
+    assert kept.teacher is kept.dataset
+    run = prepare(_config(noise), {}, tmp_path, {})
+    # The same windows, of which noise of 5% is gone.
+    windows = [r.trainer.windows for r in (kept, run)]
+    seen, taught = (w.batch(w.starts(0)[0]) for w in windows)
+    assert 0.03 < (seen - taught).std() < 0.06
+    # What is stored and measured is the data as they were recorded.
+    assert run.dataset.fingerprint() == kept.dataset.fingerprint()
