@@ -17,6 +17,8 @@ Integers = NDArray[np.intp]
 # Steps before and after that are looked at; the search ends when so many in a row do no better.
 _REACHES = (1, 2, 3, 5, 8, 12, 18, 27, 40)
 _IN_VAIN = 2
+# Numbers before and after that are looked at, at most: of many variables fewer steps.
+_WIDEST = 600
 # Principal components of them, and how many are multiplied with each other, by order.
 _COMPONENTS = 30
 _MULTIPLIED = {1: 0, 2: 16, 3: 12}
@@ -35,8 +37,8 @@ _CHUNK = 20_000
 class Denoised:
     """Trajectories (T, N) without most of their noise.
 
-    reach: steps before and after from which a value was found; 0: the data are too short, and
-    nothing was changed. removed (N,): root mean square of what was taken off, in standard
+    reach: steps before and after from which a value was found; 0: the data are too short, or of
+    more than 300 variables, and nothing was changed. removed (N,): root mean square of what was taken off, in standard
     deviations of the variables.
     """
 
@@ -125,7 +127,8 @@ def _fitted(x: Array, lengths: Sequence[int]) -> list[_Fit]:
     found: list[_Fit] = []
     for reach in _REACHES:
         rows = _inside(lengths, reach)
-        if len(rows) < _FEWEST or _best(found) < len(found) - _IN_VAIN:
+        wide = 2 * reach * x.shape[1] > _WIDEST
+        if wide or len(rows) < _FEWEST or _best(found) < len(found) - _IN_VAIN:
             break
         count = max(2, min(_STRETCHES, len(rows) // (_LONGER * reach)))
         teaches = np.arange(len(rows)) * count // len(rows) % 2 == 0

@@ -73,11 +73,15 @@ def test_trajectories_do_not_see_each_other() -> None:
         assert _rms(x[ends] - signal[ends]) < 0.6 * _rms(before[ends] - signal[ends])
 
 
-def test_short_and_constant_data() -> None:
-    short = _noisy([_circle(150, 3)], 0.1)
-    found = denoise(short, np.full(2, 0.1))
+@pytest.mark.parametrize(("steps", "copies"), [(150, 1), (1_000, 151)], ids=["short", "wide"])
+def test_too_few_steps_or_too_many_variables_stay_as_they_are(steps: int, copies: int) -> None:
+    data = _noisy([np.tile(_circle(steps, 3), copies)], 0.1)
+    found = denoise(data, np.full(2 * copies, 0.1))
     assert found.reach == 0
-    np.testing.assert_array_equal(found.parts[0], short[0])
+    np.testing.assert_array_equal(found.parts[0], data[0])
+
+
+def test_a_constant_variable_stays_beside_noisy_ones() -> None:
     flat = np.concatenate([_noisy([_circle(2_000, 40)], 0.1)[0], np.full((2_000, 1), 7.0)], axis=1)
     kept = denoise([flat], np.array([0.1, 0.1, 0.0]))
     np.testing.assert_array_equal(kept.parts[0][:, 2], 7.0)
