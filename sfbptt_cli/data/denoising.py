@@ -38,8 +38,8 @@ class Denoised:
     """Trajectories (T, N) without most of their noise.
 
     reach: steps before and after from which a value was found; 0: the data are too short, or of
-    more than 300 variables, and nothing was changed. removed (N,): root mean square of what was taken off, in standard
-    deviations of the variables.
+    more than 300 variables, and nothing was changed. removed (N,): root mean square of what was
+    taken off, in standard deviations of the variables.
     """
 
     parts: list[Array]
