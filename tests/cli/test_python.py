@@ -177,9 +177,9 @@ def test_quiet_prints_warnings_alone(
     _unheard(monkeypatch)
     _train(_series(4_000), evaluation={"steps": 500})
     assert capsys.readouterr() == ("", "")
-    _train(_series(), name="short")
+    _train(_series(), name="short", warmup=20)
     shown = capsys.readouterr()
-    assert shown.err == "evaluation.steps: 1000 given, the test trajectory allows 234\n"
+    assert shown.err == "evaluation.steps: 1000 given, the test trajectory allows 252\n"
     assert shown.out == ""
 
 
