@@ -91,11 +91,12 @@ def _conclude(config: LyapunovSettings, dataset: Dataset, found: Exponents) -> P
     folder = Path(config.outputs) / config.name / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     others = exponents.heuristics(dataset)
+    seen = {"heuristics": others, "preprocessing": list(dataset.preprocessing)}
     say(
         exponent_table(dataset.name, found, every=config.exponents is not None),
         heuristics_table(others),
     )
-    _write(folder / "lyapunov.json", config, {**found.as_json(), "heuristics": others})
+    _write(folder / "lyapunov.json", config, {**found.as_json(), **seen})
     return folder
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.predictors import products
+from sfbptt_cli.data.predictors import products, thinned
 from sfbptt_cli.data.time_scales import standardise
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ class _Fit:
 
     def __init__(self, x: Array, reach: int, order: int, taught: Integers, judged: Integers):
         self.reach, self._order, self._x = reach, order, x
-        some = self._neighbours(_thinned(taught, _JUDGED))
+        some = self._neighbours(thinned(taught, _JUDGED))
         self._mean = some.mean(axis=0)
         some = some - self._mean
         axes = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :_COMPONENTS]
@@ -132,12 +132,12 @@ def _fitted(x: Array, lengths: Sequence[int]) -> list[_Fit]:
             break
         count = max(2, min(_STRETCHES, len(rows) // (_LONGER * reach)))
         teaches = np.arange(len(rows)) * count // len(rows) % 2 == 0
-        taught, judged = _thinned(rows[teaches], _LEARNED), _thinned(rows[~teaches], _JUDGED)
+        taught, judged = thinned(rows[teaches], _LEARNED), thinned(rows[~teaches], _JUDGED)
         fits = [_Fit(x, reach, order, taught, judged) for order in _MULTIPLIED]
         found.append(min(fits, key=lambda fit: float(fit.error.mean())))
     found = found[: _best(found) + 1]
     if found:
-        found[-1].fit(_thinned(_inside(lengths, found[-1].reach), _KEPT))
+        found[-1].fit(thinned(_inside(lengths, found[-1].reach), _KEPT))
     return found
 
 
@@ -151,10 +151,6 @@ def _inside(lengths: Sequence[int], reach: int) -> Integers:
     starts = np.cumsum([0, *lengths[:-1]])
     rows = [np.arange(s + reach, s + n - reach) for s, n in zip(starts, lengths, strict=True)]
     return np.concatenate(rows)
-
-
-def _thinned(rows: Integers, most: int) -> Integers:
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp)]
 
 
 def _chunks(rows: Integers) -> list[Integers]:

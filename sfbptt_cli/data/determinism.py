@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfbptt_cli.data.predictors import predictions
+from sfbptt_cli.data.predictors import predictions, thinned
 from sfbptt_cli.data.time_scales import cycle_length, standardise
 
 Array = NDArray[np.float64]
@@ -240,11 +240,7 @@ def _samples(x: Array, lengths: Sequence[int], margin: int) -> _Samples | None:
     queries = tested[(below > margin) & ((above > margin) | (above < 0))]
     if len(queries) < _FEWEST or len(library) < 2 * _FEWEST:
         return None
-    return _Samples(x, _targets(x), _thinned(library, _LIBRARY), _thinned(queries, _QUERIES))
-
-
-def _thinned(rows: Integers, most: int) -> Integers:
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp)]
+    return _Samples(x, _targets(x), thinned(library, _LIBRARY), thinned(queries, _QUERIES))
 
 
 def _targets(x: Array) -> Array:

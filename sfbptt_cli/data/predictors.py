@@ -71,3 +71,8 @@ def _neighbours(known: Array, answers: Array, asked: Array) -> list[Array]:
         slope = np.linalg.solve(square, z.swapaxes(1, 2) @ (y - y_mean[:, None]))
         found += [y_mean, y_mean + np.einsum("qi,qij->qj", asked - z_mean, slope)]
     return found
+
+
+def thinned(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most so many of the rows, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp)]
