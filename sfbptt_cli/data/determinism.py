@@ -48,6 +48,8 @@ _PREDICTED = 0.001
 _EXACT = 1e-12
 # Order of the differences that show noise beside a smooth signal, at most.
 _ORDER = 8
+# Median of the square of a standard normal variable.
+_MEDIAN = 0.45494
 # A state that is corrected step by step settles later than a regression needs: so much of a cycle,
 # and so many times the memory.
 _OF_CYCLE = 0.4
@@ -211,12 +213,17 @@ def _difference_noise(pieces: Sequence[Array]) -> Array:
     """Return the standard deviation of white noise beside a smooth signal, at most: (N,).
 
     Of differences of order p, E (Δᵖ x)² = C(2p, p) σ² for white noise, and little of a signal that
-    is smooth over p + 1 samples; the smallest over p = 1 … 8.
+    is smooth over p + 1 samples; the smallest over p = 1 … 8. The mean is taken from the median,
+    as of normal ones, so that spikes, which are seldom, do not count as noise. Where more than half
+    are 0, as of rounded data, it is the mean itself.
     """
     found = []
     for order in range(1, _ORDER + 1):
         squares = [np.diff(x, order, axis=0) ** 2 for x in pieces if len(x) > order]
-        found.append(np.concatenate(squares).mean(axis=0) / math.comb(2 * order, order))
+        joined = np.concatenate(squares)
+        median = np.median(joined, axis=0)
+        mean = np.where(median > 0, median / _MEDIAN, joined.mean(axis=0))
+        found.append(mean / math.comb(2 * order, order))
     return np.sqrt(np.min(found, axis=0))
 
 

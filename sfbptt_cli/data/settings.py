@@ -102,6 +102,11 @@ class SimulatedSettings(DelaySettings, DatasetSettings):
         """Whether every variable is observed."""
         return self.observed is None
 
+    @property
+    def noisy(self) -> bool:
+        """Whether noise is added to the states or to what is seen of them."""
+        return self.observation_noise > 0 or self.process_noise > 0
+
 
 @dataclass
 class RecordedSettings(DatasetSettings):

@@ -51,16 +51,18 @@ class Horizon:
         )
 
 
-def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
+def choose_horizon(config: TrainSettings, dataset: Dataset, recorded: Dataset) -> Horizon:
     """Return what the settings say, and what the data say where they leave it open.
 
+    Warm-up and gain follow the data as they were recorded, the others what is trained on: of the
+    noise that was taken off the training part some is left, and the starts of free runs have all.
     Raises RequestError, naming the setting, where the data are too short.
     """
     train, test = longest_training(dataset), len(dataset.test)
     warmup, warmup_source = config.warmup, "warmup"
     memory = cache(lambda: memory_of(dataset))
     if warmup == "auto":
-        warmup, warmup_source = suggested_warmup(config.dataset, memory)
+        warmup, warmup_source = suggested_warmup(config.dataset, lambda: memory_of(recorded))
     warmup = int(warmup)
     accepted = f"at most half of the {train} training and {test} test steps"
     require(warmup <= min(train, test) // 2, "warmup", warmup, accepted)
@@ -70,7 +72,9 @@ def choose_horizon(config: TrainSettings, dataset: Dataset) -> Horizon:
         tau, tau_source = predicted_tau(dataset, most, memory)
     gain: float | str = config.gain
     if gain == "auto":
-        gain = suggested_gain(config.dataset, memory, tau) if warmup else "learned"
+        gain = "learned"
+        if warmup:
+            gain = suggested_gain(config.dataset, lambda: memory_of(recorded), tau)
     scale = None
     if config.loss == "cauchy":
         noise = np.array([*noise_of(config.dataset, memory)])

@@ -64,11 +64,11 @@ class Inspection:
     """What is found in the longest training trajectory as `train` takes it, times in steps."""
 
     samples: int
-    noise: Sequence[float]  # before, as in `Determinism`; empty where nothing is known of it
-    denoised: str | None  # what was done against it
+    denoised: str | None  # what was done against noise
     cycle: float
     rounding: Array  # (N,), steps of rounded values in standard deviations; 0: none
-    determinism: Determinism | None  # of all trajectories; None where they are too short
+    # Of all trajectories as they were recorded; None where they are too short.
+    determinism: Determinism | None
     halves: Halves | None  # None where they are constant
     dimension: float  # correlation dimension; NaN where noise hides it
     embedding: tuple[int, int]  # lag and delays of its space; 1, 1: the observations
@@ -86,20 +86,18 @@ def inspect_dataset(described: DatasetSettings, dataset: Dataset) -> Inspection:
     found = _determinism(teacher) if denoised else before
     dataset, series = teacher, teacher.longest_training(LONGEST)
     exponent = cached_exponent(series, dataset.dt, NeighbourSettings())
-    memory = as_memory(found)
-    warmup, warmup_source = suggested_warmup(described, lambda: memory)
+    warmup, warmup_source = suggested_warmup(described, lambda: as_memory(before))
     most = max(1, len(series) // _SHARE - warmup)
-    tau, tau_source = predicted_tau(dataset, most, lambda: memory)
+    tau, tau_source = predicted_tau(dataset, most, lambda: as_memory(found))
     points = standardise(series)
     embedding = (exponent.lag or 1, exponent.dimension or 1)
     resolution = _HIDDEN * _noise_distance(found, points.shape[1] * embedding[1])
     return Inspection(
         samples=len(series),
-        noise=[] if before is None else before.noise.tolist(),
         denoised=denoised,
         cycle=cycle_length(points),
         rounding=rounding_step(standardise(recorded)),
-        determinism=found,
+        determinism=before,
         halves=compare_halves(series, dataset.variables),
         dimension=correlation_dimension(
             delay_embed(points, *embedding), exponent.theiler or 0, resolution

@@ -48,9 +48,9 @@ def inspection_text(
         ("data", read),
         ("changes", "; ".join(notes) or "none"),
         ("sampling", _sampling(described, dataset, found)),
+        ("memory", _memory(found.determinism)),
         ("noise", _noise(dataset, found)),
         ("stationarity", _stationarity(found.halves)),
-        ("memory", _memory(found.determinism)),
         ("dimension", _dimension(found)),
         ("lambda_max", _exponent(dataset, found)),
         ("tau", _tau(dataset, found)),
@@ -96,9 +96,9 @@ def _thinning(described: DatasetSettings, dataset: Dataset, every: int) -> str:
 
 
 def _noise(dataset: Dataset, found: Inspection) -> str:
-    noise = np.array([*found.noise])
+    noise = None if found.determinism is None else found.determinism.noise
     parts = []
-    if not len(noise):
+    if noise is None:
         parts.append("the data are too short to tell")
     elif noise.max() < _CLEAN:
         parts.append(f"none seen: below {100 * _CLEAN:g}% of the standard deviations")
@@ -107,7 +107,7 @@ def _noise(dataset: Dataset, found: Inspection) -> str:
         listed = ", ".join(f"{dataset.variables[i]} {100 * noise[i]:.2g}%" for i in order)
         parts.append(f"at most {listed} of the standard deviation")
     if found.denoised:
-        parts.append(f"train, and all below, {found.denoised}")
+        parts.append(f"train, and what follows here of it, {found.denoised}")
     if found.rounding.any():
         i = int(found.rounding.argmax())
         step = 100 * found.rounding[i]

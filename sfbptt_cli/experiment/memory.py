@@ -14,7 +14,7 @@ from sfbptt_cli.data.settings import DatasetSettings, SimulatedSettings
 from sfbptt_cli.systems.catalogue import find_system
 
 # Raised when the same data give another memory than before.
-_VERSION = 7
+_VERSION = 8
 # Of data that are too short to tell.
 _USUAL = 20
 # Where one observation is a state, the rest of the model's still has to settle. Of eight systems of
@@ -119,5 +119,4 @@ def _is_complete(described: DatasetSettings) -> bool:
         return False
     system = find_system(described.system, described.library)
     seen = described.observed is None or set(described.observed) == set(system.variables)
-    noisy = described.observation_noise or described.process_noise
-    return seen and not noisy and system.delay is None and system.observe is None
+    return seen and not described.noisy and system.delay is None and system.observe is None

@@ -93,7 +93,7 @@ def prepare(
         teacher, denoised = teacher_of(config.dataset, dataset, lambda: memory_of(dataset))
         if denoised:
             log.info("%s", denoised)
-    horizon = choose_horizon(config, teacher)
+    horizon = choose_horizon(config, teacher, dataset)
     if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
         log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
     if config.gain == "auto" and horizon.gain != "learned":

@@ -86,6 +86,22 @@ def test_the_noise_of_a_flow(share: float) -> None:
     assert clean.noise.max() < 1e-6
 
 
+def test_spikes_are_no_noise() -> None:
+    """Of 5,000 steps 100 are of a spike that lasts two steps, ten standard deviations high."""
+    rng = np.random.default_rng(0)
+    x = np.sin(np.arange(5_000) / 20)
+    for start in range(50, 5_000, 100):
+        x[start : start + 2] += 10
+    x = x / x.std()
+    found = determinism([(x + 0.05 * rng.standard_normal(len(x)))[:, None]])
+    assert found is not None
+    np.testing.assert_allclose(found.noise, 0.05, rtol=0.1)
+    # Rounded to steps of 0.1, most values are those before them.
+    rounded = determinism([(np.round(10 * np.sin(np.arange(5_000) / 200)) / 10)[:, None]])
+    assert rounded is not None
+    assert rounded.noise[0] > 0.01
+
+
 def test_trajectories_scales_and_constants_do_not_matter() -> None:
     x = LORENZ()[:, :1]
     whole = determinism([x])

@@ -22,7 +22,7 @@ from sfbptt_cli.systems.system import Times
 def _choose(train: int, *overrides: str, lengths: tuple[int, ...] = ()) -> Horizon:
     data = np.random.default_rng(0).normal(size=(train, 3))
     dataset = as_dataset(data, train_lengths=lengths, lambda_max=0.5, lambda_source="a table")
-    return choose_horizon(typed_config(composed("train", *overrides)), dataset)
+    return choose_horizon(typed_config(composed("train", *overrides)), dataset, dataset)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,8 @@ def test_gain_and_loss_follow_the_noise(observed: slice, noise: float, gain: flo
     series = series[:, observed]
     series += noise * series.std(axis=0) * np.random.default_rng(0).normal(size=series.shape)
     config = typed_config(composed("train", "dataset=csv", "dataset.path=x.csv", "tau=30"))
-    found = choose_horizon(config, as_dataset(series))
+    dataset = as_dataset(series)
+    found = choose_horizon(config, dataset, dataset)
     assert found.warmup > 0
     assert found.gain == gain
     assert found.loss_scale == pytest.approx(max(1e-3, 4 * noise**2), rel=0.15)

@@ -70,8 +70,9 @@ def test_noise_and_hidden_variables_are_told_apart() -> None:
         float(word.strip("%,")) for word in rows["noise"].split(";")[0].split() if "%" in word
     ]
     np.testing.assert_allclose(shares, 5, atol=0.4)
-    assert "train, and all below, denoised: " in rows["noise"]
-    assert rows["memory"].startswith("one observation tells as much as any past")
+    assert "train, and what follows here of it, denoised: " in rows["noise"]
+    assert "(noise);" in rows["memory"]
+    assert rows["warm-up"].startswith("40 steps")
     assert float(rows["dimension"].split(",")[0]) == pytest.approx(2.05, abs=0.15)
     low, high = (float(rows["tau"].replace(":", " ").split()[i]) for i in (2, 4))
     assert low < 76.5 < high
