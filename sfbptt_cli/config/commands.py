@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 from omegaconf import MISSING
 
@@ -66,7 +66,7 @@ class TrainSettings(Settings):
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
     # Of batches_per_epoch updates; auto: 60 for simulated data without noise, of which all
     # variables are observed, 120 for others.
-    epochs: Any = whole("auto", 1, 200_000, "auto")  # a number once it is checked
+    epochs: Union[int, str] = whole("auto", 1, 200_000, "auto")  # noqa: UP007
     device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
     threads: int = whole(1, 1, 1_024)
@@ -118,6 +118,11 @@ class TrainSettings(Settings):
             self.lr_schedule.rise = self.optimizer.onecycle_rise
         if self.tau != "search":
             self.tau_search.require_unused("tau is not search", "factors", "epochs")
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole training."""
+        return int(self.epochs) * self.batches_per_epoch
 
     def _check_sizes(self) -> None:
         """Refuse what would take gigabytes, before anything is made."""

@@ -80,7 +80,7 @@ def _remedies(run: Run) -> dict[str, dict[str, str]]:
     return {
         "tau": {"tau": taus} if _taus(run, _OTHER) else {},
         "warm-up": {"warmup": steps} if fits else {},
-        "updates": {"epochs": str(_MORE_EPOCHS * config.epochs)},
+        "updates": {"epochs": str(_MORE_EPOCHS * int(config.epochs))},
         "model": model,
         "seeds": {"seed": f"range({config.seed + 1},{config.seed + 1 + _SEEDS})"},
     }

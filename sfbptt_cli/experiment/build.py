@@ -87,9 +87,8 @@ def build_trainer(
     model = build_model(config.model, *sizes, config.seed, warmup=warmup, gain=horizon.gain)
     _require_observed(config, model)
     model = model.to(device)
-    updates = config.epochs * config.batches_per_epoch
     optimizer, schedule = build_optimizer(
-        model.parameters(), config.optimizer, config.lr_schedule, updates
+        model.parameters(), config.optimizer, config.lr_schedule, config.updates
     )
     regularizer, noise = _regularization(config, dataset, model)
     windows = Windows(
@@ -111,7 +110,7 @@ def build_trainer(
         method=build_method(config.forcing, _tau_schedule(config, horizon), config.alpha),
         optimizer=optimizer,
         schedule=schedule,
-        epochs=config.epochs,
+        epochs=int(config.epochs),
         loss=build_loss(horizon.loss_scale),
         clip_norm=math.inf if clip_norm is None else clip_norm,
         clip_value=config.optimizer.clip_value,
@@ -145,8 +144,7 @@ def _tau_schedule(config: TrainSettings, horizon: Horizon) -> TauAt | None:
         return None
     settings = asdict(config.tau_schedule)
     build = lookup(TAU_SCHEDULES, settings.pop("name"), "tau_schedule.name")
-    updates = config.epochs * config.batches_per_epoch
-    chosen = {"updates": updates, "window": horizon.window, "seed": config.seed}
+    chosen = {"updates": config.updates, "window": horizon.window, "seed": config.seed}
     return build(horizon.tau, **chosen, **settings)
 
 

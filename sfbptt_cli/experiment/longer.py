@@ -113,8 +113,9 @@ def _shorter(path: Path, config: TrainSettings) -> Iterator[tuple[RunFolder, int
         with suppress(RequestError, OSError):
             stored = typed_config(folder.config())
             finished = folder.manifest().get("status") == "finished"
-            if finished and stored.epochs < config.epochs and same_results(stored, config, _LEFT):
-                yield folder, stored.epochs
+            shorter = stored.updates < config.updates
+            if finished and shorter and same_results(stored, config, _LEFT):
+                yield folder, int(stored.epochs)
 
 
 def _neighbours(method: Path) -> Iterator[Path]:
