@@ -35,7 +35,7 @@ LEAST_WINDOW = 120  # where it is auto
 _USUAL_TAU = 30
 # Of noisy data twice as many: on ten systems of dysts with 5% of noise 60 epochs reconstruct six,
 # 120 all. Without noise more add nothing.
-_EPOCHS = 60
+EPOCHS = 60
 
 
 @dataclass
@@ -111,7 +111,7 @@ class TrainSettings(Settings):
         simulated = isinstance(self.dataset, SimulatedSettings) and self.dataset
         complete = bool(simulated and simulated.complete)
         if self.epochs == "auto":
-            self.epochs = _EPOCHS * (1 if simulated and complete and not simulated.noisy else 2)
+            self.epochs = EPOCHS * (1 if simulated and complete and not simulated.noisy else 2)
         if self.optimizer.learning_rate == "auto":
             self.optimizer.learning_rate = self.optimizer.usual_rate(self.model, complete)
         if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sfbptt_cli.common.errors import RequestError
 from sfbptt_cli.common.program import program
+from sfbptt_cli.config.commands import EPOCHS
 from sfbptt_cli.config.schema import typed_config
 from sfbptt_cli.evaluation.verdict import Result, result_of
 from sfbptt_cli.experiment.horizon import longest_training
@@ -80,7 +81,7 @@ def _remedies(run: Run) -> dict[str, dict[str, str]]:
     return {
         "tau": {"tau": taus} if _taus(run, _OTHER) else {},
         "warm-up": {"warmup": steps} if fits else {},
-        "updates": {"epochs": str(_MORE_EPOCHS * int(config.epochs))},
+        "updates": {"epochs": str(max(_MORE_EPOCHS * int(config.epochs), EPOCHS))},
         "model": model,
         "seeds": {"seed": f"range({config.seed + 1},{config.seed + 1 + _SEEDS})"},
     }

@@ -638,5 +638,6 @@ def test_stored_settings_that_are_no_good_are_refused_by_name(
     edit(own_run / "config.yaml", "epochs: 2", "epochs: 0")
     outcome = cli("train", f"from={own_run}", cwd=tmp_path, status=2)
     assert outcome.stderr == (
-        f"sfbptt: from: '{own_run}': epochs: 0 was given; accepted: a whole number of at least 1\n"
+        f"sfbptt: from: '{own_run}': epochs: 0 was given; accepted: a whole number of at least 1, "
+        "or auto\n"
     )
