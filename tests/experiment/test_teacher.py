@@ -82,5 +82,26 @@ def test_a_run_trains_on_what_denoise_says(tmp_path: Path) -> None:
     windows = [r.trainer.windows for r in (kept, run)]
     seen, taught = (w.batch(w.starts(0)[0]) for w in windows)
     assert 0.03 < (seen - taught).std() < 0.06
+    # Some noise is left, and free runs start from all of it; the loss sees what is left.
+    assert run.horizon.gain == kept.horizon.gain == 0.2
+    assert kept.horizon.loss_scale == pytest.approx(4 * 0.05**2, rel=0.1)
+    assert run.horizon.loss_scale == 1e-3
     # What is stored and measured is the data as they were recorded.
     assert run.dataset.fingerprint() == kept.dataset.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "warmup", "epochs"),
+    [
+        ((), 10, 60),
+        (("dataset.observation_noise=0.05",), 40, 120),
+        (("dataset.process_noise=0.1",), 10, 120),
+        (("dataset.observed=[x,y]",), 10, 120),
+    ],
+)
+def test_noisy_and_partly_seen_data_are_trained_for_longer(
+    overrides: tuple[str, ...], warmup: int, epochs: int, tmp_path: Path
+) -> None:
+    run = prepare(_config(*overrides), {}, tmp_path, {})
+    assert run.horizon.warmup >= warmup
+    assert run.trainer.epochs == run.config.epochs == epochs
