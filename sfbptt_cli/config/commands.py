@@ -34,7 +34,7 @@ LEAST_WINDOW = 120  # where it is auto
 # Found on the Lorenz data of Mikhaeil et al. (2022), simulated systems of one kind of sampling.
 _USUAL_TAU = 30
 # Of noisy data twice as many: on ten systems of dysts with 5% of noise 60 epochs reconstruct six,
-# 120 all. Without noise more add nothing.
+# 120 all. Without noise more add nothing, also of x of Lorenz alone. What is recorded may be noisy.
 EPOCHS = 60
 
 
@@ -64,8 +64,7 @@ class TrainSettings(Settings):
     denoise: str = word("auto", "none")
     batch_size: int = whole(8, 1, MOST_STEPS)  # sequences an update
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
-    # Of batches_per_epoch updates; auto: 60 for simulated data without noise, of which all
-    # variables are observed, 120 for others.
+    # Of batches_per_epoch updates; auto: 60 for simulated data without noise, 120 for others.
     epochs: Union[int, str] = whole("auto", 1, 200_000, "auto")  # noqa: UP007
     device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
@@ -108,11 +107,11 @@ class TrainSettings(Settings):
             self.tau = _USUAL_TAU if isinstance(self.dataset, SimulatedSettings) else "auto"
         self._check_forcing()
         self._check_sizes()
-        simulated = isinstance(self.dataset, SimulatedSettings) and self.dataset
-        complete = bool(simulated and simulated.complete)
         if self.epochs == "auto":
-            self.epochs = EPOCHS * (1 if simulated and complete and not simulated.noisy else 2)
+            clean = isinstance(self.dataset, SimulatedSettings) and not self.dataset.noisy
+            self.epochs = EPOCHS if clean else 2 * EPOCHS
         if self.optimizer.learning_rate == "auto":
+            complete = isinstance(self.dataset, SimulatedSettings) and self.dataset.complete
             self.optimizer.learning_rate = self.optimizer.usual_rate(self.model, complete)
         if isinstance(self.lr_schedule, OneCycleSettings) and self.lr_schedule.rise == "auto":
             self.lr_schedule.rise = self.optimizer.onecycle_rise

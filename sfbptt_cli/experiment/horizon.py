@@ -60,9 +60,10 @@ def choose_horizon(config: TrainSettings, dataset: Dataset, recorded: Dataset) -
     """
     train, test = longest_training(dataset), len(dataset.test)
     warmup, warmup_source = config.warmup, "warmup"
-    memory = cache(lambda: memory_of(dataset))
+    before = cache(lambda: memory_of(recorded))
+    memory = before if dataset is recorded else cache(lambda: memory_of(dataset))
     if warmup == "auto":
-        warmup, warmup_source = suggested_warmup(config.dataset, lambda: memory_of(recorded))
+        warmup, warmup_source = suggested_warmup(config.dataset, before)
     warmup = int(warmup)
     accepted = f"at most half of the {train} training and {test} test steps"
     require(warmup <= min(train, test) // 2, "warmup", warmup, accepted)
@@ -72,9 +73,7 @@ def choose_horizon(config: TrainSettings, dataset: Dataset, recorded: Dataset) -
         tau, tau_source = predicted_tau(dataset, most, memory)
     gain: float | str = config.gain
     if gain == "auto":
-        gain = "learned"
-        if warmup:
-            gain = suggested_gain(config.dataset, lambda: memory_of(recorded), tau)
+        gain = suggested_gain(config.dataset, before, tau) if warmup else "learned"
     scale = None
     if config.loss == "cauchy":
         noise = np.array([*noise_of(config.dataset, memory)])
