@@ -78,17 +78,18 @@ def _draw_series(
 
 
 def _draw_errors(axes: Axes, pasts: np.ndarray, ahead: np.ndarray, errors: np.ndarray) -> None:
-    axes.set(title="error from the past", xlabel="past (steps)", ylabel="variances")
+    axes.set(title="error by steps ahead", xlabel="past (steps)", ylabel="variances")
     if not len(pasts):
         axes.text(0.5, 0.5, "too short", ha="center", transform=axes.transAxes)
         return
     axes.set_xscale("symlog", linthresh=1)
     axes.set_yscale("log")
-    for h, color in zip(range(len(ahead)), COLORS, strict=False):
-        label = f"{ahead[h]} step{'' if ahead[h] == 1 else 's'} ahead"
-        axes.plot(pasts, errors[:, h], ".-", color=color, label=label)
+    for h, column, color in zip(ahead, errors.T, COLORS, strict=False):
+        axes.plot(pasts, column, ".-", color=color, label=str(h), clip_on=False)
     ticks = [past for past in _PASTS if past <= pasts[-1]]
     axes.set_xticks(ticks, list(map(str, ticks)))
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.15)  # room for the legend
     tick_log_axis(axes)
-    axes.legend(fontsize=7, frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(loc="upper center", ncols=4, fontsize=7, handlelength=1.0, columnspacing=1.2)

@@ -127,7 +127,8 @@ def test_an_inspection_shows_what_was_found() -> None:
     np.testing.assert_allclose(errors.lines[1].get_ydata(), 0.1 * 0.5 ** np.array([0, 1, 5, 20]))
     fitted = separation.lines[1]
     np.testing.assert_allclose(fitted.get_ydata(), fitted.get_xdata() - 3, atol=1e-12)
-    for text in (r"\$tide, first 4 of 5", "10 steps ahead", "frequency (1 / hour)", "time (hours)"):
+    assert [line.get_label() for line in errors.lines] == ["1", "10"]
+    for text in (r"\$tide, first 4 of 5", "frequency (1 / hour)", "time (hours)"):
         assert text in words(figure)
     nothing = np.empty(0), np.empty(0), np.empty((0, 0))
     none = DataExponent("too short")
