@@ -63,12 +63,13 @@ def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -
         for name in "ab"
         for tau, d in ((30, 0.1), (60, 0.4))
     ]
+    near += ["b,0.0,60,60,3,0.1,0.1,chaotic", "b,0.0,30,60,3,0.1,0.1,torus"]  # other seeds
     lost = ["c,0.0,30,90,3,9.0,0.1,chaotic", "c,0.0,,90,3,,,failed", "d,0.0,30,90,3,0.1,0.1,torus"]
     (tmp_path / "tau.csv").write_text("\n".join([head, *near, *lost]))
     found = best_of(tmp_path / "tau.csv")
-    assert [(best.system, best.tau, best.longest) for best in found] == [
-        ("a", 30, 30),
-        ("b", 30, 30),
+    assert [(best.system, best.tau, best.shortest, best.distance) for best in found] == [
+        ("a", 30, 30, pytest.approx(1.0)),
+        ("b", 60, 60, pytest.approx(2.0)),  # of 4 and 1 times the floor; 1 and 64 is 8
     ]
 
 
