@@ -6,13 +6,16 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
+from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.progress import Stage
+from sfbptt_cli.data.dataset import Dataset
+from sfbptt_cli.data.recorded import check_measured
 from sfbptt_cli.evaluation.evaluate import evaluate
 from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device
 from sfbptt_cli.experiment.drawing import draw_missing, figure_paths
 from sfbptt_cli.experiment.run import Run
-from sfbptt_cli.experiment.training import require_measurable
+from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import checkpoint_hash
 from sfbptt_cli.storage.evaluations import Entry, belongs_at_top, keep
 from sfbptt_cli.storage.event_files import log_run
@@ -20,6 +23,27 @@ from sfbptt_cli.storage.provenance import provenance
 from sfbptt_cli.storage.trajectories import write_trajectories
 
 log = logging.getLogger("sfbptt")
+
+
+def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int) -> None:
+    """Raise RequestError for data too wide, too short or too constant for the evaluation."""
+    require(
+        config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
+        "evaluation.estimator",
+        "binned",
+        f"auto or gmm beyond {MAX_BINNED_DIMENSIONS} variables; the data have {dataset.obs_dim}",
+    )
+    series = dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]]
+    left = len(series) - warmup
+    require(
+        config.prediction_steps < left,
+        "evaluation.prediction_steps",
+        config.prediction_steps,
+        f"less than the {left} {config.part} steps" + (" after the warm-up" if warmup else ""),
+    )
+    transient, steps = config.measured(left - 1)
+    first = warmup + 1 + transient
+    check_measured(series[first : first + steps], dataset.variables, config.part)
 
 
 def measure(run: Run, config: EvaluationSettings, device: str, figures: str) -> Entry:

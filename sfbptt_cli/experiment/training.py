@@ -13,23 +13,20 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sfbptt_cli.common.checks import require
 from sfbptt_cli.common.errors import Interrupted
 from sfbptt_cli.common.progress import Stage
 from sfbptt_cli.config.commands import TrainSettings
 from sfbptt_cli.data.dataset import Dataset, Standardiser
-from sfbptt_cli.data.recorded import check_measured
-from sfbptt_cli.evaluation.settings import EvaluationSettings
 from sfbptt_cli.experiment.build import build_device, build_trainer, latent_weight, seed_torch
 from sfbptt_cli.experiment.datasets import build_dataset
 from sfbptt_cli.experiment.denoising import teacher_of
 from sfbptt_cli.experiment.horizon import Horizon, choose_horizon, with_interval
 from sfbptt_cli.experiment.longer import continue_shorter
+from sfbptt_cli.experiment.measure import require_measurable
 from sfbptt_cli.experiment.memory import LEAST_WARMUP, memory_of
 from sfbptt_cli.experiment.signals import StopSignals
 from sfbptt_cli.experiment.status import note, noting_end
 from sfbptt_cli.experiment.stored_data import require_same_data
-from sfbptt_cli.metrics.state_space import MAX_BINNED_DIMENSIONS
 from sfbptt_cli.storage.checkpoint import load_training, save_checkpoint
 from sfbptt_cli.storage.continuation import keep_previous, latest_checkpoint
 from sfbptt_cli.storage.event_files import log_run, require_logger
@@ -94,16 +91,7 @@ def prepare(
         if denoised:
             log.info("%s", denoised)
     horizon = choose_horizon(config, teacher, dataset)
-    if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
-        log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
-    if config.gain == "auto" and horizon.gain != "learned":
-        log.info("gain = %g, as the data are noisy", horizon.gain)
-    if (horizon.loss_scale or 0.0) > loss_scale(noise=0.0):
-        log.info("loss_scale = %.2g, by the noise of the data", horizon.loss_scale)
-    if config.tau == "auto":
-        log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
-    if short := horizon.without_sequence(dataset):
-        log.warning("%s", short)
+    _tell_choices(config, horizon, dataset)
     standardiser = Standardiser.of(dataset.train)
     trainer = build_trainer(config, teacher, standardiser, horizon)
     require_measurable(config.evaluation, dataset, horizon.warmup)
@@ -116,25 +104,18 @@ def prepare(
     return TrainingRun(RunFolder(path), config, stored, origin, *found)
 
 
-def require_measurable(config: EvaluationSettings, dataset: Dataset, warmup: int) -> None:
-    """Raise RequestError for data too wide, too short or too constant for the evaluation."""
-    require(
-        config.estimator != "binned" or dataset.obs_dim <= MAX_BINNED_DIMENSIONS,
-        "evaluation.estimator",
-        "binned",
-        f"auto or gmm beyond {MAX_BINNED_DIMENSIONS} variables; the data have {dataset.obs_dim}",
-    )
-    series = dataset.test if config.part == "test" else dataset.train[dataset.trajectories[0]]
-    left = len(series) - warmup
-    require(
-        config.prediction_steps < left,
-        "evaluation.prediction_steps",
-        config.prediction_steps,
-        f"less than the {left} {config.part} steps" + (" after the warm-up" if warmup else ""),
-    )
-    transient, steps = config.measured(left - 1)
-    first = warmup + 1 + transient
-    check_measured(series[first : first + steps], dataset.variables, config.part)
+def _tell_choices(config: TrainSettings, horizon: Horizon, dataset: Dataset) -> None:
+    """Log what was chosen from the data, and why."""
+    if config.warmup == "auto" and horizon.warmup > LEAST_WARMUP:
+        log.info("warmup = %d: %s", horizon.warmup, horizon.warmup_source)
+    if config.gain == "auto" and horizon.gain != "learned":
+        log.info("gain = %g, as the data are noisy", horizon.gain)
+    if (horizon.loss_scale or 0.0) > loss_scale(noise=0.0):
+        log.info("loss_scale = %.2g, by the noise of the data", horizon.loss_scale)
+    if config.tau == "auto":
+        log.info("tau = %d: %s", horizon.tau, horizon.tau_source)
+    if short := horizon.without_sequence(dataset):
+        log.warning("%s", short)
 
 
 def train(run: TrainingRun, stop: StopSignals) -> None:
