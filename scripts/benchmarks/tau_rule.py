@@ -97,7 +97,9 @@ def fitted(found: list[Best]) -> dict[str, float]:
     factor = float(np.exp(np.median(y - x)))
 
     def share(times: float) -> float:
-        return float(np.mean([b.shortest <= times * b.tau_pred <= b.longest for b in found]))
+        # Trained were whole steps.
+        at = [(b, times * b.tau_pred) for b in found]
+        return float(np.mean([b.shortest - 0.5 <= tau <= b.longest + 0.5 for b, tau in at]))
 
     return {
         "systems": len(found),
