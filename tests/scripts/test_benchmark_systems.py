@@ -56,6 +56,14 @@ def test_the_rule_is_a_power_law(a: float, b: float) -> None:
     assert rule["tau_pred_within"] == pytest.approx(within.mean())
 
 
+def test_a_range_holds_the_whole_steps_that_were_trained() -> None:
+    trained = [(10.0, 6.0), (17.0, 10.0), (100.0, 60.0)]  # .6 of 17 was rounded from 10.2
+    rule = fitted([Best("flow", 3, 0.0, x, y, 0.5 * y, y, 1.0) for x, y in trained])
+    assert rule["factor"] == pytest.approx(0.6)
+    assert rule["within"] == 1.0
+    assert rule["tau_pred_within"] == 0.0
+
+
 def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -> None:
     head = "system,noise,tau,tau_pred,variables,d_stsp,d_stsp_floor,dynamics"
     near = [
