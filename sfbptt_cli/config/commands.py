@@ -66,7 +66,7 @@ class TrainSettings(Settings):
     batches_per_epoch: int = whole(100, 1, 1_000_000)  # updates an epoch
     # Of batches_per_epoch updates; auto: 60 for simulated data without noise, 120 for others.
     epochs: Union[int, str] = whole("auto", 1, 200_000, "auto")  # noqa: UP007
-    device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
+    device: str = word("cpu", "cuda")  # cuda: faster from some hundred units on
     # Of torch. The kernels of training have one; beside them more do not pay at the usual sizes.
     threads: int = whole(1, 1, 1_024)
     # pdf: PDF beside PNG; auto: png, and none in a sweep, whose runs `evaluate` can draw later.
@@ -169,7 +169,7 @@ class EvaluateSettings(Settings):
     run: str | None = None  # the folder of a run: measured in any case
     runs: str | None = None  # a folder above runs: those without such an evaluation are measured
     jobs: Union[int, str] = whole("auto", 1, 1_024, "auto")  # noqa: UP007  processes; auto: one a core
-    device: str = word("auto", "cpu", "cuda")  # auto: cuda where there is one
+    device: str = word("cpu", "cuda")
     threads: int = whole(1, 1, 1_024)  # of torch, in each process
     # pdf: PDF beside PNG; auto: png of a run, none of the runs below a folder.
     figures: str = word("auto", "png", "pdf", "none")

@@ -21,7 +21,7 @@ NOT_KEPT = frozenset({"name", "overwrite", "outputs", "logger", "figures", "pape
 # Settings of earlier versions, which stored runs may have: what to give instead.
 REMOVED = {"ensemble": "-m seed=0,1,2 (or seed=range(8)), a run for each seed"}
 # And values, in whose place the default is taken.
-REMOVED_VALUES = {("threads", "auto")}
+REMOVED_VALUES = {("threads", "auto"), ("device", "auto")}
 # What stored runs had before it was a setting, where its default is something else.
 _ADDED = {"loss": "squared", "denoise": "none"}
 # Beside those of evaluation, the settings that change no trained model beyond its last digits.

@@ -233,7 +233,7 @@ def _replace(old: str, new: str) -> Callable[[Path], object]:
         ("best", _become("nothing"), ["checkpoint: ", "damaged", "overwrite=true"]),
         (
             "config_file",
-            _replace("device: auto", "device: ${oc.env:HOME}"),
+            _replace("device: cpu", "device: ${oc.env:HOME}"),
             ["device: '${oc.env:HOME}' was given; accepted: a value"],
         ),
         (

@@ -64,7 +64,7 @@ def test_a_line_joins_runs_that_differ_in_tau_alone(tmp_path: Path) -> None:
 def test_what_changes_no_model_makes_no_group(tmp_path: Path) -> None:
     for seed, threads in enumerate((1, 4, 2)):
         evaluated = {"steps": 1_000 + seed, "bins": 10 + seed}
-        more = {"threads": threads, "device": "cpu" if seed else "auto", "evaluation": evaluated}
+        more = {"threads": threads, "device": "cpu" if seed else "cuda", "evaluation": evaluated}
         write_run(tmp_path, seed=seed, **more)
     (panel,) = panels_of(tmp_path)
     (group,) = panel.groups
