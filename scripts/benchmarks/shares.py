@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from collections import defaultdict
 from itertools import cycle
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.systems import OUT as OUT
-from benchmarks.systems import distance, label, shares
+from benchmarks.systems import distance, label, read, shares
 
 HELP = "how many systems come how near to the floor, from the tables of scripts/benchmark systems"
 # Times the floor: bounds of the verdicts, and the ends of the axis.
@@ -28,9 +27,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Group the runs by half, model, τ and noise, and draw the distances of each group."""
     groups: dict[str, Rows] = defaultdict(list)
     for name in arguments.tables:
-        with (arguments.out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                groups[f"{row['half']} half, {label(row)}"].append(row)
+        for row in read(arguments.out / f"{name}.csv"):
+            groups[f"{row['half']} half, {label(row)}"].append(row)
     _draw(groups, arguments.out)
     return {name: shares(rows) for name, rows in groups.items()}
 

@@ -115,10 +115,9 @@ class Table:
 
     def __init__(self, path: Path, key: tuple[str, ...]) -> None:
         self.path, self.key, self._lock = path, key, Lock()
-        self.rows: dict[tuple[str, ...], dict[str, str]] = {}
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = {tuple(r[k] for k in key): r for r in csv.DictReader(file)}
+        self.rows = {
+            tuple(row[k] for k in key): row for row in (read(path) if path.exists() else [])
+        }
 
     def once(self, given: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> dict[str, str]:
         """Return the row, computed where the table does not have it."""
@@ -244,6 +243,12 @@ def label(row: dict[str, str]) -> str:
     tau = f", {row['factor']} tau_pred" if float(row["factor"]) else ""
     noise = f", {float(row['noise']):.0%} noise" if float(row["noise"]) else ""
     return f"{row['model']}{tau}{noise}"
+
+
+def read(table: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def distance(row: dict[str, str]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.systems import OUT as OUT
-from benchmarks.systems import distance
+from benchmarks.systems import distance, read, shares
 
 HELP = "best tau against tau_pred, from the tables of scripts/benchmark systems"
 # Times the lowest distance that still counts as good.
@@ -43,25 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fit ln τ_best = a + b ln τ_pred over the systems with a model near its floor; draw it."""
-    found = [b for name in arguments.tables for b in best_of(arguments.out / f"{name}.csv")]
-    rules = {}
+    rows = [row for name in arguments.tables for row in read(arguments.out / f"{name}.csv")]
+    found = best_of(rows)
+    rules, factors = {}, {}
     for noise in sorted({best.noise for best in found}):
-        rules[str(noise)] = fitted([best for best in found if best.noise == noise])
+        some = [best for best in found if best.noise == noise]
+        rules[str(noise)] = fitted(some)
+        factors[str(noise)] = by_factor([r for r in rows if float(r["noise"]) == noise], some)
     _draw(found, rules, arguments.out)
-    return {"rules": rules, "systems": [best._asdict() for best in found]}
+    return {"rules": rules, "factors": factors, "systems": [best._asdict() for best in found]}
 
 
-def best_of(table: Path) -> list[Best]:
-    """The best τ of each system of a table: lowest D_stsp over its floor, geometric over seeds."""
+def best_of(rows: list[dict[str, str]]) -> list[Best]:
+    """The best τ of each system: lowest D_stsp over its floor, geometric over seeds."""
     ratios: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     facts: dict[tuple[str, str], dict[str, str]] = {}
-    if not table.exists():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            key = row["system"], row["noise"]
-            ratios[key][float(row["tau"] or "nan")].append(min(distance(row), _LOST))
-            facts[key] = row
+    for row in rows:
+        key = row["system"], row["noise"]
+        ratios[key][float(row["tau"] or "nan")].append(min(distance(row), _LOST))
+        facts[key] = row
     found = [_best(facts[key], by_tau) for key, by_tau in ratios.items()]
     return [best for best in found if best.distance <= _NEAR]
 
@@ -114,6 +113,39 @@ def fitted(found: list[Best]) -> dict[str, float]:
     }
 
 
+def by_factor(rows: list[dict[str, str]], found: list[Best]) -> dict[str, dict[str, Any]]:
+    """What each τ / τ_pred reaches: counts by seed, D_stsp against that at τ_pred, good ranges.
+
+    `log_ratio` is the mean over systems of ln D_stsp less that at τ_pred, `error` its standard
+    error; `good` is how many systems of `found` have the τ in their good range.
+    """
+    at: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        at[row["factor"]].append(row)
+    predicted = _logs(at["1.0"])
+
+    def reached(some: list[dict[str, str]]) -> dict[str, Any]:
+        seeds = {seed: [r for r in some if r["seed"] == seed] for seed in {r["seed"] for r in some}}
+        against = [x - predicted[name] for name, x in _logs(some).items() if name in predicted]
+        tau = {row["system"]: float(row["tau"] or "nan") for row in some}
+        return {
+            "seeds": {seed: shares(of) for seed, of in sorted(seeds.items())},
+            "log_ratio": float(np.mean(against)),
+            "error": float(np.std(against, ddof=1) / np.sqrt(len(against))),
+            "good": sum(b.shortest <= tau.get(b.system, np.nan) <= b.longest for b in found),
+        }
+
+    return {factor: reached(at[factor]) for factor in sorted(at, key=float)}
+
+
+def _logs(rows: list[dict[str, str]]) -> dict[str, float]:
+    """Of each system ln D_stsp, in times the floor, the mean over seeds."""
+    logs: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        logs[row["system"]].append(np.log(min(distance(row), _LOST)))
+    return {name: float(np.mean(of)) for name, of in logs.items()}
+
+
 def _draw(found: list[Best], rules: dict[str, dict[str, float]], folder: Path) -> None:
     from sfbptt_cli.figures import style as figure_style
 
@@ -137,11 +169,19 @@ def _draw(found: list[Best], rules: dict[str, dict[str, float]], folder: Path) -
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """The rule for each level of noise."""
-    return [
-        f"noise {noise}: tau = {np.exp(rule['a']):.2g} tau_pred^({rule['b']:.2f} ± "
-        f"{rule['b_error']:.2f}), within a factor {rule['scatter']:.2g}; or {rule['factor']:.2g} "
-        f"tau_pred, good for {rule['within']:.0%} of {rule['systems']} systems; tau_pred for "
-        f"{rule['tau_pred_within']:.0%}"
-        for noise, rule in result["rules"].items()
-    ]
+    """The rule for each level of noise, and what each τ / τ_pred reaches."""
+    said: list[str] = []
+    for noise, rule in result["rules"].items():
+        said.append(
+            f"noise {noise}: tau = {np.exp(rule['a']):.2g} tau_pred^({rule['b']:.2f} ± "
+            f"{rule['b_error']:.2f}), within a factor {rule['scatter']:.2g}; or "
+            f"{rule['factor']:.2g} tau_pred, good for {rule['within']:.0%} of {rule['systems']} "
+            f"systems; tau_pred for {rule['tau_pred_within']:.0%}"
+        )
+        for factor, of in result["factors"][noise].items():
+            said.append(
+                f"  {factor} tau_pred: good for {of['good']}; ln D_stsp less that at tau_pred "
+                f"{of['log_ratio']:.2f} ± {of['error']:.2f}"
+            )
+            said += [f"    seed {seed}: {counts}" for seed, counts in of["seeds"].items()]
+    return said

@@ -68,8 +68,8 @@ def build_device(name: str) -> torch.device:
     """Find the device. RequestError for cuda without a GPU.
 
     On a GPU, cuDNN's networks are told to keep all bits: by default their products have 10 of 23.
-    What cuDNN says of parameters that are not side by side in memory is not shown: copying them
-    takes a small part of a pass, and nobody who reads it can change it.
+    What cuDNN says of parameters that are not side by side in memory is not shown: a user cannot
+    change it.
     """
     if name == "cpu":
         return torch.device("cpu")

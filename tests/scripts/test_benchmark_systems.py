@@ -16,9 +16,15 @@ from benchmarks.systems import (  # pyright: ignore[reportMissingImports]
     _why,
     distance,
     half_of,
+    read,
     shares,
 )
-from benchmarks.tau_rule import Best, best_of, fitted  # pyright: ignore[reportMissingImports]
+from benchmarks.tau_rule import (  # pyright: ignore[reportMissingImports]
+    Best,
+    best_of,
+    by_factor,
+    fitted,
+)
 
 
 def test_a_system_is_in_one_half_whatever_its_spelling() -> None:
@@ -64,6 +70,39 @@ def test_a_range_holds_the_whole_steps_that_were_trained() -> None:
     assert rule["tau_pred_within"] == 0.0
 
 
+def test_a_factor_is_compared_with_tau_pred_system_by_system() -> None:
+    """Of a, .6 has half of what 1 has; of b 4 times that, and 64 where it is lost: 16."""
+    rows = [
+        {
+            "system": system,
+            "seed": seed,
+            "factor": factor,
+            "tau": tau,
+            "d_stsp": str(d),
+            "d_stsp_floor": "1",
+            "dynamics": dynamics,
+            "result": "reconstructed" if d <= 2 else "in part",
+            "training_seconds": "3",
+        }
+        for system, seed, factor, tau, d, dynamics in [
+            ("a", "0", "0.6", "6", 1, "chaotic"),
+            ("a", "0", "1.0", "10", 2, "chaotic"),
+            ("b", "0", "0.6", "12", 4, "chaotic"),
+            ("b", "1", "0.6", "12", 9, "torus"),
+            ("b", "0", "1.0", "20", 1, "chaotic"),
+        ]
+    ]
+    found = [Best("a", 3, 0.0, 10, 6, 6, 10, 1.0), Best("b", 3, 0.0, 20, 20, 20, 20, 1.0)]
+    short, predicted = by_factor(rows, found).values()
+    logs = np.log([1 / 2, (4 * 64) ** 0.5])
+    assert short["log_ratio"] == pytest.approx(logs.mean())
+    assert short["error"] == pytest.approx(abs(logs[1] - logs[0]) / 2)
+    assert (short["good"], predicted["good"]) == (1, 2)
+    assert predicted["log_ratio"] == predicted["error"] == 0
+    assert short["seeds"]["0"].startswith("1 of 2 reconstructed; 1 in part; 0 not chaotic")
+    assert short["seeds"]["1"].startswith("0 of 1 reconstructed; 1 in part; 1 not chaotic")
+
+
 def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -> None:
     head = "system,noise,tau,tau_pred,variables,d_stsp,d_stsp_floor,dynamics"
     near = [
@@ -74,7 +113,7 @@ def test_a_system_that_no_tau_reconstructs_says_nothing_of_tau(tmp_path: Path) -
     near += ["b,0.0,60,60,3,0.1,0.1,chaotic", "b,0.0,30,60,3,0.1,0.1,torus"]  # other seeds
     lost = ["c,0.0,30,90,3,9.0,0.1,chaotic", "c,0.0,,90,3,,,failed", "d,0.0,30,90,3,0.1,0.1,torus"]
     (tmp_path / "tau.csv").write_text("\n".join([head, *near, *lost]))
-    found = best_of(tmp_path / "tau.csv")
+    found = best_of(read(tmp_path / "tau.csv"))
     assert [(best.system, best.tau, best.shortest, best.distance) for best in found] == [
         ("a", 30, 30, pytest.approx(1.0)),
         ("b", 60, 60, pytest.approx(2.0)),  # of 4 and 1 times the floor; 1 and 64 is 8
